@@ -1,0 +1,162 @@
+"""The one tree of errors: each says who can fix it.
+
+::
+
+    FleetError                  code   exit  who can fix it
+      InputError                F100   2     the author of the plan file
+      RefusedError              F200   3     policy; a person may decide otherwise
+        HeldError               F210   3     the runner that holds the run
+      RemoteError               F300   4     Azure, Kubernetes or the network
+        ThrottledError          F310         nobody: it says when to come again
+        ConflictError           F320         whoever runs the other operation
+        TransientError          F330         nobody: it may pass
+        LostAnswerError         F331         nobody: the effect must be looked up
+        AuthError               F340         whoever grants access
+        LostClusterError        F350         the cluster's owner
+        OperationFailedError    F360         the extension, or its settings
+        UnexpectedPayloadError  F370         the service, or our reading of it
+      JournalError              F400   5     whoever owns the journal
+        FencedError             F410         nobody: another runner took over
+        TamperedError           F420         an auditor
+      InvariantError            F900   70    us: a bug
+        IllegalTransitionError  F910
+
+A class's docstring is its default message. Expected ends of a target are
+values (:mod:`fleet.model.events`), not errors.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class FleetError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "F000"
+    exit_status: ClassVar[int] = 70
+
+    def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
+        self.message = message or (type(self).__doc__ or "").strip()
+        self.hint = hint
+        super().__init__(self.message)
+
+
+class InputError(FleetError):
+    """The input cannot be used."""
+
+    code = "F100"
+    exit_status = 2
+
+
+class RefusedError(FleetError):
+    """The command was refused."""
+
+    code = "F200"
+    exit_status = 3
+
+
+class HeldError(RefusedError):
+    """Another runner holds this run."""
+
+    code = "F210"
+
+
+class RemoteError(FleetError):
+    """A remote service did not do what was asked."""
+
+    code = "F300"
+    exit_status = 4
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        hint: str | None = None,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        correlation_id: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.retry_after_s = retry_after_s
+        self.correlation_id = correlation_id
+
+
+class ThrottledError(RemoteError):
+    """The service asks for fewer requests."""
+
+    code = "F310"
+
+
+class ConflictError(RemoteError):
+    """Another operation is in progress on the same resource."""
+
+    code = "F320"
+
+
+class TransientError(RemoteError):
+    """The service failed in a way that may pass; nothing was changed."""
+
+    code = "F330"
+
+
+class LostAnswerError(RemoteError):
+    """The request left, and no answer came: whether it took effect is unknown."""
+
+    code = "F331"
+
+
+class AuthError(RemoteError):
+    """The service did not accept the identity."""
+
+    code = "F340"
+
+
+class LostClusterError(RemoteError):
+    """The cluster does not exist any more."""
+
+    code = "F350"
+
+
+class OperationFailedError(RemoteError):
+    """The service carried the operation out and it failed."""
+
+    code = "F360"
+
+
+class UnexpectedPayloadError(RemoteError):
+    """The service answered something that cannot be read."""
+
+    code = "F370"
+
+
+class JournalError(FleetError):
+    """The journal cannot be used."""
+
+    code = "F400"
+    exit_status = 5
+
+
+class FencedError(JournalError):
+    """Another runner took this run over; this one may write nothing more."""
+
+    code = "F410"
+
+
+class TamperedError(JournalError):
+    """The record does not match its own hashes."""
+
+    code = "F420"
+
+
+class InvariantError(FleetError):
+    """Something that must never happen has happened: this is a bug in fleet."""
+
+    code = "F900"
+
+
+class IllegalTransitionError(InvariantError):
+    """An event does not fit the state it was applied to."""
+
+    code = "F910"

@@ -1,0 +1,194 @@
+"""What a plan file asks for, after it was checked: values, no syntax.
+
+:mod:`fleet.spec` makes these from YAML; the planner reads nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import enum
+from collections.abc import Mapping
+
+from fleet.model.cluster import AutoUpgrade, nothing
+from fleet.model.versions import VersionOrder
+
+
+class Presence(enum.StrEnum):
+    """Whether the extension shall be there."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+
+
+class SettingsMode(enum.StrEnum):
+    """How much of the settings map belongs to the plan file."""
+
+    OWNED = "owned"
+    """The keys that the file names; all others are left as they are."""
+    EXACT = "exact"
+    """The whole map: what the file does not name is removed."""
+
+
+class OnDrift(enum.StrEnum):
+    """What to do with a target that changed between plan and act."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+class Unreachable(enum.StrEnum):
+    """What to do with a cluster whose agents are not connected."""
+
+    DEFER = "defer"
+    """Try it again in a catch-up wave at the end."""
+    SKIP = "skip"
+    FAIL = "fail"
+
+
+class FailureMode(enum.StrEnum):
+    """When the failure budget bites."""
+
+    SOFT = "soft"
+    """Nothing starts after a breach."""
+    STRICT = "strict"
+    """Never so many in flight that their failures could break the budget by more than one."""
+
+
+class OnBreach(enum.StrEnum):
+    """What a broken budget leads to."""
+
+    STOP = "stop"
+    PAUSE = "pause"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A selector: every field that is given must hold; each is a list of alternatives."""
+
+    tags: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    locations: tuple[str, ...] = ()
+    distributions: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    """Shell-style patterns over the cluster's name, such as ``store-01*``."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says nothing (as ``match`` it takes all, as ``exclude`` none)."""
+        return not (self.tags or self.locations or self.distributions or self.names)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Where to look for clusters, and which of them are meant."""
+
+    subscriptions: tuple[str, ...] = ()
+    """Empty means every subscription of the tenant."""
+    match: Match = Match()
+    exclude: Match = Match()
+    unreachable: Unreachable = Unreachable.DEFER
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What is known of one extension type. Data: see ``fleet/spec/profiles``."""
+
+    name: str
+    extension_type: str
+    instance_name: str | None
+    """The name that an install uses."""
+    namespace: str | None
+    has_one_instance: bool = False
+    """Whether a second instance on one cluster is refused by the extension itself."""
+    version_order: VersionOrder = VersionOrder.SEMVER
+    has_sequential_minors: bool = False
+    """Whether minors must be taken one after another."""
+    may_downgrade: bool = True
+    distributions: tuple[str, ...] = ()
+    """Supported ones, lower case; empty means that nothing is known, and all pass."""
+    supported_minor_count: int | None = None
+    """How many of the most recent minors the publisher supports."""
+    catalogue: tuple[str, ...] = ()
+    """Versions known when this release was made; used where the service offers none."""
+    distribution_settings: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    """``{distribution: settings}`` that a cluster of this distribution always needs."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Desired:
+    """How the extension shall be on every selected cluster."""
+
+    profile: Profile
+    name: str
+    namespace: str | None
+    presence: Presence = Presence.PRESENT
+    version: str | None = None
+    """A pin, ``latest``, or ``None``."""
+    auto_upgrade: AutoUpgrade | None = None
+    """``None`` leaves the flag as it is (and off where a version is pinned)."""
+    release_train: str | None = None
+    settings: Mapping[str, str] = dataclasses.field(default_factory=nothing)
+    settings_mode: SettingsMode = SettingsMode.OWNED
+    protected: Mapping[str, str] = dataclasses.field(default_factory=nothing)
+    """``{setting: name of the environment variable that holds it}``; never a value."""
+    on_drift: OnDrift = OnDrift.FAIL
+    allow_downgrade: bool = False
+    allow_skip_minor: bool = False
+
+
+Amount = int | str
+"""An integer, a percentage such as ``"10%"``, or (for a size) ``"rest"``."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WaveRule:
+    """One wave as the plan file words it, before any number is resolved."""
+
+    name: str
+    size: Amount | None = None
+    """Of all targets that need a change; ``None`` with a selector means all it selects."""
+    selector: Match | None = None
+    targets: tuple[str, ...] = ()
+    """Cluster names or ids, in this order."""
+    max_concurrency: Amount | None = None
+    max_failures: Amount | None = None
+    soak: dt.timedelta = dt.timedelta(0)
+    """How long to wait after the wave's last success before the next wave opens."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy:
+    """How the change spreads over the fleet."""
+
+    name: str
+    waves: tuple[WaveRule, ...]
+    max_concurrency: Amount = 1
+    """For the whole run."""
+    max_failures: Amount = 0
+    """For the whole run."""
+    wave_max_concurrency: Amount | None = None
+    """For waves that set none of their own."""
+    wave_max_failures: Amount | None = None
+    failure_mode: FailureMode = FailureMode.SOFT
+    on_breach: OnBreach = OnBreach.STOP
+    start_deadline: dt.timedelta = dt.timedelta(minutes=30)
+    """From taking a slot to the accepted write."""
+    progress_deadline: dt.timedelta = dt.timedelta(minutes=30)
+    """From the accepted write to proof."""
+    uninstall_deadline: dt.timedelta = dt.timedelta(minutes=45)
+    """The same for an uninstall, where the plan file says nothing else."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """A checked plan file."""
+
+    name: str
+    owner: str | None
+    change: str | None
+    """The change record, as the change-management system calls it."""
+    scope: Scope
+    desired: Desired
+    strategy: Strategy
+    text: str
+    """The file as written, for the journal's header."""

@@ -1,0 +1,560 @@
+"""Everything that is ever written to a journal, and how it is read back.
+
+An event says what has happened; its fields never change once a release wrote
+them. A changed event gets ``v + 1``, and :data:`UPCASTS` learns to lift the
+old fields. Targets are numbers: their place in the plan that the journal
+opens with. Commands and views are derived from events, never stored.
+
+Shapes:  one JSON object ``{"at", "epoch", "kind", "seq", "v", ...fields}`` each.
+Units:   ``at`` is the moment the event was decided or observed, by the run's clock.
+Errors:  :exc:`~fleet.errors.JournalError` for a record of a newer release or none of ours.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import enum
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, get_args
+
+from fleet.errors import JournalError
+from fleet.model import codec
+from fleet.model.cluster import nothing
+from fleet.model.plan import Digest, PlanHead, RunId, Target, Verb
+
+
+class RunStatus(enum.StrEnum):
+    """Where a run stands."""
+
+    DRAFT = "Draft"
+    PLANNED = "Planned"
+    RUNNING = "Running"
+    PAUSING = "Pausing"
+    PAUSED = "Paused"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+    SUCCEEDED = "Succeeded"
+    SUCCEEDED_WITH_FAILURES = "SucceededWithFailures"
+    FAILED = "Failed"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing can follow."""
+        return self in _TERMINAL_RUN
+
+
+class WaveStatus(enum.StrEnum):
+    """Where a wave stands."""
+
+    NOT_STARTED = "NotStarted"
+    RUNNING = "Running"
+    SOAKING = "Soaking"
+    SUCCEEDED = "Succeeded"
+    SUCCEEDED_WITH_FAILURES = "SucceededWithFailures"
+    FAILED = "Failed"
+
+
+class Result(enum.StrEnum):
+    """How a target ended."""
+
+    SUCCEEDED = "Succeeded"
+    NO_OP = "NoOp"
+    """It was as wished when its turn came; nothing was sent."""
+    FAILED = "Failed"
+    TIMED_OUT = "TimedOut"
+    DRIFTED = "Drifted"
+    SKIPPED = "Skipped"
+    DEFERRED = "Deferred"
+    """Not connected, also in the catch-up wave."""
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it counts against a budget."""
+        return self in (Result.FAILED, Result.TIMED_OUT)
+
+
+class Finding(enum.StrEnum):
+    """What a GET before a write, or instead of a lost answer, says of a step."""
+
+    PROCEED = "proceed"
+    """As planned: the write may be sent."""
+    DONE = "done"
+    """What the step would do is true already."""
+    BUSY = "busy"
+    """An operation is in progress on it."""
+    DRIFTED = "drifted"
+    UNREACHABLE = "unreachable"
+    CLUSTER_MISSING = "clusterMissing"
+    FAILED = "failed"
+    """The write that was sent took effect, and failed."""
+
+
+class HoldReason(enum.StrEnum):
+    """Why a target waits; none of them is a failure."""
+
+    BUSY = "busy"
+    THROTTLED = "throttled"
+    CONFLICT = "conflict"
+    TRANSIENT = "transient"
+    NOT_YET = "notYet"
+    """The operation ended and the extension does not show it yet."""
+
+
+_TERMINAL_RUN = frozenset(
+    {
+        RunStatus.STOPPED,
+        RunStatus.SUCCEEDED,
+        RunStatus.SUCCEEDED_WITH_FAILURES,
+        RunStatus.FAILED,
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who did it."""
+
+    name: str
+    host: str
+    pid: int
+
+
+# --- the run -----------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunCreated:
+    """The header: all that a reader in a year needs to know about where this came from."""
+
+    kind: ClassVar[str] = "run.created"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    run_id: RunId
+    actor: Actor
+    release: str
+    endpoint: str
+    cloud: str
+    tenant: str
+    principals: tuple[str, ...]
+    tzdata_version: str
+    plan_digest: Digest
+    plan_text: str
+    """The plan file as written; empty where a saved plan was run."""
+    target_count: int
+    plan: PlanHead
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TargetsListed:
+    """A stretch of the plan's targets, in order."""
+
+    kind: ClassVar[str] = "run.targetsListed"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    first: int
+    targets: tuple[Target, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlanned:
+    """The plan is complete in the journal, and its digest was recomputed from it."""
+
+    kind: ClassVar[str] = "run.planned"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    plan_digest: Digest
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """Somebody said yes."""
+
+    kind: ClassVar[str] = "run.started"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    actor: Actor
+    consent: str
+    """How: ``prompt`` or ``--yes``."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunTaken:
+    """A runner took the lease; from here on its epoch writes."""
+
+    kind: ClassVar[str] = "run.taken"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    actor: Actor
+    release: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunPausing:
+    """Nothing new starts; what is in flight finishes."""
+
+    kind: ClassVar[str] = "run.pausing"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    actor: Actor | None
+    """``None``: the run itself."""
+    reason: str
+    request_id: str | None
+    is_bug: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunPaused:
+    """Nothing is in flight any more."""
+
+    kind: ClassVar[str] = "run.paused"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunResumed:
+    """A pause was ended."""
+
+    kind: ClassVar[str] = "run.resumed"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    actor: Actor
+    reason: str
+    request_id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunStopping:
+    """The run ends early: nothing new starts; what is in flight finishes."""
+
+    kind: ClassVar[str] = "run.stopping"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    actor: Actor | None
+    reason: str
+    request_id: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRefused:
+    """Somebody asked for what cannot be done now."""
+
+    kind: ClassVar[str] = "run.requestRefused"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    actor: Actor
+    asked: str
+    reason: str
+    request_id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    """The end."""
+
+    kind: ClassVar[str] = "run.finished"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    status: RunStatus
+    reason: str
+    counts: Mapping[str, int]
+    """Targets by how they ended; ``NotStarted`` for those never begun."""
+
+
+# --- waves -------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WaveOpened:
+    """Targets of this wave may start."""
+
+    kind: ClassVar[str] = "wave.opened"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    wave: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetBreached:
+    """More failures than allowed; nothing more starts."""
+
+    kind: ClassVar[str] = "wave.breached"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    wave: int
+    level: str
+    """``wave`` or ``run``: whose budget it was."""
+    failures: int
+    max_failures: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WaveSoaking:
+    """All targets of the wave have ended; the next wave waits."""
+
+    kind: ClassVar[str] = "wave.soaking"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    wave: int
+    until: dt.datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WaveClosed:
+    """The wave is over."""
+
+    kind: ClassVar[str] = "wave.closed"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    wave: int
+    status: WaveStatus
+
+
+# --- targets and their steps -------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TargetStarted:
+    """The target took a slot."""
+
+    kind: ClassVar[str] = "target.started"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    target: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StepChecked:
+    """A GET before the write, or instead of an answer that was lost."""
+
+    kind: ClassVar[str] = "step.checked"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    target: int
+    step: int
+    finding: Finding
+    mark: str
+    """A digest of the extension as read; a later read with another mark is another state."""
+    detail: str = ""
+    evidence: Mapping[str, str] = dataclasses.field(default_factory=nothing)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StepIntended:
+    """The write is about to leave. Durable before it does."""
+
+    kind: ClassVar[str] = "step.intended"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    target: int
+    step: int
+    attempt: int
+    """From 1."""
+    verb: Verb
+    correlation_id: str
+    client_request_id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StepAccepted:
+    """The service took the write."""
+
+    kind: ClassVar[str] = "step.accepted"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    target: int
+    step: int
+    attempt: int
+    operation_sha256: str | None
+    """Of the operation's URL, which is a secret and lives in an erasable table; ``None``: the
+    service finished at once."""
+    mark: str | None
+    """Of the extension as the write's own answer shows it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StepLost:
+    """The write left and no answer came; the extension itself will be asked."""
+
+    kind: ClassVar[str] = "step.lost"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    target: int
+    step: int
+    attempt: int
+    code: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StepHeld:
+    """The target waits; its slot is kept, and no budget is touched."""
+
+    kind: ClassVar[str] = "step.held"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    target: int
+    step: int
+    reason: HoldReason
+    until: dt.datetime
+    code: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OperationEnded:
+    """The service says that it has finished, well or badly; the extension has the last word."""
+
+    kind: ClassVar[str] = "operation.ended"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    target: int
+    step: int
+    status: str
+    error: str | None
+    poll_count: int
+    """Reads it took."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StepProved:
+    """A GET newer than the write shows what the step was to bring about."""
+
+    kind: ClassVar[str] = "step.proved"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    target: int
+    step: int
+    evidence: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StepFailed:
+    """The step cannot succeed."""
+
+    kind: ClassVar[str] = "step.failed"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    target: int
+    step: int
+    code: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StepUnknown:
+    """A bug of ours hit this target: its outcome is unknown, and the run pauses."""
+
+    kind: ClassVar[str] = "step.unknown"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    target: int
+    step: int
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TargetFinished:
+    """The target's last word."""
+
+    kind: ClassVar[str] = "target.finished"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    target: int
+    result: Result
+    detail: str = ""
+
+
+RunEvent = (
+    RunCreated
+    | TargetsListed
+    | RunPlanned
+    | RunStarted
+    | RunTaken
+    | RunPausing
+    | RunPaused
+    | RunResumed
+    | RunStopping
+    | RequestRefused
+    | RunFinished
+)
+WaveEvent = WaveOpened | BudgetBreached | WaveSoaking | WaveClosed
+TargetEvent = (
+    TargetStarted
+    | StepChecked
+    | StepIntended
+    | StepAccepted
+    | StepLost
+    | StepHeld
+    | OperationEnded
+    | StepProved
+    | StepFailed
+    | StepUnknown
+    | TargetFinished
+)
+Event = RunEvent | WaveEvent | TargetEvent
+
+KINDS: Mapping[str, type[Any]] = {cls.kind: cls for cls in get_args(Event)}
+"""``{kind: class}`` of every event that this release writes."""
+
+Fields = dict[str, Any]
+Upcast = Callable[[Fields], Fields]
+UPCASTS: Mapping[tuple[str, int], Upcast] = {}
+"""``{(kind, v): fields of v -> fields of v + 1}``; applied until the current ``v`` is reached."""
+
+
+def to_record(event: Event, *, seq: int, epoch: int) -> Fields:
+    """Return the JSON object that is stored for *event*."""
+    record = codec.to_json(event)
+    record.update(kind=event.kind, v=event.v, seq=seq, epoch=epoch)
+    return record
+
+
+def from_record(record: Fields, *, upcasts: Mapping[tuple[str, int], Upcast] = UPCASTS) -> Event:
+    """Read a stored object, of this release or an earlier one."""
+    fields = dict(record)
+    try:
+        seq, kind, v = fields.pop("seq"), fields.pop("kind"), fields.pop("v")
+        fields.pop("epoch")
+    except KeyError as error:
+        message = f"a journal record lacks {error}"
+        raise JournalError(message) from None
+    cls = KINDS.get(kind)
+    if cls is None or v > cls.v:
+        message = f"record {seq} ({kind} version {v}) was written by a newer release of fleet"
+        raise JournalError(message, hint="Read it with the release named in its first record.")
+    try:
+        for step in range(v, cls.v):
+            fields = upcasts[kind, step](fields)
+        event: Event = codec.from_json(cls, fields)
+    except (KeyError, ValueError) as error:
+        message = f"record {seq} ({kind}) cannot be read: {error}"
+        raise JournalError(message) from error
+    return event
