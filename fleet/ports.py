@@ -192,6 +192,9 @@ class Journal(JournalReader, Protocol):
     def operations(self) -> Mapping[OperationKey, str]:
         """Return the operation URLs that are still remembered."""
 
+    def has_news(self) -> bool:
+        """Tell cheaply whether :meth:`requests` may return something."""
+
     def requests(self) -> Sequence[Request]:
         """Return what people asked and no event has answered yet, oldest first."""
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import NewType
 
 from fleet.model.cluster import AutoUpgrade, ClusterId, nothing
-from fleet.model.desired import FailureMode, OnBreach, OnDrift
+from fleet.model.desired import FailureMode, OnBreach, OnDrift, Unreachable
 
 RunId = NewType("RunId", str)
 Digest = NewType("Digest", str)
@@ -166,6 +166,7 @@ class PlanHead:
     extension_type: str
     namespace: str | None
     on_drift: OnDrift
+    unreachable: Unreachable
     limits: Limits
     waves: tuple[Wave, ...]
     warnings: tuple[str, ...]

@@ -63,6 +63,11 @@ def parse(text: str) -> Version:
     return Version(text=text.strip(), release=release, suffix=match[2] or "")
 
 
+def parse_or_none(text: str) -> Version | None:
+    """Read a version that a service reported; ``None`` where it is none."""
+    return parse(text) if _PATTERN.fullmatch(text.strip()) else None
+
+
 def key(version: Version, *, order: VersionOrder) -> VersionKey:
     """Return what *version* sorts by under *order*.
 

@@ -1,0 +1,57 @@
+"""What every command may need: where runs are kept, who is asking, and how to say things."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+import importlib.metadata
+import os
+import socket
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from fleet.journal.sqlite import SqliteStore
+from fleet.model.events import Actor
+from fleet.ui import output
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Set once, before the command."""
+
+    state_dir: Path
+
+    @property
+    def store(self) -> SqliteStore:
+        """All runs of this state directory."""
+        return SqliteStore(self.state_dir)
+
+
+def default_state_dir() -> Path:
+    """Return where runs are kept unless told: the XDG state directory."""
+    home = os.environ.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "state") / "fleet"
+
+
+def actor() -> Actor:
+    """Return who is asking: the operating system's user."""
+    return Actor(name=_user(), host=socket.gethostname(), pid=os.getpid())
+
+
+def errors() -> Console:
+    """Return the console on stderr: progress, questions and errors."""
+    return output.console(sys.stderr)
+
+
+def tzdata_version() -> str:
+    """Return the version of the zone data in use."""
+    return importlib.metadata.version("tzdata")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return f"uid-{os.getuid()}"

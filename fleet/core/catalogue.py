@@ -1,0 +1,78 @@
+"""Which versions a release train offers, and the way from one to another.
+
+Order is the profile's, never that of the list: the service returns versions
+unsorted and mixes prereleases in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+from fleet.model import versions
+from fleet.model.desired import Profile
+from fleet.model.versions import Version
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The versions of one train, oldest first."""
+
+    train: str
+    profile: Profile
+    offered: tuple[Version, ...]
+    """Empty where nothing is known; then nothing can be checked either."""
+
+    def has(self, version: Version) -> bool:
+        """Whether *version* is offered; also true where nothing is known."""
+        return not self.offered or any(self._same(one, version) for one in self.offered)
+
+    def latest(self) -> Version | None:
+        """Return the newest version that is no prerelease."""
+        return next(reversed(self._releases()), None)
+
+    def supported_lines(self) -> frozenset[tuple[int, int]] | None:
+        """Return the minors that the publisher supports; ``None`` where that is not known."""
+        count = self.profile.supported_minor_count
+        lines = sorted({version.minor_line for version in self._releases()})
+        return frozenset(lines[-count:]) if count and lines else None
+
+    def compare(self, one: Version, other: Version) -> int:
+        """Return a negative number, zero or a positive one, as *one* is older, same or newer."""
+        order = self.profile.version_order
+        left, right = versions.key(one, order=order), versions.key(other, order=order)
+        return (left > right) - (left < right)
+
+    def hops(self, start: Version, end: Version) -> tuple[Version, ...] | None:
+        """Return the versions to take in turn from *start* to *end*, *end* included.
+
+        Every minor in between is taken once, at its newest patch. ``None``: a
+        minor in between is not offered, so there is no such way.
+        """
+        first, last = start.minor_line, end.minor_line
+        between = {
+            version.minor_line: version
+            for version in self._releases()
+            if first < version.minor_line < last
+        }
+        # NB: how many minors a major had is known only inside one major.
+        needed = (
+            {(first[0], n) for n in range(first[1] + 1, last[1])} if first[0] == last[0] else ()
+        )
+        if any(line not in between for line in needed):
+            return None
+        return (*(between[line] for line in sorted(between)), end)
+
+    def _releases(self) -> list[Version]:
+        order = self.profile.version_order
+        return [v for v in self.offered if not versions.is_prerelease(v, order=order)]
+
+    def _same(self, one: Version, other: Version) -> bool:
+        return self.compare(one, other) == 0
+
+
+def of_train(train: str, offered: Iterable[str], *, profile: Profile) -> Catalogue:
+    """Build the catalogue of *train*; the profile's own list serves where none was offered."""
+    texts = tuple(offered) or profile.catalogue
+    ordered = versions.ascending(texts, order=profile.version_order)
+    return Catalogue(train=train, profile=profile, offered=tuple(ordered))

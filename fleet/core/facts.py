@@ -1,0 +1,41 @@
+"""What a decision about an extension rests on, drawn from a reading; never a heartbeat's time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fleet.core import chain
+from fleet.model import codec
+from fleet.model.cluster import Extension, ProvisioningState
+from fleet.model.plan import Facts, Step
+
+_ABSENT = "absent"
+
+
+def facts_of(found: Extension | None, steps: Sequence[Step]) -> Facts:
+    """Return what a decision to take *steps* rests on: no heartbeat, no agent version."""
+    if found is None:
+        return Facts(is_present=False)
+    owned = {key for step in steps for key in step.settings or {}}
+    is_exact = any(step.is_exact for step in steps)
+    kept = found.settings if is_exact else {k: v for k, v in found.settings.items() if k in owned}
+    return Facts(
+        is_present=True,
+        version=found.version,
+        current_version=found.current_version,
+        auto_upgrade=found.auto_upgrade,
+        release_train=found.release_train.lower(),
+        is_failed=is_failed(found),
+        settings=kept,
+        protected_keys=tuple(sorted(found.protected_keys)),
+    )
+
+
+def is_failed(found: Extension) -> bool:
+    """Whether the last operation on it ended badly."""
+    return found.provisioning_state in (ProvisioningState.FAILED, ProvisioningState.CANCELED)
+
+
+def mark(found: Extension | None) -> str:
+    """Return what tells one state of an extension from another: a digest of the whole reading."""
+    return chain.digest(codec.to_json(found)) if found else _ABSENT

@@ -1,0 +1,411 @@
+"""The past: how each event changes the state. Exact, without a clock; raises on an illegal event.
+
+Every handler asks :mod:`fleet.core.moves` before it changes anything, so a
+refused event leaves the state as it was. Replaying a journal through
+:func:`apply` gives the state that lived through it.
+
+Errors:  :exc:`~fleet.errors.IllegalTransitionError`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fleet.core import moves, planner
+from fleet.core.moves import Phase
+from fleet.core.state import Active, RunState, WaveState
+from fleet.errors import IllegalTransitionError
+from fleet.model import events as e
+from fleet.model.desired import OnDrift, Unreachable
+from fleet.model.events import Event, Finding, HoldReason, Result, RunStatus, WaveStatus
+
+
+def apply(state: RunState, event: Event) -> RunState:
+    """Return *state* after *event*; it is the same object, changed."""
+    _HANDLERS[type(event)](state, event)
+    state.last_at = event.at
+    return state
+
+
+# --- the run -----------------------------------------------------------------------------
+
+
+def _move_run(state: RunState, event: Event, to: RunStatus) -> None:
+    moves.require(moves.RUN_MOVES, state=state.status, kind=event.kind, to=to, what="the run")
+    state.status = to
+
+
+def _created(state: RunState, event: e.RunCreated) -> None:
+    if state.header is not None:
+        message = "a journal has one header"
+        raise IllegalTransitionError(message)
+    _move_run(state, event, RunStatus.DRAFT)
+    state.header = event
+
+
+def _listed(state: RunState, event: e.TargetsListed) -> None:
+    if event.first != len(state.targets):
+        message = f"targets from {event.first} follow {len(state.targets)} targets"
+        raise IllegalTransitionError(message)
+    _move_run(state, event, RunStatus.DRAFT)
+    state.targets += event.targets
+
+
+def _planned(state: RunState, event: e.RunPlanned) -> None:
+    digest = planner.digest(state.plan, state.targets)
+    if digest != event.plan_digest:
+        message = f"the plan's digest is {digest}, not {event.plan_digest}"
+        raise IllegalTransitionError(message)
+    _move_run(state, event, RunStatus.PLANNED)
+    first = 0
+    for wave in state.plan.waves:
+        end = first + wave.target_count
+        state.waves.append(WaveState(first=first, end=end, cursor=first))
+        first = end
+
+
+def _started(state: RunState, event: e.RunStarted) -> None:
+    _move_run(state, event, RunStatus.RUNNING)
+
+
+def _taken(state: RunState, event: e.RunTaken) -> None:
+    _move_run(state, event, state.status)
+    state.holder = event.actor
+    for active in state.active.values():
+        # What the last runner read before a write died with it: read again.
+        if active.phase is Phase.READY:
+            active.phase = Phase.CHECKING
+
+
+def _pausing(state: RunState, event: e.RunPausing) -> None:
+    _move_run(state, event, RunStatus.PAUSING)
+    state.stopped_by = (event.actor, event.reason)
+    state.has_bug = state.has_bug or event.is_bug
+
+
+def _paused(state: RunState, event: e.RunPaused) -> None:
+    _move_run(state, event, RunStatus.PAUSED)
+
+
+def _resumed(state: RunState, event: e.RunResumed) -> None:
+    _move_run(state, event, RunStatus.RUNNING)
+    state.stopped_by, state.has_bug = None, False
+    _forgive(state)
+    for target in sorted(state.unknown):
+        active = state.active[target]
+        active.phase = Phase.LOST if active.attempt else Phase.CHECKING
+        state.in_flight += 1
+        state.waves[active.wave].in_flight += 1
+        state.agenda[target] = None
+    state.unknown.clear()
+
+
+def _forgive(state: RunState) -> None:
+    """Count afresh after a breach that a person resumed the run in spite of."""
+    if state.is_breached:
+        state.is_breached, state.forgiven = False, state.failures
+    for wave in state.waves:
+        if wave.is_breached:
+            wave.is_breached, wave.forgiven = False, wave.failures
+
+
+def _stopping(state: RunState, event: e.RunStopping) -> None:
+    _move_run(state, event, RunStatus.STOPPING)
+    state.stopped_by = (event.actor, event.reason)
+
+
+def _refused(state: RunState, event: e.RequestRefused) -> None:
+    _move_run(state, event, state.status)
+
+
+def _finished(state: RunState, event: e.RunFinished) -> None:
+    _move_run(state, event, event.status)
+    state.finish_reason = event.reason
+    state.agenda.clear()
+
+
+# --- waves -------------------------------------------------------------------------------
+
+
+def _move_wave(state: RunState, event: e.WaveEvent, to: WaveStatus) -> WaveState:
+    if event.wave != state.current or event.wave >= len(state.waves):
+        message = f"wave {event.wave}: {event.kind} while wave {state.current} is the current one"
+        raise IllegalTransitionError(message)
+    wave = state.waves[event.wave]
+    what = f"wave {state.plan.waves[event.wave].name}"
+    moves.require(moves.WAVE_MOVES, state=wave.status, kind=event.kind, to=to, what=what)
+    wave.status = to
+    return wave
+
+
+def _wave_opened(state: RunState, event: e.WaveOpened) -> None:
+    _move_wave(state, event, WaveStatus.RUNNING)
+
+
+def _breached(state: RunState, event: e.BudgetBreached) -> None:
+    wave = _move_wave(state, event, WaveStatus.RUNNING)
+    if event.level == "run":
+        state.is_breached = True
+    else:
+        wave.is_breached = True
+
+
+def _soaking(state: RunState, event: e.WaveSoaking) -> None:
+    wave = _move_wave(state, event, WaveStatus.SOAKING)
+    wave.soaks_until = event.until
+
+
+def _wave_closed(state: RunState, event: e.WaveClosed) -> None:
+    _move_wave(state, event, event.status)
+    state.current += 1
+
+
+# --- targets -----------------------------------------------------------------------------
+
+
+def _active(state: RunState, event: Any, to: Phase) -> Active:
+    """Return the target's record if *event* may lead it to *to*; nothing is changed yet."""
+    active = state.active.get(event.target)
+    if active is None:
+        phase = Phase.ENDED if event.target in state.results else Phase.PENDING
+        message = f"target {event.target}: {event.kind} while it is {phase}"
+        raise IllegalTransitionError(message)
+    what = f"target {event.target}"
+    moves.require(moves.TARGET_MOVES, state=active.phase, kind=event.kind, to=to, what=what)
+    if getattr(event, "step", active.step) != active.step:
+        message = f"{what}: {event.kind} of step {event.step} during step {active.step}"
+        raise IllegalTransitionError(message)
+    return active
+
+
+def _put(state: RunState, target: int, active: Active, to: Phase) -> None:
+    """Move a target that nobody works on any more to its next phase."""
+    active.phase = to
+    active.held = None
+    state.timers.cancel(target)
+    state.agenda[target] = None
+
+
+def _target_started(state: RunState, event: e.TargetStarted) -> None:
+    wave = state.waves[state.current] if state.current < len(state.waves) else None
+    is_open = wave is not None and wave.status is WaveStatus.RUNNING
+    if not is_open or state.status is not RunStatus.RUNNING or state.is_breached:
+        message = f"target {event.target}: nothing may start now"
+        raise IllegalTransitionError(message)
+    if wave is None or event.target != wave.cursor or wave.cursor == wave.end:
+        message = f"target {event.target}: it is not its turn"
+        raise IllegalTransitionError(message)
+    wave.cursor += 1
+    wave.in_flight += 1
+    state.in_flight += 1
+    state.active[event.target] = Active(
+        phase=Phase.CHECKING, wave=state.current, started_at=event.at, step_began_at=event.at
+    )
+    state.agenda[event.target] = None
+
+
+def _checked(state: RunState, event: e.StepChecked) -> None:
+    ending = _ending_of(state, event)
+    is_last = event.step + 1 == len(state.targets[event.target].steps)
+    if event.finding is Finding.PROCEED:
+        to = Phase.READY
+    else:
+        to = Phase.CHECKING if ending is None and not is_last else Phase.ENDING
+    active = _active(state, event, to)
+    active.mark_before = event.mark
+    active.message = event.detail
+    if event.finding is Finding.DONE:
+        active.has_written = active.has_written or active.attempt > 0
+        _advance(state, event.target, active, at=event.at)
+        return
+    active.ending = ending
+    _put(state, event.target, active, to)
+
+
+def _ending_of(state: RunState, event: e.StepChecked) -> tuple[Result, str] | None:
+    """Return how a finding ends the target, if it does."""
+    plan, detail = state.plan, event.detail
+    match event.finding:
+        case Finding.DRIFTED:
+            is_skipped = plan.on_drift is OnDrift.SKIP
+            return (Result.SKIPPED if is_skipped else Result.DRIFTED), detail
+        case Finding.UNREACHABLE:
+            is_failed = plan.unreachable is Unreachable.FAIL
+            return (Result.FAILED if is_failed else Result.DEFERRED), detail
+        case Finding.CLUSTER_MISSING | Finding.FAILED:
+            return Result.FAILED, detail
+        case _:
+            return None
+
+
+def _advance(state: RunState, target: int, active: Active, *, at: dt.datetime) -> None:
+    """Go to the next step, or to the end."""
+    if active.step + 1 < len(state.targets[target].steps):
+        active.step += 1
+        active.step_began_at = at
+        active.attempt = active.held_count = 0
+        active.mark_before = active.mark_accepted = active.deadline = None
+        _put(state, target, active, Phase.CHECKING)
+        return
+    active.ending = (Result.SUCCEEDED if active.has_written else Result.NO_OP), active.message
+    _put(state, target, active, Phase.ENDING)
+
+
+def _intended(state: RunState, event: e.StepIntended) -> None:
+    active = _active(state, event, Phase.WRITING)
+    if event.attempt != active.attempt + 1:
+        message = f"target {event.target}: attempt {event.attempt} follows {active.attempt}"
+        raise IllegalTransitionError(message)
+    active.attempt = event.attempt
+    _put(state, event.target, active, Phase.WRITING)
+
+
+def _accepted(state: RunState, event: e.StepAccepted) -> None:
+    has_operation = event.operation_sha256 is not None
+    active = _active(state, event, Phase.FOLLOWING if has_operation else Phase.PROVING)
+    active.has_written = True
+    active.mark_accepted = event.mark
+    active.has_operation = has_operation
+    active.deadline = event.at + state.plan.limits.progress_deadline
+    active.held_count = 0
+    _put(state, event.target, active, Phase.FOLLOWING if has_operation else Phase.PROVING)
+    if has_operation:
+        state.operations.add(event.target)
+        state.timers.set(event.target, active.deadline)
+
+
+def _lost(state: RunState, event: e.StepLost) -> None:
+    active = _active(state, event, Phase.LOST)
+    active.message = event.message
+    _put(state, event.target, active, Phase.LOST)
+
+
+def _held(state: RunState, event: e.StepHeld) -> None:
+    current = state.active.get(event.target)
+    to = _after_hold(current, event)
+    active = _active(state, event, to)
+    active.message = event.message
+    active.held_count += 1
+    if to is Phase.ENDING:
+        active.ending = (Result.TIMED_OUT, f"not proved in time: {event.message}")
+        _put(state, event.target, active, to)
+        return
+    if event.reason is HoldReason.CONFLICT:
+        state.operations.discard(event.target)
+    active.phase, active.held = to, event.reason
+    state.agenda.pop(event.target, None)
+    state.timers.set(event.target, _capped(state, active, event.until))
+
+
+def _after_hold(active: Active | None, event: e.StepHeld) -> Phase:
+    if active is None:
+        return Phase.CHECKING
+    is_late = active.deadline is not None and event.at >= active.deadline
+    if active.phase in (Phase.FOLLOWING, Phase.PROVING) and event.reason is HoldReason.NOT_YET:
+        return Phase.ENDING if is_late else active.phase
+    if active.phase is Phase.WRITING or (
+        active.phase is Phase.FOLLOWING and event.reason is HoldReason.CONFLICT
+    ):
+        return Phase.CHECKING
+    return active.phase
+
+
+def _capped(state: RunState, active: Active, until: dt.datetime) -> dt.datetime:
+    """Wake no later than the deadline that applies."""
+    if active.phase in (Phase.FOLLOWING, Phase.PROVING):
+        return min(until, active.deadline) if active.deadline else until
+    return min(until, active.step_began_at + state.plan.limits.start_deadline)
+
+
+def _operation_ended(state: RunState, event: e.OperationEnded) -> None:
+    if event.target in state.results and event.target in state.operations:
+        state.operations.discard(event.target)
+        state.agenda.pop(event.target, None)
+        return
+    active = _active(state, event, Phase.PROVING)
+    active.message = event.error or ""
+    state.operations.discard(event.target)
+    _put(state, event.target, active, Phase.PROVING)
+
+
+def _proved(state: RunState, event: e.StepProved) -> None:
+    is_last = event.step + 1 == len(state.targets[event.target].steps)
+    active = _active(state, event, Phase.ENDING if is_last else Phase.CHECKING)
+    state.operations.discard(event.target)
+    active.message = ""
+    _advance(state, event.target, active, at=event.at)
+
+
+def _failed(state: RunState, event: e.StepFailed) -> None:
+    active = _active(state, event, Phase.ENDING)
+    state.operations.discard(event.target)
+    active.message = event.message
+    active.ending = (Result.FAILED, event.message)
+    _put(state, event.target, active, Phase.ENDING)
+
+
+def _unknown(state: RunState, event: e.StepUnknown) -> None:
+    active = _active(state, event, Phase.UNKNOWN)
+    active.message = event.message
+    _put(state, event.target, active, Phase.UNKNOWN)
+    state.agenda.pop(event.target)
+    state.unknown.add(event.target)
+    _free_slot(state, active)
+
+
+def _target_finished(state: RunState, event: e.TargetFinished) -> None:
+    active = _active(state, event, Phase.ENDED)
+    wave = state.waves[active.wave]
+    del state.active[event.target]
+    state.timers.cancel(event.target)
+    state.agenda.pop(event.target, None)
+    _free_slot(state, active)
+    state.results[event.target] = event.result
+    state.counts[event.result] += 1
+    if event.result is not Result.SUCCEEDED:
+        state.details[event.target] = event.detail
+    if event.result is Result.SUCCEEDED:
+        wave.success_count += 1
+        wave.last_success_at = event.at
+    if event.result.is_failure:
+        wave.failures += 1
+        state.failures += 1
+    if event.target in state.operations:
+        state.agenda[event.target] = None
+
+
+def _free_slot(state: RunState, active: Active) -> None:
+    state.in_flight -= 1
+    state.waves[active.wave].in_flight -= 1
+
+
+_HANDLERS: Mapping[type, Callable[[RunState, Any], None]] = {
+    e.RunCreated: _created,
+    e.TargetsListed: _listed,
+    e.RunPlanned: _planned,
+    e.RunStarted: _started,
+    e.RunTaken: _taken,
+    e.RunPausing: _pausing,
+    e.RunPaused: _paused,
+    e.RunResumed: _resumed,
+    e.RunStopping: _stopping,
+    e.RequestRefused: _refused,
+    e.RunFinished: _finished,
+    e.WaveOpened: _wave_opened,
+    e.BudgetBreached: _breached,
+    e.WaveSoaking: _soaking,
+    e.WaveClosed: _wave_closed,
+    e.TargetStarted: _target_started,
+    e.StepChecked: _checked,
+    e.StepIntended: _intended,
+    e.StepAccepted: _accepted,
+    e.StepLost: _lost,
+    e.StepHeld: _held,
+    e.OperationEnded: _operation_ended,
+    e.StepProved: _proved,
+    e.StepFailed: _failed,
+    e.StepUnknown: _unknown,
+    e.TargetFinished: _target_finished,
+}

@@ -1,0 +1,162 @@
+"""Which event may follow in which state: the whole machine, as tables.
+
+Everything that decides whether an event is legal stands here; the fold asks
+these tables before it changes anything. The diagrams in ``docs/states.md`` are
+drawn from them. To allow a move, add it here first.
+
+Shapes:  ``{state: {kind of event: states it may lead to}}``.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+from fleet.errors import IllegalTransitionError
+from fleet.model.events import RunStatus as R
+from fleet.model.events import WaveStatus as W
+
+Moves = Mapping[str, Mapping[str, frozenset[str]]]
+
+
+class Phase(enum.StrEnum):
+    """Where a target stands between its first and its last event."""
+
+    PENDING = "Pending"
+    CHECKING = "Checking"
+    """A GET is due: is the extension still as planned?"""
+    READY = "Ready"
+    """It is; the write may be sent."""
+    WRITING = "Writing"
+    """The intent is durable; the write is out."""
+    LOST = "Lost"
+    """No answer came; a GET decides what happened."""
+    FOLLOWING = "Following"
+    """The service works on it."""
+    PROVING = "Proving"
+    """A GET must show what the step was to bring about."""
+    UNKNOWN = "Unknown"
+    """A bug of ours; holds no slot, and is checked again when the run is resumed."""
+    ENDING = "Ending"
+    """The result is known and not yet written."""
+    ENDED = "Ended"
+
+
+P = Phase
+
+
+def _to(*states: str) -> frozenset[str]:
+    return frozenset(states)
+
+
+_UNKNOWN = {"step.unknown": _to(P.UNKNOWN)}
+
+TARGET_MOVES: Moves = {
+    P.PENDING: {"target.started": _to(P.CHECKING)},
+    P.CHECKING: {
+        "step.checked": _to(P.READY, P.CHECKING, P.ENDING),
+        "step.held": _to(P.CHECKING),
+        "step.failed": _to(P.ENDING),
+        "target.finished": _to(P.ENDED),
+        **_UNKNOWN,
+    },
+    P.READY: {
+        "step.intended": _to(P.WRITING),
+        "target.finished": _to(P.ENDED),
+        # What the last runner read before the write died with it.
+        "run.taken": _to(P.CHECKING),
+    },
+    P.WRITING: {
+        "step.accepted": _to(P.FOLLOWING, P.PROVING),
+        "step.held": _to(P.CHECKING),
+        "step.lost": _to(P.LOST),
+        "step.failed": _to(P.ENDING),
+        **_UNKNOWN,
+    },
+    P.LOST: {
+        "step.checked": _to(P.READY, P.CHECKING, P.ENDING),
+        "step.held": _to(P.LOST),
+        "step.failed": _to(P.ENDING),
+        "target.finished": _to(P.ENDED),
+        **_UNKNOWN,
+    },
+    P.FOLLOWING: {
+        "operation.ended": _to(P.PROVING),
+        "step.held": _to(P.CHECKING, P.FOLLOWING, P.ENDING),
+        "step.proved": _to(P.CHECKING, P.ENDING),
+        "step.failed": _to(P.ENDING),
+        **_UNKNOWN,
+    },
+    P.PROVING: {
+        "step.proved": _to(P.CHECKING, P.ENDING),
+        "step.held": _to(P.PROVING, P.ENDING),
+        "step.failed": _to(P.ENDING),
+        **_UNKNOWN,
+    },
+    P.UNKNOWN: {"run.resumed": _to(P.CHECKING, P.LOST)},
+    P.ENDING: {"target.finished": _to(P.ENDED)},
+    # A target that timed out is followed until its operation ends: it is still physical work.
+    P.ENDED: {"operation.ended": _to(P.ENDED)},
+}
+
+WAVE_MOVES: Moves = {
+    W.NOT_STARTED: {"wave.opened": _to(W.RUNNING)},
+    W.RUNNING: {
+        "wave.breached": _to(W.RUNNING),
+        "wave.soaking": _to(W.SOAKING),
+        "wave.closed": _to(W.SUCCEEDED, W.SUCCEEDED_WITH_FAILURES, W.FAILED),
+    },
+    W.SOAKING: {"wave.closed": _to(W.SUCCEEDED, W.SUCCEEDED_WITH_FAILURES)},
+    W.SUCCEEDED: {},
+    W.SUCCEEDED_WITH_FAILURES: {},
+    W.FAILED: {},
+}
+
+_ENDS = _to(R.SUCCEEDED, R.SUCCEEDED_WITH_FAILURES, R.FAILED)
+
+RUN_MOVES: Moves = {
+    R.DRAFT: {
+        "run.created": _to(R.DRAFT),
+        "run.targetsListed": _to(R.DRAFT),
+        "run.planned": _to(R.PLANNED),
+    },
+    R.PLANNED: {"run.started": _to(R.RUNNING), "run.taken": _to(R.PLANNED)},
+    R.RUNNING: {
+        "run.taken": _to(R.RUNNING),
+        "run.pausing": _to(R.PAUSING),
+        "run.stopping": _to(R.STOPPING),
+        "run.requestRefused": _to(R.RUNNING),
+        "run.finished": _ENDS,
+    },
+    R.PAUSING: {
+        "run.taken": _to(R.PAUSING),
+        "run.pausing": _to(R.PAUSING),
+        "run.paused": _to(R.PAUSED),
+        "run.resumed": _to(R.RUNNING),
+        "run.stopping": _to(R.STOPPING),
+        "run.requestRefused": _to(R.PAUSING),
+        "run.finished": _ENDS,
+    },
+    R.PAUSED: {
+        "run.taken": _to(R.PAUSED),
+        "run.resumed": _to(R.RUNNING),
+        "run.stopping": _to(R.STOPPING),
+        "run.requestRefused": _to(R.PAUSED),
+    },
+    R.STOPPING: {
+        "run.taken": _to(R.STOPPING),
+        "run.requestRefused": _to(R.STOPPING),
+        "run.finished": _to(R.STOPPED),
+    },
+    R.STOPPED: {},
+    R.SUCCEEDED: {},
+    R.SUCCEEDED_WITH_FAILURES: {},
+    R.FAILED: {},
+}
+
+
+def require(moves: Moves, *, state: str, kind: str, to: str, what: str) -> None:
+    """Raise :exc:`IllegalTransitionError` unless *moves* has this move."""
+    if to not in moves[state].get(kind, ()):
+        message = f"{what}: {kind} cannot lead from {state} to {to}"
+        raise IllegalTransitionError(message)

@@ -1,0 +1,122 @@
+"""When to try again, when to read an operation, and what an error asks for: as arithmetic.
+
+Sleeping on the answers is the engine's business. Nobody else decides to retry.
+
+Units:   ``timedelta``; jitter is a number from 0 up to one million, drawn by the caller.
+"""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import datetime as dt
+
+from fleet import errors
+from fleet.model.events import HoldReason
+
+FIRST_WAIT = dt.timedelta(seconds=10)
+LONGEST_WAIT = dt.timedelta(minutes=5)
+CONFLICT_WAIT = dt.timedelta(seconds=30)
+
+# Source: an OSM install takes 92 s, an uninstall 122 s, where it was recorded; pollers of the
+# service's own SDK ask every 30 s.
+_FIRST_POLL = dt.timedelta(seconds=60)
+_SHORTEST_GAP = dt.timedelta(seconds=15)
+_ENOUGH_SAMPLES = 8
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Wait, then look again; not a failure."""
+
+    reason: HoldReason
+    wait: dt.timedelta
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lost:
+    """Whether the write took effect is unknown: look it up."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fail:
+    """It will not get better by waiting."""
+
+
+Disposition = Hold | Lost | Fail
+
+
+def backoff(count: int, *, jitter_ppm: int, first: dt.timedelta = FIRST_WAIT) -> dt.timedelta:
+    """Return how long to wait after *count* waits: doubling, capped, the upper half by chance.
+
+    >>> backoff(0, jitter_ppm=0), backoff(20, jitter_ppm=999_999) <= LONGEST_WAIT
+    (datetime.timedelta(seconds=5), True)
+    """
+    full: dt.timedelta = min(first * (1 << min(count, 16)), LONGEST_WAIT)
+    return full / 2 + full / 2 * jitter_ppm / 1_000_000
+
+
+def after_write(error: errors.RemoteError, *, count: int, jitter_ppm: int) -> Disposition:
+    """Return what an error in answer to a write asks for.
+
+    Args:
+        error: What the adapter made of the answer.
+        count: Holds of this step so far.
+        jitter_ppm: A draw.
+    """
+    if isinstance(error, (errors.LostAnswerError, errors.UnexpectedPayloadError)):
+        return Lost()
+    return _waiting(error, count=count, jitter_ppm=jitter_ppm) or Fail()
+
+
+def after_read(error: errors.RemoteError, *, count: int, jitter_ppm: int) -> Hold | Fail:
+    """Return what an error in answer to a read asks for; a read can always be repeated."""
+    if isinstance(error, (errors.LostAnswerError, errors.UnexpectedPayloadError)):
+        wait = backoff(count, jitter_ppm=jitter_ppm)
+        return Hold(reason=HoldReason.TRANSIENT, wait=wait)
+    return _waiting(error, count=count, jitter_ppm=jitter_ppm) or Fail()
+
+
+def _waiting(error: errors.RemoteError, *, count: int, jitter_ppm: int) -> Hold | None:
+    wait = backoff(count, jitter_ppm=jitter_ppm)
+    if isinstance(error, errors.ThrottledError):
+        if error.retry_after_s is not None:
+            # Source: calling before Retry-After is over restarts the wait.
+            wait = dt.timedelta(seconds=error.retry_after_s)
+        return Hold(reason=HoldReason.THROTTLED, wait=wait)
+    if isinstance(error, errors.ConflictError):
+        wait = backoff(count, jitter_ppm=jitter_ppm, first=CONFLICT_WAIT)
+        return Hold(reason=HoldReason.CONFLICT, wait=wait)
+    if isinstance(error, errors.TransientError):
+        return Hold(reason=HoldReason.TRANSIENT, wait=wait)
+    return None
+
+
+class Durations:
+    """How long this run's operations have taken, to read the next ones when it is worth it."""
+
+    __slots__ = ("_seconds",)
+
+    def __init__(self) -> None:
+        self._seconds: list[int] = []
+
+    def add(self, duration: dt.timedelta) -> None:
+        """Learn one."""
+        bisect.insort(self._seconds, int(duration.total_seconds()))
+
+    def next_poll(self, elapsed: dt.timedelta) -> dt.timedelta:
+        """Return how long to wait before the next read of an operation that old.
+
+        At a third, two thirds, and nine tenths of what was learned; then at
+        growing intervals. Nothing is read before the fastest third has ended.
+        """
+        seconds = elapsed.total_seconds()
+        if len(self._seconds) >= _ENOUGH_SAMPLES:
+            for share in (30, 60, 90, 100):
+                place = min(len(self._seconds) * share // 100, len(self._seconds) - 1)
+                gap = self._seconds[place] + 1 - seconds
+                if gap >= _SHORTEST_GAP.total_seconds() or (seconds == 0 and gap > 0):
+                    return dt.timedelta(seconds=gap)
+        if elapsed < _FIRST_POLL / 2:
+            return _FIRST_POLL - elapsed
+        return max(elapsed / 2, _SHORTEST_GAP)

@@ -1,0 +1,123 @@
+"""Inventory and plan file in, plan out: who is changed, how, why, and in which wave.
+
+Nothing is asked and nothing is random: the same inventory and the same file
+give the same plan and the same digest.
+
+Errors:  :exc:`~fleet.errors.InputError` for a selector that means no cluster and for
+         waves that leave a target out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from fleet.core import catalogue, chain, policy, selection, waves
+from fleet.core.catalogue import Catalogue
+from fleet.core.waves import Assignment, Member
+from fleet.core.wish import DEFAULT_TRAIN
+from fleet.errors import InputError
+from fleet.model import codec
+from fleet.model.cluster import Cluster, Inventory
+from fleet.model.desired import Presence, Rollout
+from fleet.model.plan import Digest, Limits, Plan, PlanHead, Target, Wave
+
+
+def plan(rollout: Rollout, inventory: Inventory) -> Plan:
+    """Compute what *rollout* does to the clusters of *inventory*."""
+    clusters = selection.selected(inventory.clusters, rollout.scope)
+    if not clusters:
+        raise InputError(
+            f"{rollout.name}: no cluster is selected, of {len(inventory.clusters)} discovered",
+            hint="`fleet discover FILE` lists what there is; check targets.match and exclude.",
+        )
+    judged = _judged(rollout, clusters, inventory)
+    changes = [member for member in judged if member[1].action.is_change]
+    limits = waves.limits_of(
+        rollout.strategy,
+        count=len(changes),
+        is_uninstall=rollout.desired.presence is Presence.ABSENT,
+    )
+    assignment = waves.assign(
+        [member for member in changes if member[0].is_reachable],
+        rollout.strategy,
+        late=[member for member in changes if not member[0].is_reachable],
+    )
+    resolved, placed = _placed(assignment, rollout, limits)
+    rest = [target for _, target in judged if not target.action.is_change]
+    head = PlanHead(
+        name=rollout.name,
+        owner=rollout.owner,
+        change=rollout.change,
+        extension_type=rollout.desired.profile.extension_type,
+        namespace=rollout.desired.namespace,
+        on_drift=rollout.desired.on_drift,
+        unreachable=rollout.scope.unreachable,
+        limits=limits,
+        waves=resolved,
+        warnings=assignment.warnings,
+        inventory_digest=_inventory_digest([target for _, target in judged]),
+    )
+    return sealed(head, (*placed, *rest))
+
+
+def sealed(head: PlanHead, targets: Sequence[Target]) -> Plan:
+    """Return the plan of *head* and *targets* under its digest."""
+    return Plan(head=head, targets=tuple(targets), digest=digest(head, targets))
+
+
+def digest(head: PlanHead, targets: Sequence[Target]) -> Digest:
+    """Return what names a plan: everything in it, and nothing of when it was made."""
+    return chain.digest(
+        {"head": codec.to_json(head), "targets": [codec.to_json(target) for target in targets]}
+    )
+
+
+def _placed(
+    assignment: Assignment, rollout: Rollout, limits: Limits
+) -> tuple[tuple[Wave, ...], list[Target]]:
+    """Return the waves that have anything to do, and their targets, wave by wave."""
+    full = [(rule, members) for rule, members in assignment.waves if members]
+    resolved = tuple(
+        waves.resolved(rule, count=len(members), strategy=rollout.strategy, limits=limits)
+        for rule, members in full
+    )
+    placed = [
+        dataclasses.replace(target, wave=rule.name)
+        for rule, members in full
+        for _, target in members
+    ]
+    return resolved, placed
+
+
+def _judged(rollout: Rollout, clusters: Sequence[Cluster], inventory: Inventory) -> list[Member]:
+    catalogues = _catalogues(rollout, clusters, inventory)
+    return [
+        (
+            cluster,
+            policy.judge(
+                cluster,
+                rollout.desired,
+                catalogues=catalogues,
+                unreachable=rollout.scope.unreachable,
+            ),
+        )
+        for cluster in clusters
+    ]
+
+
+def _catalogues(
+    rollout: Rollout, clusters: Sequence[Cluster], inventory: Inventory
+) -> dict[str, Catalogue]:
+    """Return the versions of every train that any of the clusters could be on."""
+    trains = {(rollout.desired.release_train or DEFAULT_TRAIN).lower(), DEFAULT_TRAIN}
+    trains |= {one.release_train.lower() for cluster in clusters for one in cluster.extensions}
+    profile = rollout.desired.profile
+    return {
+        train: catalogue.of_train(train, inventory.versions.get(train, ()), profile=profile)
+        for train in trains
+    }
+
+
+def _inventory_digest(targets: Sequence[Target]) -> Digest:
+    return chain.digest([[target.cluster_id, target.facts_digest] for target in targets])

@@ -1,0 +1,216 @@
+"""One cluster's verdict: what it needs, or why nothing can or may be done to it.
+
+Pure judgement over what discovery returned; spreading the verdicts over waves
+is :mod:`fleet.core.planner`'s business. A verdict of *blocked* names whose move
+it is. Nothing is ever written to a system extension, or to one that its manager
+lets users read only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from fleet.core import chain, facts, gaps, steps, wayback
+from fleet.core.catalogue import Catalogue
+from fleet.core.wish import LATEST, Wish, train_of, wish
+from fleet.model import codec
+from fleet.model.cluster import AutoUpgrade, Cluster, Extension
+from fleet.model.desired import Desired, Presence, SettingsMode, Unreachable
+from fleet.model.plan import Action, Change, Rollback, Step, Target, Verb
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Verdict:
+    action: Action
+    reason: str
+    steps: tuple[Step, ...] = ()
+    to_version: str | None = None
+
+
+def judge(
+    cluster: Cluster,
+    desired: Desired,
+    *,
+    catalogues: Mapping[str, Catalogue],
+    unreachable: Unreachable,
+) -> Target:
+    """Return what *cluster* needs; its wave is still open.
+
+    Args:
+        cluster: As discovered.
+        desired: What the plan file asks for.
+        catalogues: ``{release train, lower case: versions}``, with every train that is in use.
+        unreachable: What becomes of a cluster that is not connected.
+    """
+    found, trouble = _instance(cluster, desired)
+    if trouble:
+        return _target(cluster, desired, found, _Verdict(action=Action.BLOCKED, reason=trouble))
+    if desired.presence is Presence.ABSENT:
+        verdict = _absent(found)
+    else:
+        offer = catalogues[train_of(desired, found).lower()]
+        wished = wish(desired, cluster, found, offer)
+        verdict = _present(cluster, desired, found, wished, offer)
+    if verdict.action.is_change and not cluster.is_reachable and unreachable is Unreachable.SKIP:
+        reason = f"not connected ({cluster.connectivity}); would {verdict.action}"
+        verdict = _Verdict(action=Action.SKIP, reason=reason)
+    return _target(cluster, desired, found, verdict)
+
+
+def _instance(cluster: Cluster, desired: Desired) -> tuple[Extension | None, str]:
+    """Find the instance that is meant, or say why none can be touched."""
+    wanted = desired.profile.extension_type.lower()
+    same = [one for one in cluster.extensions if one.extension_type.lower() == wanted]
+    named = [one for one in same if one.name.lower() == desired.name.lower()]
+    if not named and desired.profile.has_one_instance:
+        named = same
+    if len(named) > 1 or (desired.profile.has_one_instance and len(same) > 1):
+        names = ", ".join(sorted(one.name for one in same))
+        return None, f"several instances ({names}), and there may be one: remove the others"
+    found = named[0] if named else None
+    if found is None and any(
+        one.name.lower() == desired.name.lower() for one in cluster.extensions
+    ):
+        return None, f"an extension of another type is named {desired.name}"
+    if found and found.is_system:
+        return found, "a system extension: the service manages it"
+    if found and found.is_read_only:
+        return found, "its manager lets users read only"
+    return found, ""
+
+
+def _absent(found: Extension | None) -> _Verdict:
+    if found is None:
+        return _Verdict(action=Action.NO_CHANGE, reason="not installed")
+    step = Step(verb=Verb.DELETE, why="shall be absent")
+    return _Verdict(action=Action.UNINSTALL, reason="installed, and shall be absent", steps=(step,))
+
+
+def _present(
+    cluster: Cluster, desired: Desired, found: Extension | None, wished: Wish, offer: Catalogue
+) -> _Verdict:
+    blocked = _blocked(cluster, desired, found, wished, offer)
+    if blocked:
+        return _Verdict(action=Action.BLOCKED, reason=blocked)
+    if found is None:
+        return _fresh(desired, wished)
+    if facts.is_failed(found):
+        return _again(desired, found, wished)
+    return _moved(desired, found, wished, offer)
+
+
+def _fresh(desired: Desired, wished: Wish) -> _Verdict:
+    if wished.version is None and wished.auto_upgrade is None:
+        reason = "not installed, and the plan file names neither version nor autoUpgrade"
+        return _Verdict(action=Action.SKIP, reason=reason)
+    if wished.version is None and wished.auto_upgrade is AutoUpgrade.NONE:
+        reason = "not installed, and autoUpgrade: none needs a version"
+        return _Verdict(action=Action.BLOCKED, reason=reason)
+    step = steps.install_step(desired, wished)
+    return _Verdict(
+        action=Action.INSTALL, reason="not installed", steps=(step,), to_version=step.version
+    )
+
+
+def _again(desired: Desired, found: Extension, wished: Wish) -> _Verdict:
+    """Repair a failed extension: a PATCH that changes nothing is a no-op to the service."""
+    step = steps.install_step(desired, wished, keep=found)
+    reason = f"the last operation ended {found.provisioning_state}"
+    to_version = step.version or found.installed_version
+    return _Verdict(action=Action.INSTALL, reason=reason, steps=(step,), to_version=to_version)
+
+
+def _moved(desired: Desired, found: Extension, wished: Wish, offer: Catalogue) -> _Verdict:
+    gap = gaps.gap(desired, found, wished, offer)
+    if isinstance(gap, str):
+        return _Verdict(action=Action.BLOCKED, reason=gap)
+    to_version = wished.version.text if wished.version else found.installed_version
+    if gap.is_closed:
+        return _Verdict(action=Action.NO_CHANGE, reason="as wished", to_version=to_version)
+    planned = steps.steps_of(gap, desired, wished, found)
+    return _Verdict(
+        action=steps.action_of(gap),
+        reason="; ".join(step.why for step in planned),
+        steps=planned,
+        to_version=to_version,
+    )
+
+
+def _blocked(
+    cluster: Cluster, desired: Desired, found: Extension | None, wished: Wish, offer: Catalogue
+) -> str:
+    profile, distribution = desired.profile, cluster.distribution.lower()
+    if profile.distributions and distribution not in profile.distributions:
+        return f"{profile.name} does not support the distribution {distribution or '(unknown)'}"
+    if desired.version == LATEST and wished.version is None:
+        return f"no version is offered in release train {wished.train}"
+    lost = _protected_lost(desired, found)
+    if lost:
+        return lost
+    return _version_blocked(desired, wished, offer) if desired.version else ""
+
+
+def _version_blocked(desired: Desired, wished: Wish, offer: Catalogue) -> str:
+    version = wished.version
+    if version is None:
+        return ""
+    if not offer.has(version):
+        newest = offer.latest()
+        instead = f"; the newest is {newest.text}" if newest else ""
+        return f"version {version.text} is not offered in release train {offer.train}{instead}"
+    lines = offer.supported_lines()
+    if lines and version.minor_line not in lines and not version.suffix:
+        names = " and ".join(f"{major}.{minor}" for major, minor in sorted(lines))
+        return f"version {version.text} is out of support: {desired.profile.name} supports {names}"
+    return ""
+
+
+def _protected_lost(desired: Desired, found: Extension | None) -> str:
+    """Say which protected settings a write would delete; the service cannot return their values."""
+    if found is None or not found.protected_keys:
+        return ""
+    is_exact = desired.settings_mode is SettingsMode.EXACT
+    if not (desired.protected or is_exact or facts.is_failed(found)):
+        return ""
+    lost = sorted(set(found.protected_keys) - set(desired.protected))
+    if not lost:
+        return ""
+    return f"writing it would delete the protected settings {', '.join(lost)}: name them all"
+
+
+def _target(
+    cluster: Cluster, desired: Desired, found: Extension | None, verdict: _Verdict
+) -> Target:
+    found_facts = facts.facts_of(found, verdict.steps)
+    diff: tuple[Change, ...] = steps.diff_of(verdict.steps, found)
+    way: Rollback | None = None
+    if verdict.action.is_change:
+        way = wayback.wayback(verdict.action, verdict.steps, found, profile=desired.profile)
+    return Target(
+        cluster_id=cluster.id,
+        cluster_name=cluster.name,
+        subscription=cluster.subscription,
+        location=cluster.location,
+        extension_name=found.name if found else desired.name,
+        action=verdict.action,
+        reason=_with_notes(verdict, cluster, found),
+        wave=None,
+        from_version=found.installed_version if found else None,
+        to_version=verdict.to_version,
+        steps=verdict.steps,
+        diff=diff,
+        rollback=way,
+        facts=found_facts,
+        facts_digest=chain.digest(codec.to_json(found_facts)),
+    )
+
+
+def _with_notes(verdict: _Verdict, cluster: Cluster, found: Extension | None) -> str:
+    notes = [verdict.reason]
+    if verdict.action.is_change:
+        if found and not found.provisioning_state.is_terminal:
+            notes.append(f"an operation is in progress ({found.provisioning_state}): waits for it")
+        if not cluster.is_reachable:
+            notes.append(f"not connected ({cluster.connectivity}): tried last")
+    return "; ".join(notes)

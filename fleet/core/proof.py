@@ -1,0 +1,203 @@
+"""Reading an extension against a step: may the write go, did it take effect, is it proved?
+
+The service's own fields prove little one by one: ``currentVersion`` is set
+while Creating and on Failed, and a read may be older than the write. So success
+is Succeeded, *and* everything the step names, *and* a reading that is newer
+than the write: one that differs from the reading before it, or that is the
+state the write's own answer showed, grown terminal.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+
+from fleet.core import facts
+from fleet.model.cluster import Extension, ProvisioningState
+from fleet.model.events import Finding
+from fleet.model.plan import Facts, Step, Target, Verb
+
+
+class Proof(enum.Enum):
+    """What a reading after the write says."""
+
+    PROVED = enum.auto()
+    FAILED = enum.auto()
+    NOT_YET = enum.auto()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What a reading before a write, or instead of its answer, says."""
+
+    finding: Finding
+    detail: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """An extension, and what was known of it earlier."""
+
+    found: Extension | None
+    mark_before: str | None = None
+    """Of the reading just before the write."""
+    mark_accepted: str | None = None
+    """Of the write's own answer."""
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether it can have seen the write."""
+        mark = facts.mark(self.found)
+        return mark != self.mark_before or mark == self.mark_accepted
+
+
+def check(target: Target, step: int, reading: Reading, *, is_in_doubt: bool) -> Check:
+    """Judge a reading before the write of *step*.
+
+    Args:
+        target: As planned.
+        step: Which of its steps.
+        reading: The extension now.
+        is_in_doubt: Whether a write of this step is out whose effect is unknown.
+    """
+    found = reading.found
+    if found is not None and not found.provisioning_state.is_terminal:
+        return Check(finding=Finding.BUSY, detail=f"it is {found.provisioning_state}")
+    if is_in_doubt:
+        return _after_doubt(target, step, reading)
+    if is_done(target.steps[step], found):
+        return Check(finding=Finding.DONE, detail="it is so already")
+    return _drift(target, step, found)
+
+
+def prove(target: Target, step: int, reading: Reading, *, error: str | None) -> tuple[Proof, str]:
+    """Judge a reading after the write of *step*.
+
+    Args:
+        target: As planned.
+        step: Which of its steps.
+        reading: The extension now.
+        error: What the operation said, if it failed. The extension has the last word.
+    """
+    found, wanted = reading.found, target.steps[step]
+    if wanted.verb is Verb.DELETE and found is None:
+        return Proof.PROVED, "the service knows no such extension any more"
+    if found is None:
+        return (Proof.FAILED, error) if error else (Proof.NOT_YET, "it is not there yet")
+    if not found.provisioning_state.is_terminal:
+        return Proof.NOT_YET, f"it is still {found.provisioning_state}"
+    if not reading.is_newer:
+        verdict = Proof.FAILED if error else Proof.NOT_YET
+        return verdict, error or "the reading is not newer than the write"
+    if facts.is_failed(found):
+        return Proof.FAILED, found.error or error or f"it is {found.provisioning_state}"
+    if is_done(wanted, found, are_names_enough=True):
+        return Proof.PROVED, "as planned"
+    return (Proof.FAILED if error else Proof.NOT_YET), error or _difference(wanted, found)
+
+
+def is_done(step: Step, found: Extension | None, *, are_names_enough: bool = False) -> bool:
+    """Tell whether everything that *step* brings about is true.
+
+    Protected values cannot be read back: that their names are there is enough
+    after a write, and never enough to leave one out.
+    """
+    if step.verb is Verb.DELETE or found is None:
+        return step.verb is Verb.DELETE and found is None
+    return not _difference(step, found, are_names_enough=are_names_enough)
+
+
+def evidence(found: Extension | None) -> Mapping[str, str]:
+    """Return what a person needs to see of a reading; no setting's value among it."""
+    if found is None:
+        return {"extension": "missing"}
+    shown = {
+        "provisioningState": found.provisioning_state.value,
+        "version": found.version,
+        "currentVersion": found.current_version,
+        "autoUpgrade": found.auto_upgrade.value,
+        "releaseTrain": found.release_train,
+        "modifiedAt": found.modified_at,
+        "error": found.error,
+    }
+    return {key: value for key, value in shown.items() if value is not None}
+
+
+def expected(target: Target, step: int) -> Facts:
+    """Return the facts that the steps before *step* lead to."""
+    known = target.facts
+    for done in target.steps[:step]:
+        known = dataclasses.replace(
+            known,
+            is_present=True,
+            is_failed=False,
+            version=done.version or known.version,
+            current_version=done.version or known.current_version,
+            auto_upgrade=done.auto_upgrade or known.auto_upgrade,
+            release_train=(done.release_train or known.release_train or "").lower(),
+            settings=dict(done.settings or {})
+            if done.is_exact
+            else {**known.settings, **(done.settings or {})},
+            protected_keys=tuple(sorted({*known.protected_keys, *(done.protected or {})})),
+        )
+    return known
+
+
+def _after_doubt(target: Target, step: int, reading: Reading) -> Check:
+    found, wanted = reading.found, target.steps[step]
+    if facts.mark(found) == reading.mark_before:
+        return Check(finding=Finding.PROCEED, detail="the write took no effect")
+    if is_done(wanted, found, are_names_enough=True):
+        return Check(finding=Finding.DONE, detail="the write took effect")
+    if found is not None and facts.is_failed(found):
+        return Check(
+            finding=Finding.FAILED, detail=found.error or "the write took effect and failed"
+        )
+    return _drift(target, step, found)
+
+
+def _drift(target: Target, step: int, found: Extension | None) -> Check:
+    known = expected(target, step)
+    now = facts.facts_of(found, target.steps)
+    changed = [
+        f"{field.name.replace('_', ' ')} was {was!r}, is {value!r}"
+        for field in dataclasses.fields(Facts)
+        if field.name != "settings"
+        and (was := getattr(known, field.name)) != (value := getattr(now, field.name))
+    ]
+    # NB: keys only: a setting's value may be nobody's business.
+    keys = {*known.settings, *now.settings}
+    changed += [
+        f"settings.{key} changed"
+        for key in sorted(keys)
+        if known.settings.get(key) != now.settings.get(key)
+    ]
+    if changed:
+        return Check(finding=Finding.DRIFTED, detail="; ".join(changed))
+    return Check(finding=Finding.PROCEED)
+
+
+def _difference(step: Step, found: Extension, *, are_names_enough: bool = True) -> str:
+    """Say in what *found* is not as *step* makes it; empty: in nothing."""
+    if found.provisioning_state is not ProvisioningState.SUCCEEDED:
+        return f"it is {found.provisioning_state}"
+    if found.current_version is None or step.version not in (None, found.current_version):
+        return f"it shows version {found.current_version}, not {step.version}"
+    if step.auto_upgrade not in (None, found.auto_upgrade):
+        return f"auto-upgrade is {found.auto_upgrade}, not {step.auto_upgrade}"
+    if step.release_train and step.release_train.lower() != found.release_train.lower():
+        return f"the release train is {found.release_train}, not {step.release_train}"
+    unequal = _unequal_settings(step, found)
+    if unequal:
+        return f"settings differ: {', '.join(unequal)}"
+    absent = sorted(set(step.protected or {}) - set(found.protected_keys))
+    if absent or (step.protected and not are_names_enough):
+        return f"protected settings are not there: {', '.join(absent)}"
+    return ""
+
+
+def _unequal_settings(step: Step, found: Extension) -> list[str]:
+    wanted = step.settings or {}
+    keys = {*wanted, *found.settings} if step.is_exact else set(wanted)
+    return sorted(key for key in keys if wanted.get(key) != found.settings.get(key))

@@ -1,0 +1,379 @@
+"""One command, one call, one outcome event.
+
+The performer knows ports, not vendors, and decides nothing: what an answer
+means is judged by :mod:`fleet.core.proof`, what an error asks for by
+:mod:`fleet.core.pacing`. A write is sent once; trying again is a decision, and
+is written down first.
+
+Here is the only catch-all: a bug that hits one target becomes that target's
+``step.unknown`` and cancels nobody else's request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+from collections.abc import Awaitable, Mapping, MutableMapping
+from typing import TypeVar
+
+from fleet import log
+from fleet.core import draws, facts, pacing, proof, rollout
+from fleet.core.proof import Proof, Reading
+from fleet.engine import requests
+from fleet.engine.clock import Clock
+from fleet.engine.outcomes import Outbox, Outcome
+from fleet.engine.poller import Followed, Poller
+from fleet.errors import LostAnswerError, LostClusterError, RemoteError
+from fleet.model import events as e
+from fleet.model.cluster import Extension
+from fleet.model.commands import Check, Command, Follow, Prove, Send
+from fleet.model.events import Finding, HoldReason, TargetEvent
+from fleet.model.plan import Target
+from fleet.ports import Discovery, Extensions, OperationKey, OperationStatus, RequestIds
+
+T = TypeVar("T")
+
+CALL_LIMIT_S = 300
+"""Seconds of the event loop after which a call that never answers counts as lost."""
+
+_SEED = 0
+
+
+class Performer:
+    """Carries commands out, and leaves what they came to in the outbox."""
+
+    def __init__(
+        self,
+        *,
+        header: e.RunCreated,
+        targets: list[Target],
+        discovery: Discovery,
+        extensions: Extensions,
+        clock: Clock,
+        outbox: Outbox,
+        urls: Mapping[OperationKey, str],
+        vault: Mapping[str, str],
+    ) -> None:
+        self._run_id = header.run_id
+        self._head = header.plan
+        self._targets = targets
+        self._discovery = discovery
+        self._extensions = extensions
+        self._clock = clock
+        self._outbox = outbox
+        self._urls: MutableMapping[OperationKey, str] = dict(urls)
+        self._vault = vault
+        self._found: dict[int, Extension | None] = {}
+        self._poller = Poller(clock, self._read_operation)
+        self._calls: set[asyncio.Task[None] | None] = set()
+
+    @property
+    def call_count(self) -> int:
+        """Calls that have not been answered yet; what the poller does is not counted."""
+        return len(self._calls)
+
+    def perform(self, command: Command, tasks: asyncio.TaskGroup) -> None:
+        """Start *command*; its outcome comes by the outbox."""
+        if isinstance(command, Follow):
+            self._follow(command)
+            return
+        self._poller.forget(command.target)
+        self._calls.add(tasks.create_task(self._perform(command)))
+
+    async def poll(self, tasks: asyncio.TaskGroup) -> None:
+        """Follow operations until cancelled."""
+        await self._poller.run(tasks)
+
+    def abandon(self) -> None:
+        """Stop waiting for answers: whoever runs the run next looks up what became of them."""
+        for call in self._calls:
+            if call is not None:
+                call.cancel()
+
+    async def _perform(self, command: Check | Send | Prove) -> None:
+        try:
+            outcome = await self._call(command)
+        except Exception as error:  # noqa: BLE001 - the one catch-all, see the module's docstring
+            outcome = self._bug(command, error)
+        finally:
+            self._calls.discard(asyncio.current_task())
+        self._outbox.put(outcome)
+
+    async def _call(self, command: Check | Send | Prove) -> Outcome:
+        match command:
+            case Check():
+                return await self._check(command)
+            case Send():
+                return await self._send(command)
+            case Prove():
+                return await self._prove(command)
+
+    def _bug(self, command: Command, error: Exception) -> Outcome:
+        log.logger().error(log.Event.BUG_CAUGHT, target=command.target, exc_info=error)
+        message = f"{type(error).__name__}: {error}"
+        event = e.StepUnknown(
+            at=self._clock.now(), target=command.target, step=command.step, message=message
+        )
+        return Outcome(event=event)
+
+    # --- the GET before ------------------------------------------------------------------
+
+    async def _check(self, command: Check) -> Outcome:
+        target = self._targets[command.target]
+        try:
+            if command.asks_connectivity and not command.is_in_doubt:
+                cluster = await _limited(self._discovery.cluster(target.cluster_id))
+                if not cluster.is_reachable:
+                    detail = f"not connected ({cluster.connectivity})"
+                    return self._checked(command, Finding.UNREACHABLE, None, detail)
+            found = await self._get(command)
+        except LostClusterError as error:
+            return self._checked(command, Finding.CLUSTER_MISSING, None, error.message)
+        except RemoteError as error:
+            return self._read_failed(command, error)
+        self._found[command.target] = found
+        reading = Reading(found=found, mark_before=command.mark_before)
+        judged = proof.check(target, command.step, reading, is_in_doubt=command.is_in_doubt)
+        if judged.finding is Finding.BUSY:
+            wait = pacing.backoff(
+                command.held_count, jitter_ppm=self._jitter(command), first=pacing.CONFLICT_WAIT
+            )
+            return self._held(command, HoldReason.BUSY, wait, "F320", judged.detail)
+        return self._checked(command, judged.finding, found, judged.detail)
+
+    def _checked(
+        self, command: Check, finding: Finding, found: Extension | None, detail: str
+    ) -> Outcome:
+        event = e.StepChecked(
+            at=self._clock.now(),
+            target=command.target,
+            step=command.step,
+            finding=finding,
+            mark=facts.mark(found),
+            detail=detail,
+            evidence=proof.evidence(found),
+        )
+        return Outcome(event=event)
+
+    # --- the write -----------------------------------------------------------------------
+
+    async def _send(self, command: Send) -> Outcome:
+        target = self._targets[command.target]
+        write = requests.write_of(
+            target.steps[command.step],
+            target,
+            self._head,
+            found=self._found.pop(command.target),
+            vault=self._vault,
+        )
+        ids = RequestIds(
+            correlation_id=command.correlation_id, client_request_id=command.client_request_id
+        )
+        try:
+            accepted = await _limited(self._extensions.write(requests.ref_of(target), write, ids))
+        except RemoteError as error:
+            return self._write_failed(command, error)
+        url = accepted.operation_url
+        if url is not None:
+            self._urls[_key(command)] = url
+        event = e.StepAccepted(
+            at=self._clock.now(),
+            target=command.target,
+            step=command.step,
+            attempt=command.attempt,
+            operation_sha256=hashlib.sha256(url.encode()).hexdigest() if url else None,
+            mark=facts.mark(accepted.extension) if accepted.extension else None,
+        )
+        return Outcome(event=event, keep=url)
+
+    def _write_failed(self, command: Send, error: RemoteError) -> Outcome:
+        match pacing.after_write(
+            error, count=command.attempt - 1, jitter_ppm=self._jitter(command)
+        ):
+            case pacing.Hold(reason=reason, wait=wait):
+                return self._held(command, reason, wait, error.code, error.message)
+            case pacing.Lost():
+                event: TargetEvent = e.StepLost(
+                    at=self._clock.now(),
+                    target=command.target,
+                    step=command.step,
+                    attempt=command.attempt,
+                    code=error.code,
+                    message=error.message,
+                )
+                return Outcome(event=event)
+            case pacing.Fail():
+                return self._failed(command, error.code, error.message)
+
+    # --- the operation -------------------------------------------------------------------
+
+    def _follow(self, command: Follow) -> None:
+        if _key(command) not in self._urls:
+            # The URL did not survive; the extension itself tells what became of the operation.
+            self._outbox.put(self._ended(Followed(command=command), "unknown", error=None))
+            return
+        self._poller.follow(Followed(command=command))
+
+    async def _read_operation(self, followed: Followed) -> None:
+        command = followed.command
+        try:
+            outcome = await self._read(followed)
+        except Exception as error:  # noqa: BLE001 - the same edge as in _perform
+            outcome = self._bug(command, error)
+        if outcome is not None and self._poller.is_followed(followed):
+            self._poller.forget(command.target)
+            self._outbox.put(outcome)
+
+    async def _read(self, followed: Followed) -> Outcome | None:
+        command = followed.command
+        followed.poll_count += 1
+        try:
+            status = await _limited(
+                self._extensions.operation(self._urls[_key(command)], self._ids(command, "poll"))
+            )
+        except LostClusterError as error:
+            return self._ended(followed, "lost", error=error.message)
+        except RemoteError as error:
+            return self._poll_failed(followed, error)
+        if not status.is_terminal:
+            wait_s = status.retry_after_s
+            wait = dt.timedelta(seconds=wait_s) if wait_s is not None else None
+            followed.hold_count = 0
+            self._again(followed, wait)
+            return None
+        return self._operation_over(followed, status)
+
+    def _operation_over(self, followed: Followed, status: OperationStatus) -> Outcome:
+        if status.is_conflict:
+            command = followed.command
+            wait = pacing.backoff(
+                command.held_count, jitter_ppm=self._jitter(command), first=pacing.CONFLICT_WAIT
+            )
+            message = status.error or "another operation was in progress"
+            held = self._held(command, HoldReason.CONFLICT, wait, "F320", message)
+            return Outcome(event=held.event, drops=True)
+        if self._poller.is_followed(followed):
+            self._poller.learn(followed)
+        return self._ended(followed, status.status, error=status.error)
+
+    def _poll_failed(self, followed: Followed, error: RemoteError) -> Outcome | None:
+        count, jitter = followed.hold_count, self._jitter(followed.command)
+        disposition = pacing.after_read(error, count=count, jitter_ppm=jitter)
+        if isinstance(disposition, pacing.Hold):
+            followed.hold_count += 1
+            self._again(followed, disposition.wait)
+            return None
+        return self._ended(followed, "unreadable", error=None)
+
+    def _again(self, followed: Followed, wait: dt.timedelta | None) -> None:
+        if self._poller.is_followed(followed):
+            self._poller.follow(followed, wait=wait)
+
+    def _ended(self, followed: Followed, status: str, *, error: str | None) -> Outcome:
+        event = e.OperationEnded(
+            at=self._clock.now(),
+            target=followed.command.target,
+            step=followed.command.step,
+            status=status,
+            error=error,
+            poll_count=followed.poll_count,
+        )
+        return Outcome(event=event, drops=True)
+
+    # --- the GET after -------------------------------------------------------------------
+
+    async def _prove(self, command: Prove) -> Outcome:
+        target = self._targets[command.target]
+        try:
+            found = await self._get(command)
+        except LostClusterError as error:
+            return self._failed(command, error.code, error.message)
+        except RemoteError as error:
+            return self._read_failed(command, error)
+        reading = Reading(
+            found=found, mark_before=command.mark_before, mark_accepted=command.mark_accepted
+        )
+        verdict, detail = proof.prove(target, command.step, reading, error=command.error)
+        match verdict:
+            case Proof.PROVED:
+                event = e.StepProved(
+                    at=self._clock.now(),
+                    target=command.target,
+                    step=command.step,
+                    evidence=proof.evidence(found),
+                )
+                return Outcome(event=event, drops=True)
+            case Proof.FAILED:
+                return self._failed(command, "F360", detail)
+            case Proof.NOT_YET:
+                wait = pacing.backoff(command.held_count, jitter_ppm=self._jitter(command))
+                return self._held(command, HoldReason.NOT_YET, wait, "F331", detail)
+
+    # --- what they share -----------------------------------------------------------------
+
+    async def _get(self, command: Check | Prove) -> Extension | None:
+        target = self._targets[command.target]
+        ids = self._ids(command, type(command).__name__)
+        return await _limited(self._extensions.get(requests.ref_of(target), ids))
+
+    def _read_failed(self, command: Check | Prove, error: RemoteError) -> Outcome:
+        disposition = pacing.after_read(
+            error, count=command.held_count, jitter_ppm=self._jitter(command)
+        )
+        if isinstance(disposition, pacing.Fail):
+            return self._failed(command, error.code, error.message)
+        reason = HoldReason.NOT_YET if isinstance(command, Prove) else disposition.reason
+        return self._held(command, reason, disposition.wait, error.code, error.message)
+
+    def _held(
+        self, command: Command, reason: HoldReason, wait: dt.timedelta, code: str, message: str
+    ) -> Outcome:
+        now = self._clock.now()
+        event = e.StepHeld(
+            at=now,
+            target=command.target,
+            step=command.step,
+            reason=reason,
+            until=now + wait,
+            code=code,
+            message=message,
+        )
+        return Outcome(event=event)
+
+    def _failed(self, command: Command, code: str, message: str) -> Outcome:
+        event = e.StepFailed(
+            at=self._clock.now(),
+            target=command.target,
+            step=command.step,
+            code=code,
+            message=message,
+        )
+        return Outcome(event=event, drops=True)
+
+    def _ids(self, command: Command, purpose: str) -> RequestIds:
+        run_id, target, step = self._run_id, command.target, command.step
+        moment = self._clock.now().isoformat()
+        return RequestIds(
+            correlation_id=rollout.correlation_id(run_id, target=target, step=step),
+            client_request_id=draws.guid(run_id, target, step, purpose, moment),
+        )
+
+    def _jitter(self, command: Command) -> int:
+        count = command.attempt if isinstance(command, Send) else command.held_count
+        return draws.fraction_ppm(
+            _SEED, self._run_id, "backoff", command.target, command.step, count
+        )
+
+
+def _key(command: Command) -> OperationKey:
+    return OperationKey(target=command.target, step=command.step)
+
+
+async def _limited(call: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout(CALL_LIMIT_S):
+            return await call
+    except TimeoutError:
+        message = f"no answer within {CALL_LIMIT_S} s"
+        raise LostAnswerError(message) from None

@@ -1,0 +1,71 @@
+"""From a planned step to the request that is sent: what it carries, and the ids it goes under."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fleet.errors import InputError
+from fleet.model.cluster import Extension
+from fleet.model.plan import Plan, PlanHead, Step, Target, Verb
+from fleet.ports import ExtensionRef, Write
+
+
+def ref_of(target: Target) -> ExtensionRef:
+    """Return which extension *target* is about."""
+    return ExtensionRef(cluster_id=target.cluster_id, name=target.extension_name)
+
+
+def write_of(
+    step: Step, target: Target, head: PlanHead, *, found: Extension | None, vault: Mapping[str, str]
+) -> Write:
+    """Return the write of *step*.
+
+    Args:
+        step: As planned.
+        target: Whose it is.
+        head: The plan's head.
+        found: The extension as a GET just read it: whether the service merges or replaces a
+            settings map on PATCH is not recorded, so the whole merged map is sent.
+        vault: ``{environment variable: value}`` of the protected settings.
+    """
+    return Write(
+        verb=step.verb,
+        extension_type=head.extension_type,
+        namespace=(found.namespace if found else None) or head.namespace,
+        location=target.location,
+        version=step.version,
+        auto_upgrade=step.auto_upgrade,
+        release_train=step.release_train,
+        settings=_settings(step, found),
+        protected=_protected(step, vault),
+    )
+
+
+def variables(plan: Plan) -> frozenset[str]:
+    """Return the environment variables that hold the plan's protected settings."""
+    return frozenset(
+        name
+        for target in plan.targets
+        for step in target.steps
+        for name in (step.protected or {}).values()
+    )
+
+
+def _settings(step: Step, found: Extension | None) -> Mapping[str, str] | None:
+    if step.verb is Verb.DELETE or (step.settings is None and step.verb is Verb.PATCH):
+        return None
+    if step.is_exact or found is None:
+        return dict(step.settings or {})
+    return {**found.settings, **(step.settings or {})}
+
+
+def _protected(step: Step, vault: Mapping[str, str]) -> Mapping[str, str] | None:
+    if step.protected is None:
+        return None
+    try:
+        return {key: vault[name] for key, name in step.protected.items()}
+    except KeyError as error:
+        message = (
+            f"the environment variable {error.args[0]} holds a protected setting, and is not set"
+        )
+        raise InputError(message) from None

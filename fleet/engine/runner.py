@@ -1,0 +1,209 @@
+"""The loop: fold, decide, append the intents, perform, wait, append what came of it.
+
+An event changes the state only once it is durable, and a command is performed
+only when its intent is. Whatever ends the process, the next runner finds in the
+journal all that was decided, and looks up the rest.
+
+Errors:  :exc:`~fleet.errors.JournalError` ends the loop at once: nothing may be done that
+         cannot be written down. What is in flight is looked up when the run is taken over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime as dt
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from fleet import log
+from fleet.core import fold, rollout
+from fleet.core.state import RunState
+from fleet.engine.clock import Clock
+from fleet.engine.outcomes import Outbox, Outcome, batch_of
+from fleet.engine.performer import Performer
+from fleet.errors import InvariantError
+from fleet.model import events as e
+from fleet.model.events import Actor, Event, RunStatus
+from fleet.ports import Batch, Discovery, Extensions, Journal, OperationKey
+
+Observe = Callable[[Sequence[Event], RunState], None]
+"""Is shown every durable event, with the state after it."""
+
+_GRACE_S = 10
+"""Seconds of the event loop that answers may still take after somebody asked to leave."""
+
+
+class Service(Discovery, Extensions, Protocol):
+    """What a run needs of the outside world."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a runner behaves; nothing of it changes what a run does."""
+
+    inbox_every_s: float | None = 0.5
+    """How often to look for requests from other processes; ``None``: only when awake anyway."""
+    waits_when_paused: bool = True
+    """Whether to stay and wait for ``resume``, or to leave a paused run to the next runner."""
+
+
+class Runner:
+    """Carries one run on, for as long as it holds its journal."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        state: RunState,
+        service: Service,
+        clock: Clock,
+        vault: Mapping[str, str],
+        settings: Settings = Settings(),
+        observe: Observe = lambda _events, _state: None,
+    ) -> None:
+        if state.header is None:
+            message = "a run without a header cannot be carried on"
+            raise InvariantError(message)
+        self._journal = journal
+        self._state = state
+        self._clock = clock
+        self._settings = settings
+        self._observe = observe
+        self._outbox = Outbox()
+        self._asked: list[tuple[str, Actor, str]] = []
+        self._is_leaving = False
+        self._performer = Performer(
+            header=state.header,
+            targets=state.targets,
+            discovery=service,
+            extensions=service,
+            clock=clock,
+            outbox=self._outbox,
+            urls=journal.operations(),
+            vault=vault,
+        )
+
+    @property
+    def state(self) -> RunState:
+        """The run as far as it is durable."""
+        return self._state
+
+    def ask(self, kind: str, *, actor: Actor, reason: str) -> None:
+        """Ask for ``pause``, ``resume`` or ``stop`` from inside this process."""
+        self._asked.append((kind, actor, reason))
+        self._outbox.ring()
+
+    def leave(self) -> None:
+        """End this process's part soon, and leave the run to the next runner."""
+        self._is_leaving = True
+        self._outbox.ring()
+
+    async def run(self) -> RunState:
+        """Carry the run on to its end, a pause, or until asked to leave."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                polling = tasks.create_task(self._performer.poll(tasks), name="poller")
+                await self._loop(tasks)
+                await self._last_answers()
+                polling.cancel()
+                self._performer.abandon()
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
+        return self._state
+
+    async def _loop(self, tasks: asyncio.TaskGroup) -> None:
+        while not self._is_over():
+            await self._answer_requests()
+            decision = rollout.decide(self._state, now=self._clock.now())
+            if decision.events:
+                await self._record(Batch(events=decision.events, drop=self._erased(decision)))
+            rollout.hand_out(self._state, decision)
+            for command in decision.commands:
+                self._performer.perform(command, tasks)
+            if decision.is_idle:
+                await self._wait(decision.wake_at)
+            await self._record_outcomes(self._outbox.take())
+
+    def _is_over(self) -> bool:
+        status = self._state.status
+        is_parked = status is RunStatus.PAUSED and not self._settings.waits_when_paused
+        return status.is_terminal or self._is_leaving or is_parked
+
+    async def _record(self, batch: Batch) -> None:
+        await self._journal.append(batch)
+        for event in batch.events:
+            fold.apply(self._state, event)
+        self._observe(batch.events, self._state)
+
+    async def _record_outcomes(self, outcomes: list[Outcome]) -> None:
+        if not outcomes:
+            return
+        await self._record(batch_of(outcomes))
+        bugs = [o.event for o in outcomes if isinstance(o.event, e.StepUnknown)]
+        if bugs and self._state.status in (RunStatus.RUNNING, RunStatus.PAUSING):
+            name = self._state.targets[bugs[0].target].cluster_name
+            reason = f"a bug in fleet hit {name}: {bugs[0].message}"
+            pausing = e.RunPausing(
+                at=self._clock.now(), actor=None, reason=reason, request_id=None, is_bug=True
+            )
+            await self._record(Batch(events=[pausing]))
+
+    def _erased(self, decision: rollout.Decision) -> Sequence[OperationKey]:
+        """Erase every URL that is left when the run ends."""
+        is_end = any(isinstance(event, e.RunFinished) for event in decision.events)
+        return tuple(self._journal.operations()) if is_end else ()
+
+    async def _answer_requests(self) -> None:
+        asked, self._asked = self._asked, []
+        for kind, actor, reason in asked:
+            await self._answer(kind, actor, reason, str(uuid.uuid4()))
+        if self._journal.has_news():
+            for request in self._journal.requests():
+                await self._answer(request.kind, request.actor, request.reason, request.id)
+
+    async def _answer(self, kind: str, actor: Actor, reason: str, request_id: str) -> None:
+        event = rollout.answer(
+            self._state,
+            asked=kind,
+            actor=actor,
+            reason=reason,
+            request_id=request_id,
+            now=self._clock.now(),
+        )
+        await self._record(Batch(events=[event]))
+
+    async def _wait(self, wake_at: dt.datetime | None) -> None:
+        """Wait for an outcome, a request, or the moment that was named."""
+        limits = [self._settings.inbox_every_s]
+        if wake_at is not None:
+            limits.append(self._clock.loop_seconds_until(wake_at))
+        delay_s = min((one for one in limits if one is not None), default=None)
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._outbox.heard()
+        except TimeoutError:
+            return
+
+    async def _last_answers(self) -> None:
+        """Write down what is still being answered, so that the next runner need not ask."""
+        try:
+            async with asyncio.timeout(_GRACE_S):
+                while self._performer.call_count:
+                    await self._outbox.heard()
+                    await self._record_last(self._outbox.take())
+        except TimeoutError:
+            log.logger().warning(log.Event.RUN_LEFT, unanswered=self._performer.call_count)
+        await self._record_last(self._outbox.take())
+
+    async def _record_last(self, outcomes: list[Outcome]) -> None:
+        if not self._state.status.is_terminal:
+            await self._record_outcomes(outcomes)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

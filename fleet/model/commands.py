@@ -1,0 +1,61 @@
+"""What the performer is told to do: one command, one call, one outcome event.
+
+A command is never stored. Its intent is: a write's in ``step.intended``, a
+read's in the ``target.started`` that it belongs to.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """GET the extension, before a write or instead of its lost answer."""
+
+    target: int
+    step: int
+    is_in_doubt: bool
+    """Whether a write is out whose effect is unknown."""
+    asks_connectivity: bool
+    """Whether the cluster was not connected when the plan was made, so must be asked now."""
+    mark_before: str | None
+    held_count: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Send the write whose intent was just made durable."""
+
+    target: int
+    step: int
+    attempt: int
+    correlation_id: str
+    client_request_id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Follow:
+    """Read the operation, at learned intervals, until it ends."""
+
+    target: int
+    step: int
+    accepted_at: dt.datetime
+    held_count: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Prove:
+    """GET the extension after the write; ends any following of its operation."""
+
+    target: int
+    step: int
+    mark_before: str | None
+    mark_accepted: str | None
+    error: str | None
+    """What the operation said, if it failed."""
+    held_count: int
+
+
+Command = Check | Send | Follow | Prove

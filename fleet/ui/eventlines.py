@@ -1,0 +1,108 @@
+"""One line for each event worth telling: what `fleet run` says on stderr and `fleet log` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fleet.core.state import RunState
+from fleet.model import events as e
+from fleet.model.events import Event, Result
+
+
+def line(event: Event, state: RunState, *, is_full: bool) -> str | None:
+    """Return *event* as a line; ``None`` for one that only a full log shows."""
+    if not is_full and isinstance(event, _QUIET):
+        return None
+    return f"{event.at:%Y-%m-%d %H:%M:%S}Z  {_who(event, state)}{_what(event, state)}"
+
+
+_QUIET = (
+    e.RunCreated,
+    e.TargetsListed,
+    e.RunPlanned,
+    e.TargetStarted,
+    e.StepChecked,
+    e.StepIntended,
+    e.StepAccepted,
+    e.OperationEnded,
+    e.StepProved,
+    e.StepFailed,
+)
+
+
+def _who(event: Event, state: RunState) -> str:
+    target = getattr(event, "target", None)
+    if isinstance(target, int):
+        return f"{state.targets[target].cluster_name}  "
+    wave = getattr(event, "wave", None)
+    return f"wave {state.plan.waves[wave].name}  " if isinstance(wave, int) else ""
+
+
+def _what(event: Event, state: RunState) -> str:
+    tell = _TOLD.get(type(event))
+    return tell(event, state) if tell else event.kind
+
+
+def _created(event: e.RunCreated, _: RunState) -> str:
+    return (
+        f"run {event.run_id} created by {event.actor.name}@{event.actor.host}, fleet "
+        f"{event.release}: {event.target_count} targets, plan {event.plan_digest}"
+    )
+
+
+def _finished(event: e.TargetFinished, state: RunState) -> str:
+    target = state.targets[event.target]
+    if event.result is Result.SUCCEEDED:
+        versions = f"{target.from_version or '(none)'} -> {target.to_version or '(none)'}"
+        return f"Succeeded: {target.action} {versions}"
+    return f"{event.result}: {event.detail}"
+
+
+def _by(event: e.RunPausing | e.RunStopping | e.RunResumed) -> str:
+    actor = event.actor
+    return f" by {actor.name}@{actor.host}" if actor else " by fleet"
+
+
+def _ended(event: e.RunFinished, _: RunState) -> str:
+    counts = ", ".join(f"{count} {name}" for name, count in event.counts.items())
+    return f"run {event.status}: {event.reason} ({counts})"
+
+
+_TOLD: Mapping[type, Callable[[Any, RunState], str]] = {
+    e.RunCreated: _created,
+    e.TargetsListed: lambda v, _: f"targets {v.first} to {v.first + len(v.targets) - 1} listed",
+    e.RunPlanned: lambda v, _: f"plan complete: {v.plan_digest}",
+    e.RunStarted: lambda v, _: f"run started by {v.actor.name}@{v.actor.host} ({v.consent})",
+    e.RunTaken: lambda v, _: f"run taken by pid {v.actor.pid} on {v.actor.host}",
+    e.RunPausing: lambda v, _: f"pausing{_by(v)}: {v.reason}",
+    e.RunPaused: lambda _v, _: "run paused: nothing is in flight",
+    e.RunResumed: lambda v, _: f"resumed{_by(v)}: {v.reason}",
+    e.RunStopping: lambda v, _: f"stopping{_by(v)}: {v.reason}",
+    e.RequestRefused: lambda v, _: f"{v.asked} refused: {v.reason}",
+    e.RunFinished: _ended,
+    e.WaveOpened: lambda v, s: f"opened, {s.plan.waves[v.wave].target_count} targets",
+    e.BudgetBreached: lambda v, _: (
+        f"{v.level} budget broken: {v.failures} failures, {v.max_failures} allowed"
+    ),
+    e.WaveSoaking: lambda v, _: f"soaking until {v.until:%Y-%m-%d %H:%M:%S}Z",
+    e.WaveClosed: lambda v, _: f"closed: {v.status}",
+    e.TargetStarted: lambda _v, _: "started",
+    e.StepChecked: lambda v, _: f"step {v.step + 1} checked: {v.finding} {v.detail}".rstrip(),
+    e.StepIntended: lambda v, _: (
+        f"step {v.step + 1} attempt {v.attempt}: {v.verb.upper()} leaves, "
+        f"correlation {v.correlation_id}"
+    ),
+    e.StepAccepted: lambda v, _: f"step {v.step + 1} accepted",
+    e.StepLost: lambda v, _: f"step {v.step + 1}: no answer, will be looked up: {v.message}",
+    e.StepHeld: lambda v, _: (
+        f"step {v.step + 1} waits ({v.reason}) until {v.until:%H:%M:%S}Z: {v.message}"
+    ),
+    e.OperationEnded: lambda v, _: (
+        f"step {v.step + 1} operation {v.status} after {v.poll_count} reads"
+    ),
+    e.StepProved: lambda v, _: f"step {v.step + 1} proved",
+    e.StepFailed: lambda v, _: f"step {v.step + 1} failed ({v.code}): {v.message}",
+    e.StepUnknown: lambda v, _: f"step {v.step + 1} outcome unknown, a bug in fleet: {v.message}",
+    e.TargetFinished: _finished,
+}

@@ -1,0 +1,79 @@
+"""The run as it happens: a moving view on a terminal, plain lines everywhere else."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from fleet.core.state import RunState
+from fleet.model.events import Event
+from fleet.ui import eventlines, statusview
+
+_REFRESH_PER_S = 8
+
+
+class View(Protocol):
+    """Is shown every durable event."""
+
+    def show(self, events: Sequence[Event], state: RunState) -> None:
+        """Show *events*, and the run after them."""
+
+
+class Lines:
+    """One line for each event worth telling."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def show(self, events: Sequence[Event], state: RunState) -> None:
+        """Print what is worth telling."""
+        for event in events:
+            line = eventlines.line(event, state, is_full=False)
+            if line is not None:
+                self._console.print(Text(line), soft_wrap=True)
+
+
+class Moving:
+    """The waves as bars, with the lines above them."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._lines = Lines(live.console)
+
+    def show(self, events: Sequence[Event], state: RunState) -> None:
+        """Print what is worth telling, and redraw the bars at the next refresh."""
+        self._lines.show(events, state)
+        self._live.update(_picture(state))
+
+
+@contextlib.contextmanager
+def view(console: Console) -> Iterator[View]:
+    """Return the view that fits *console*."""
+    if not console.is_terminal:
+        yield Lines(console)
+        return
+    with Live(console=console, refresh_per_second=_REFRESH_PER_S, transient=True) as live:
+        yield Moving(live)
+
+
+def _picture(state: RunState) -> Group:
+    bars = Table.grid(padding=(0, 2))
+    for wave, planned in zip(state.waves, state.plan.waves, strict=True):
+        count = wave.end - wave.first
+        done = wave.cursor - wave.first - wave.in_flight
+        bars.add_row(
+            planned.name,
+            ProgressBar(total=count, completed=done, width=24),
+            f"{done}/{count}",
+            f"{wave.in_flight} in flight" if wave.in_flight else str(wave.status),
+            f"{wave.failures} failed" if wave.failures else "",
+        )
+    why = "; ".join(statusview.reasons(state))
+    return Group(Text(statusview.headline(state), style="bold"), bars, Text(why))

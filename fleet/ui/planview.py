@@ -1,0 +1,185 @@
+"""A plan, as a person reads it before saying yes: totals, waves, changes, and what is left out."""
+
+from __future__ import annotations
+
+import collections
+import datetime as dt
+from collections.abc import Sequence
+
+from fleet.model.plan import Action, Plan, Target, Wave
+from fleet.ui.output import Table
+
+_NAMES_SHOWN = 6
+_DIGEST_SHOWN = len("sha256:") + 12
+
+
+def headline(plan: Plan) -> str:
+    """Return the plan in one line."""
+    counts = collections.Counter(target.action for target in plan.targets)
+    total = ", ".join(f"{counts[action]} {action}" for action in Action if counts[action])
+    head = plan.head
+    who = f", change {head.change}" if head.change else ""
+    return f"{head.name}{who}: {len(plan.targets)} clusters: {total}"
+
+
+def subline(plan: Plan) -> str:
+    """Return what identifies the plan, and what holds for the whole run."""
+    limits = plan.head.limits
+    return (
+        f"{plan.head.extension_type}, digest {plan.digest[:_DIGEST_SHOWN]}; "
+        f"run: at most {limits.max_concurrency} at once, {limits.max_failures} failures allowed, "
+        f"{limits.failure_mode}, on breach {limits.on_breach}"
+    )
+
+
+def waves(plan: Plan) -> Table:
+    """Return one row a wave, every number resolved."""
+    return Table(
+        title="Waves",
+        header=("wave", "targets", "at once", "max failures", "worst case", "soak", "how resolved"),
+        rows=[_wave_row(wave) for wave in plan.head.waves],
+        numbers=frozenset({"targets", "at once", "max failures", "worst case"}),
+    )
+
+
+def changes(plan: Plan) -> list[str]:
+    """Return the changes as lines, clusters with the same one together."""
+    groups: dict[tuple[str, ...], list[Target]] = {}
+    for target in plan.targets:
+        if target.action.is_change:
+            groups.setdefault(_group_key(target), []).append(target)
+    lines = []
+    for (action, diff, steps, note), members in groups.items():
+        lines += [f"{action}  {len(members)}: {names_of(members)}"]
+        lines += [f"    {line}" for line in (*diff.splitlines(), *steps.splitlines())]
+        lines += [f"    rollback: {note}", ""]
+    return lines
+
+
+def left_out(plan: Plan) -> Table:
+    """Return what nothing is done to, by reason."""
+    groups: dict[tuple[Action, str], list[Target]] = {}
+    for target in plan.targets:
+        if not target.action.is_change:
+            groups.setdefault((target.action, target.reason), []).append(target)
+    return Table(
+        title="Not changed",
+        header=("action", "count", "why", "clusters"),
+        rows=[
+            (str(action), str(len(members)), reason, names_of(members))
+            for (action, reason), members in sorted(groups.items())
+        ],
+        numbers=frozenset({"count"}),
+    )
+
+
+def targets(plan: Plan) -> Table:
+    """Return one row a cluster."""
+    return Table(
+        title="Clusters",
+        header=("cluster", "action", "from", "to", "wave", "steps", "reason"),
+        rows=[
+            (
+                target.cluster_name,
+                str(target.action),
+                target.from_version or "-",
+                target.to_version or "-",
+                target.wave or "-",
+                str(len(target.steps)),
+                target.reason,
+            )
+            for target in plan.targets
+        ],
+        numbers=frozenset({"steps"}),
+    )
+
+
+def rows(plan: Plan) -> Table:
+    """Return one row a cluster with everything, for CSV and Markdown."""
+    return Table(
+        header=(
+            "clusterId",
+            "action",
+            "from",
+            "to",
+            "wave",
+            "reason",
+            "diff",
+            "steps",
+            "rollback",
+        ),
+        rows=[
+            (
+                target.cluster_id,
+                str(target.action),
+                target.from_version or "",
+                target.to_version or "",
+                target.wave or "",
+                target.reason,
+                diff_text(target),
+                _steps_text(target),
+                target.rollback.note if target.rollback else "",
+            )
+            for target in plan.targets
+        ],
+    )
+
+
+def diff_text(target: Target) -> str:
+    """Return what changes, one line a field."""
+    return "\n".join(
+        f"{change.path}: {_shown(change.before)} -> {_shown(change.after)}"
+        for change in target.diff
+    )
+
+
+def names_of(members: Sequence[Target]) -> str:
+    """Return the first names, and how many more there are."""
+    names = [target.cluster_name for target in members]
+    more = len(names) - _NAMES_SHOWN
+    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def span_text(span: dt.timedelta) -> str:
+    """Return a duration as a person writes it.
+
+    >>> span_text(dt.timedelta(minutes=90)), span_text(dt.timedelta(0))
+    ('1h30m', '-')
+    """
+    seconds = int(span.total_seconds())
+    parts = (
+        (seconds // 86400, "d"),
+        (seconds // 3600 % 24, "h"),
+        (seconds // 60 % 60, "m"),
+        (seconds % 60, "s"),
+    )
+    return "".join(f"{number}{unit}" for number, unit in parts if number) or "-"
+
+
+def _wave_row(wave: Wave) -> tuple[str, ...]:
+    return (
+        wave.name,
+        str(wave.target_count),
+        str(wave.effective_concurrency),
+        str(wave.max_failures),
+        str(wave.worst_case_failures),
+        span_text(wave.soak),
+        "; ".join(wave.notes),
+    )
+
+
+def _group_key(target: Target) -> tuple[str, ...]:
+    note = target.rollback.note if target.rollback else ""
+    return str(target.action), diff_text(target), _steps_text(target), note
+
+
+def _steps_text(target: Target) -> str:
+    lines = [
+        f"{step.verb.upper()} {step.version or ''} ({step.why})".replace("  ", " ")
+        for step in target.steps
+    ]
+    return "\n".join(f"{n}. {line}" for n, line in enumerate(lines, start=1))
+
+
+def _shown(value: str | None) -> str:
+    return "(none)" if value is None else value

@@ -1,0 +1,166 @@
+"""A run, as a person asks after it: where it stands, what it waits for, and what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fleet.core import rollout
+from fleet.core.moves import Phase
+from fleet.core.state import Active, RunState
+from fleet.model import codec
+from fleet.model.events import Actor, Result
+from fleet.ui.output import Table
+
+_RESULT_ORDER = (
+    Result.FAILED,
+    Result.TIMED_OUT,
+    Result.DRIFTED,
+    Result.DEFERRED,
+    Result.SKIPPED,
+    Result.NO_OP,
+    Result.SUCCEEDED,
+)
+
+
+def headline(state: RunState) -> str:
+    """Return the run in one line."""
+    header = state.header
+    name = f"{header.run_id} ({header.plan.name})" if header else "(no header)"
+    counts = ", ".join(f"{count} {name}" for name, count in state.status_counts().items())
+    return f"{name}: {state.status}" + (f": {counts}" if counts else "")
+
+
+def reasons(state: RunState) -> list[str]:
+    """Return why nothing more is happening, or how it ended."""
+    if state.status.is_terminal:
+        return [state.finish_reason] if state.finish_reason else []
+    if state.stopped_by is not None:
+        actor, reason = state.stopped_by
+        return [f"{state.status} by {actor.name if actor else 'fleet'}: {reason}"]
+    if state.last_at is None:
+        return []
+    return list(rollout.decide(state, now=state.last_at).reasons)
+
+
+def waves(state: RunState) -> Table:
+    """Return one row a wave."""
+    rows = []
+    for wave, planned in zip(state.waves, state.plan.waves, strict=True):
+        done = wave.cursor - wave.first - wave.in_flight
+        rows.append(
+            (
+                planned.name,
+                str(wave.status),
+                f"{done}/{wave.end - wave.first}",
+                str(wave.in_flight),
+                f"{wave.failures}/{planned.max_failures}",
+            )
+        )
+    return Table(
+        title="Waves",
+        header=("wave", "status", "done", "in flight", "failures/allowed"),
+        rows=rows,
+        numbers=frozenset({"done", "in flight", "failures/allowed"}),
+    )
+
+
+def targets(state: RunState, *, only_trouble: bool) -> Table:
+    """Return one row a target: failures first, then what is under way, then the rest."""
+    return Table(
+        title="Targets",
+        header=("cluster", "status", "wave", "from", "to", "detail"),
+        rows=[
+            (
+                target["clusterName"],
+                target["status"],
+                target["wave"] or "-",
+                target["from"] or "-",
+                target["to"] or "-",
+                target["detail"],
+            )
+            for target in _targets(state, only_trouble=only_trouble)
+        ],
+    )
+
+
+def document(state: RunState, *, holder: Actor | None) -> dict[str, Any]:
+    """Return the run as JSON values; its keys are part of what is published."""
+    header = state.header
+    return {
+        "apiVersion": "fleet/v1",
+        "kind": "RunStatus",
+        "runId": header.run_id if header else None,
+        "name": header.plan.name if header else None,
+        "planDigest": header.plan_digest if header else None,
+        "status": state.status.value,
+        "isTerminal": state.status.is_terminal,
+        "reasons": reasons(state),
+        "startedAt": codec.utc_text(header.at) if header else None,
+        "lastEventAt": codec.utc_text(state.last_at) if state.last_at else None,
+        "runner": codec.to_json(holder) if holder else None,
+        "counts": state.status_counts(),
+        "waves": [
+            {
+                "name": planned.name,
+                "status": wave.status.value,
+                "targetCount": wave.end - wave.first,
+                "inFlight": wave.in_flight,
+                "notStarted": wave.end - wave.cursor,
+                "failures": wave.failures,
+                "maxFailures": planned.max_failures,
+            }
+            for wave, planned in zip(state.waves, state.plan.waves if header else (), strict=True)
+        ],
+        "targets": list(_targets(state, only_trouble=False)),
+    }
+
+
+def _targets(state: RunState, *, only_trouble: bool) -> Iterator[dict[str, Any]]:
+    order = [
+        *(n for result in _RESULT_ORDER[:3] for n in _with(state, result)),
+        *sorted(state.active),
+        *(n for result in _RESULT_ORDER[3:] for n in _with(state, result)),
+    ]
+    if only_trouble:
+        order = [n for n in order if n in state.active or state.results[n] is not Result.SUCCEEDED]
+    else:
+        order += [n for wave in state.waves for n in range(wave.cursor, wave.end)]
+    for number in order:
+        target = state.targets[number]
+        yield {
+            "clusterId": target.cluster_id,
+            "clusterName": target.cluster_name,
+            "status": _status(state, number),
+            "wave": target.wave,
+            "from": target.from_version,
+            "to": target.to_version,
+            "detail": _detail(state, number),
+        }
+
+
+def _with(state: RunState, result: Result) -> list[int]:
+    return sorted(n for n, found in state.results.items() if found is result)
+
+
+def _status(state: RunState, number: int) -> str:
+    if number in state.results:
+        return state.results[number].value
+    active = state.active.get(number)
+    if active is None:
+        return "Pending"
+    if active.held is not None:
+        return f"Waiting({active.held})"
+    return _PHASES.get(active.phase, "InProgress")
+
+
+_PHASES = {Phase.PROVING: "Verifying", Phase.UNKNOWN: "Unknown"}
+
+
+def _detail(state: RunState, number: int) -> str:
+    active: Active | None = state.active.get(number)
+    if active is None:
+        return state.details.get(number, "")
+    steps = len(state.targets[number].steps)
+    step = f"step {active.step + 1} of {steps}: " if steps > 1 else ""
+    return f"{step}{active.message}" if active.message else step.removesuffix(": ")

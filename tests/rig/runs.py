@@ -1,0 +1,95 @@
+"""Whole runs on virtual time: the real engine, the real journal, the simulated world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fleet.core import planner
+from fleet.engine import history, opening, virtual
+from fleet.engine.clock import Clock
+from fleet.engine.opening import Opening, Origin
+from fleet.engine.runner import Observe, Runner, Settings
+from fleet.model.desired import Rollout
+from fleet.model.events import Actor
+from fleet.model.plan import Plan, RunId
+from fleet.ports import Journal
+from fleet.sim.ports import SimulatedAzure
+from fleet.sim.world import World
+from fleet.sim.worldfile import WorldFile
+
+RUN = RunId("run-1")
+ALICE = Actor(name="alice", host="ops-1", pid=100)
+ORIGIN = Origin(endpoint="world:test", cloud="simulated", tenant="test", principals=("test",))
+QUIET = Settings(inbox_every_s=None, waits_when_paused=False)
+
+
+def world(**keys: Any) -> World:
+    """A world from the keys of a world file."""
+    file = {"apiVersion": "fleet/v1", "kind": "World", "timeScale": "max", **keys}
+    return World(WorldFile.model_validate(file).recipe())
+
+
+def opening_of(plan_text: str = "# a test") -> Opening:
+    """The header's fields."""
+    return Opening(
+        run_id=RUN,
+        actor=ALICE,
+        origin=ORIGIN,
+        release="0.0.0",
+        tzdata_version="2026a",
+        plan_text=plan_text,
+        consent="--yes",
+    )
+
+
+async def planned(asked: Rollout, azure: SimulatedAzure) -> Plan:
+    """Discover and plan."""
+    inventory = await azure.inventory(
+        asked.scope, extension_type=asked.desired.profile.extension_type
+    )
+    return planner.plan(asked, inventory)
+
+
+async def begun(
+    journal: Journal,
+    plan: Plan,
+    azure: SimulatedAzure,
+    *,
+    settings: Settings = QUIET,
+    observe: Observe = lambda _events, _state: None,
+    vault: Mapping[str, str] | None = None,
+) -> Runner:
+    """A runner at the start of a run."""
+    clock = virtual.clock()
+    state = await opening.begin(journal, plan, opening_of(), now=clock.now())
+    return Runner(
+        journal=journal,
+        state=state,
+        service=azure,
+        clock=clock,
+        vault=vault or {},
+        settings=settings,
+        observe=observe,
+    )
+
+
+async def taken(
+    journal: Journal,
+    azure: SimulatedAzure,
+    *,
+    settings: Settings = QUIET,
+    vault: Mapping[str, str] | None = None,
+) -> Runner:
+    """A runner that carries on what another one left."""
+    clock: Clock = virtual.clock()
+    state = history.load(journal)
+    await opening.take(journal, state, actor=ALICE, release="0.0.0", now=clock.now())
+    return Runner(
+        journal=journal,
+        state=state,
+        service=azure,
+        clock=clock,
+        vault=vault or {},
+        settings=settings,
+    )
