@@ -1,3 +1,3 @@
-"""Commands: parse, wire, call one thing, print. The only place that chooses who answers the ports."""
+"""Commands: parse, wire, call one thing, print. Only here is it chosen who answers the ports."""
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from fleet.engine import clock
 from fleet.journal.sqlite import SqliteStore
 from fleet.model.events import Actor
 from fleet.ui import output
@@ -26,7 +27,7 @@ class Context:
     @property
     def store(self) -> SqliteStore:
         """All runs of this state directory."""
-        return SqliteStore(self.state_dir)
+        return SqliteStore(self.state_dir, now=clock.wall)
 
 
 def default_state_dir() -> Path:

@@ -17,11 +17,13 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 Part = str | int
+"""Plain text or a number; of an enum its value, or renaming a member would change the luck."""
 T = TypeVar("T")
 
 CERTAIN_PPM = 1_000_000
 MOST_FRACTIONS = 8
 """What one hash is long enough for."""
+_NUMBERS = [struct.Struct(f">{count}Q") for count in range(MOST_FRACTIONS + 1)]
 
 
 def fraction_ppm(seed: int, *parts: Part) -> int:
@@ -38,8 +40,8 @@ def fractions_ppm(count: int, seed: int, *parts: Part) -> tuple[int, ...]:
     if not 0 < count <= MOST_FRACTIONS:
         message = f"one hash holds 1 to {MOST_FRACTIONS} fractions, not {count}"
         raise ValueError(message)
-    numbers = struct.unpack(f">{count}Q", _digest(8 * count, seed, parts))
-    return tuple(_scaled(number, CERTAIN_PPM) for number in numbers)
+    numbers = _NUMBERS[count].unpack(_digest(8 * count, seed, parts))
+    return tuple([number * CERTAIN_PPM >> 64 for number in numbers])
 
 
 def between(low: int, high: int, seed: int, *parts: Part) -> int:
@@ -87,12 +89,6 @@ def _scaled(number: int, size: int) -> int:
 
 
 def _digest(size: int, seed: int, parts: tuple[Part, ...]) -> bytes:
-    # NB: every part carries its type and its length, so that no two lists read alike.
-    text = [f"{seed}"]
-    for part in parts:
-        word = str(part)
-        text.append(f"{'i' if isinstance(part, int) else 's'}{len(word)}:{word}")
-    # "surrogatepass": names come from outside, and a lot must never fail.
-    return hashlib.blake2b(
-        "".join(text).encode("utf-8", "surrogatepass"), digest_size=size
-    ).digest()
+    # NB: ascii() quotes text and not numbers, and escapes everything that an encoding could trip
+    # over: no two lists read alike, and every Python writes them the same.
+    return hashlib.blake2b(ascii((seed, parts)).encode(), digest_size=size).digest()

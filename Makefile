@@ -1,0 +1,51 @@
+# Everything a contributor needs: `make test` on a machine with Python 3.11+, venv, make and git.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help test check lint types contracts unit docs lock benchmark simulate clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+test: check unit ## Install, then lint, types, contracts and every test
+
+check: lint types contracts docs ## What needs no run
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+contracts: $(STAMP)
+	$(BIN)/lint-imports
+
+docs: $(STAMP) ## Generated pages are what the code says
+	$(BIN)/python docs/generate.py --check
+
+unit: $(STAMP)
+	$(BIN)/pytest -n auto --dist worksteal
+
+simulate: $(STAMP) ## Kill after every append, for as many seeds as SEEDS says
+	FLEET_TEST_SEEDS=$(or $(SEEDS),200) $(BIN)/pytest -n auto --dist worksteal -q tests/simulation --timeout 3600
+
+benchmark: $(STAMP) ## Print the table of docs/limits.md, measured here
+	$(BIN)/python benchmarks/spine.py
+
+lock: $(STAMP) ## Resolve the dependencies anew
+	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip install --quiet uv
+	$(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --group dev pyproject.toml -o requirements-dev.txt
+
+clean: ## Remove what was installed and cached
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,209 @@
+"""Commands that look and compute, and change nothing: validate, schema, discover, plan, show."""
+
+from __future__ import annotations
+
+import enum
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from fleet.cli import options, outside, plans
+from fleet.cli.context import Context
+from fleet.cli.outside import Outside
+from fleet.core import saved, selection
+from fleet.errors import InputError
+from fleet.model import codec
+from fleet.model.cluster import Cluster, Extension
+from fleet.model.plan import Plan
+from fleet.spec import planfile, schemas
+from fleet.ui import output, planview
+from fleet.ui.output import Format, Table
+
+EXIT_CHANGES = 10
+
+
+class SchemaKind(enum.StrEnum):
+    """What a schema is of."""
+
+    ROLLOUT = "rollout"
+    PLAN = "plan"
+
+
+def validate(file: options.PlanFile) -> None:
+    """Check a plan file: every error at once, with its line and column."""
+    rollout = planfile.load_rollout(file)
+    output.console().print(Text(f"{file}: valid: {rollout.name}"), soft_wrap=True)
+
+
+def schema(
+    kind: Annotated[
+        SchemaKind, typer.Option("--kind", help="Of a plan file, or of a computed plan.")
+    ] = SchemaKind.ROLLOUT,
+) -> None:
+    """Print a JSON Schema, so that an editor completes plan files."""
+    found = schemas.rollout_schema() if kind is SchemaKind.ROLLOUT else schemas.plan_schema()
+    output.print_document(found, form=Format.JSON)
+
+
+def discover(
+    ctx: typer.Context,
+    file: options.PlanFile,
+    world: options.World = None,
+    form: options.Output = Format.TABLE,
+    as_json: options.AsJson = False,
+) -> None:
+    """List the clusters that a plan file selects, and what is on them."""
+    form = options.chosen(form, as_json=as_json)
+    rollout = planfile.load_rollout(file)
+    wanted = rollout.desired.profile.extension_type
+
+    async def work(found: Outside) -> list[Cluster]:
+        inventory = await found.service.inventory(rollout.scope, extension_type=wanted)
+        return selection.selected(inventory.clusters, rollout.scope)
+
+    clusters = outside.run(
+        work, world=outside.require_world(world), state_dir=_context(ctx).state_dir
+    )
+    if form is Format.NAME:
+        output.print_names([cluster.id for cluster in clusters])
+    elif form in (Format.JSON, Format.YAML):
+        output.print_document([codec.to_json(cluster) for cluster in clusters], form=form)
+    else:
+        output.print_tables([_cluster_table(clusters, wanted)], form=form)
+
+
+def plan(
+    ctx: typer.Context,
+    file: options.PlanFile,
+    world: options.World = None,
+    form: options.Output = Format.TABLE,
+    as_json: options.AsJson = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="PLAN", help="Save the plan, for `fleet run PLAN`."),
+    ] = None,
+    has_detailed_exitcode: Annotated[
+        bool,
+        typer.Option("--detailed-exitcode", help="Exit 10 when the plan has changes, 0 when none."),
+    ] = False,
+) -> None:
+    """Compute what each cluster needs, and the waves; change nothing."""
+    form = options.chosen(form, as_json=as_json)
+    source = plans.read(file)
+
+    async def work(found: Outside) -> Plan:
+        return await plans.plan_of(source, found)
+
+    made = outside.run(work, world=outside.require_world(world), state_dir=_context(ctx).state_dir)
+    if out is not None:
+        _save(made, out)
+    print_plan(made, form=form)
+    if has_detailed_exitcode and made.change_count:
+        raise typer.Exit(EXIT_CHANGES)
+
+
+def show(
+    file: Annotated[Path, typer.Argument(metavar="PLAN", help="A saved plan.")],
+    form: options.Output = Format.TABLE,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show a saved plan."""
+    print_plan(plans.read_saved(file), form=options.chosen(form, as_json=as_json))
+
+
+def print_plan(made: Plan, *, form: Format) -> None:
+    """Print a plan on stdout."""
+    if form is Format.NAME:
+        changed = [target.cluster_id for target in made.targets if target.action.is_change]
+        output.print_names(changed)
+    elif form in (Format.JSON, Format.YAML):
+        output.print_document(saved.document(made), form=form)
+    elif form in (Format.CSV, Format.MD):
+        output.print_tables([planview.rows(made)], form=form)
+    else:
+        print_summary(made, on=output.console(), has_clusters=True)
+
+
+def print_summary(made: Plan, *, on: Any, has_clusters: bool) -> None:
+    """Print what a person reads before saying yes."""
+    on.print(Text(planview.headline(made), style="bold"), soft_wrap=True)
+    on.print(Text(planview.subline(made)), soft_wrap=True)
+    for warning in made.head.warnings:
+        on.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+    on.print()
+    if made.head.waves:
+        output.print_tables([planview.waves(made)], form=Format.TABLE, on=on)
+        on.print(Text("Changes", style="bold"))
+        for line in planview.changes(made):
+            on.print(Text(line), soft_wrap=True)
+    if made.change_count < len(made.targets):
+        output.print_tables([planview.left_out(made)], form=Format.TABLE, on=on)
+    if has_clusters:
+        output.print_tables([planview.targets(made)], form=Format.TABLE, on=on)
+
+
+def _save(made: Plan, path: Path) -> None:
+    """Write a saved plan, whole or not at all, for its owner's eyes."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.touch(mode=0o600)
+        draft.write_text(output.json_text(saved.document(made)))
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        message = f"the plan cannot be saved as {path}: {error.strerror}"
+        raise InputError(message) from error
+
+
+def _cluster_table(clusters: list[Cluster], wanted: str) -> Table:
+    return Table(
+        header=(
+            "cluster",
+            "location",
+            "distribution",
+            "kubernetes",
+            "connectivity",
+            "extension",
+            "version",
+            "auto-upgrade",
+            "state",
+        ),
+        rows=[
+            (
+                cluster.name,
+                cluster.location,
+                cluster.distribution,
+                cluster.kubernetes_version or "-",
+                cluster.connectivity.value,
+                *_extension_cells(_instance(cluster, wanted)),
+            )
+            for cluster in clusters
+        ],
+    )
+
+
+def _instance(cluster: Cluster, wanted: str) -> Extension | None:
+    same = (one for one in cluster.extensions if one.extension_type.lower() == wanted.lower())
+    return next(same, None)
+
+
+def _extension_cells(found: Extension | None) -> tuple[str, ...]:
+    if found is None:
+        return "-", "-", "-", "-"
+    return (
+        found.name,
+        found.installed_version or "-",
+        found.auto_upgrade.value,
+        found.provisioning_state.value,
+    )
+
+
+def _context(ctx: typer.Context) -> Context:
+    found: Context = ctx.obj
+    return found
+
+
+COMMANDS = (validate, schema, discover, plan, show)

@@ -1,0 +1,306 @@
+"""``fleet run``: ask, begin or take over, carry on, and end with the run's own exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import secrets
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+import fleet
+from fleet.cli import context, options, outside, planning, plans
+from fleet.cli.context import Context
+from fleet.cli.outside import Outside
+from fleet.cli.plans import Source
+from fleet.core.state import RunState
+from fleet.engine import clock, history, opening
+from fleet.engine.opening import Opening
+from fleet.engine.runner import Runner, Settings
+from fleet.errors import InputError, InvariantError, RefusedError
+from fleet.model.events import RunStatus
+from fleet.model.plan import Action, Plan, RunId
+from fleet.model.redaction import Redactor
+from fleet.ports import Journal
+from fleet.ui import live, output, statusview
+from fleet.ui.output import Format
+
+EXIT_WAITING = 6
+_EXITS: Mapping[RunStatus, int] = {
+    RunStatus.SUCCEEDED: 0,
+    RunStatus.SUCCEEDED_WITH_FAILURES: 1,
+    RunStatus.FAILED: 1,
+    RunStatus.STOPPED: 7,
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the command line asked for."""
+
+    context: Context
+    source: Source | None
+    run_id: RunId | None
+    world: Path | None
+    settings: Settings
+    is_agreed: bool
+
+
+def run(
+    ctx: typer.Context,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE|PLAN]", help="A plan file or a saved plan.")
+    ] = None,
+    is_agreed: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask; needed without a terminal.")
+    ] = False,
+    run_id: Annotated[
+        str | None,
+        typer.Option(
+            "--run-id",
+            envvar="FLEET_RUN_ID",
+            help="The run's name. One that exists is taken over; safe to repeat.",
+        ),
+    ] = None,
+    is_impatient: Annotated[
+        bool,
+        typer.Option(
+            "--no-wait", envvar="FLEET_NO_WAIT", help="Exit 6 when paused, instead of waiting."
+        ),
+    ] = False,
+    world: options.World = None,
+    form: options.Output = Format.TABLE,
+    as_json: options.AsJson = False,
+) -> None:
+    """Carry a plan out, or take over a run that nobody carries on."""
+    order = Order(
+        context=ctx.obj,
+        source=plans.read(file) if file is not None else None,
+        run_id=RunId(run_id) if run_id else None,
+        world=world,
+        settings=Settings(waits_when_paused=not is_impatient),
+        is_agreed=is_agreed,
+    )
+    is_known = order.run_id is not None and order.run_id in order.context.store.runs()
+    state = _taken_over(order) if is_known else _begun(order)
+    if state is not None:
+        _report(state, options.chosen(form, as_json=as_json))
+        raise typer.Exit(exit_status(state))
+
+
+# --- a new run ---------------------------------------------------------------------------
+
+
+def _begun(order: Order) -> RunState | None:
+    """Plan, ask, and run; ``None`` where there is nothing to do."""
+    source = order.source
+    if source is None:
+        named = f"there is no run {order.run_id}, and" if order.run_id else "neither"
+        message = f"{named} no plan is named" if order.run_id else "no plan and no run is named"
+        raise InputError(message, hint="fleet run FILE, or fleet run --run-id ID; see fleet runs.")
+
+    async def work(found: Outside) -> RunState | None:
+        plan = await plans.plan_of(source, found)
+        planning.print_summary(plan, on=context.errors(), has_clusters=False)
+        if not plan.change_count:
+            _nothing_to_do(plan)
+            return None
+        vault = plans.vault(plan.targets)
+        header = _header(order, source, plan, found)
+        store = order.context.store
+        values = tuple(vault.values())
+        async with store.hold(
+            header.run_id, actor=header.actor, secrets=values, create=True
+        ) as journal:
+            state = await opening.begin(journal, plan, header, now=found.clock.now())
+            return await _carried_on(order, journal, state, found, vault)
+
+    world = outside.require_world(order.world)
+    return outside.run(work, world=world, state_dir=order.context.state_dir)
+
+
+def _header(order: Order, source: Source, plan: Plan, found: Outside) -> Opening:
+    run_id = order.run_id or _new_id(plan)
+    return Opening(
+        run_id=run_id,
+        actor=context.actor(),
+        origin=found.origin,
+        release=fleet.__version__,
+        tzdata_version=context.tzdata_version(),
+        plan_text=source.text,
+        consent=_consent(plan, run_id, is_agreed=order.is_agreed),
+    )
+
+
+def _new_id(plan: Plan) -> RunId:
+    name = "".join(c if c.isalnum() or c in ".-_" else "-" for c in plan.head.name)
+    return RunId(f"{name[:60]}-{clock.wall():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
+
+
+def _consent(plan: Plan, run_id: RunId, *, is_agreed: bool) -> str:
+    """Get somebody's yes, and return how it was given."""
+    if is_agreed:
+        return "--yes"
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        message = "nobody can be asked here, and nobody said yes"
+        raise RefusedError(message, hint="Run it on a terminal, or add --yes.")
+    question = f"Change {plan.change_count} clusters, as run {run_id}? Only 'yes' is taken: "
+    context.errors().print(Text(question), end="")
+    if sys.stdin.readline().strip() != "yes":
+        message = "the answer was not yes; nothing was changed"
+        raise RefusedError(message)
+    return "prompt"
+
+
+def _nothing_to_do(plan: Plan) -> None:
+    """Say so; success, unless somebody's hand is needed first."""
+    blocked = sum(target.action is Action.BLOCKED for target in plan.targets)
+    if blocked:
+        message = f"nothing can be done: {blocked} of {len(plan.targets)} clusters are blocked"
+        raise RefusedError(message, hint="The plan above says why, and whose move it is.")
+    context.errors().print(Text("No changes: nothing to do."))
+
+
+# --- a run that exists -------------------------------------------------------------------
+
+
+def _taken_over(order: Order) -> RunState:
+    store, run_id = order.context.store, order.run_id
+    if run_id is None:
+        message = "a run without a name cannot be taken over"
+        raise InvariantError(message)
+    with contextlib.closing(store.read(run_id)) as reader:
+        known = history.load(reader)
+    _require_same(order, known)
+    if known.status.is_terminal:
+        return known
+    vault = plans.vault(known.targets)
+    actor = context.actor()
+
+    async def work(found: Outside) -> RunState:
+        opening.require_origin(known, found.origin)
+        async with store.hold(run_id, actor=actor, secrets=tuple(vault.values())) as journal:
+            state = history.load(journal)
+            if state.status.is_terminal:  # the other runner got there first
+                return state
+            now = found.clock.now()
+            await opening.take(journal, state, actor=actor, release=fleet.__version__, now=now)
+            return await _carried_on(order, journal, state, found, vault)
+
+    return outside.run(
+        work,
+        world=outside.require_world(order.world, state=known),
+        state_dir=order.context.state_dir,
+        not_before=known.last_at,
+    )
+
+
+def _require_same(order: Order, known: RunState) -> None:
+    """Refuse to take a run over under another plan than it began with."""
+    header, source = known.header, order.source
+    if header is None:
+        message = f"run {order.run_id} was never begun: its journal is empty"
+        raise InputError(message, hint="Begin it under another --run-id.")
+    if source is None:
+        return
+    digest = source.plan.digest if source.plan else None
+    # The journal keeps the text without what looks like a secret.
+    clean = Redactor(plans.vault(known.targets).values()).text(source.text)
+    is_same = digest == header.plan_digest if digest else clean == header.plan_text
+    if not is_same:
+        message = f"run {header.run_id} began with another plan than {source.path}"
+        hint = "Take it over without naming a file, or begin a new run under another --run-id."
+        raise RefusedError(message, hint=hint)
+
+
+# --- both --------------------------------------------------------------------------------
+
+
+async def _carried_on(
+    order: Order, journal: Journal, state: RunState, found: Outside, vault: Mapping[str, str]
+) -> RunState:
+    console = context.errors()
+    console.print(Text(f"run {state.header.run_id if state.header else ''}"), soft_wrap=True)
+    with live.view(console) as view:
+        runner = Runner(
+            journal=journal,
+            state=state,
+            service=found.service,
+            clock=found.clock,
+            vault=vault,
+            settings=order.settings,
+            observe=view.show,
+        )
+        with _signals(runner):
+            return await runner.run()
+
+
+@contextlib.contextmanager
+def _signals(runner: Runner) -> Iterator[None]:
+    """Let Ctrl-C pause, then stop, then leave; SIGTERM leaves at once and the run goes on later."""
+    loop = asyncio.get_running_loop()
+    presses = iter(("pause", "stop"))
+
+    def interrupted() -> None:
+        kind = next(presses, None)
+        if kind is None:
+            runner.leave()
+        else:
+            runner.settle_for_pause()
+            runner.ask(kind, actor=context.actor(), reason="Ctrl-C")
+
+    loop.add_signal_handler(signal.SIGINT, interrupted)
+    loop.add_signal_handler(signal.SIGTERM, runner.leave)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+def _report(state: RunState, form: Format) -> None:
+    if form is Format.NAME:
+        output.print_names([state.header.run_id if state.header else ""])
+        return
+    if form in (Format.JSON, Format.YAML):
+        output.print_document(statusview.document(state, holder=None), form=form)
+        return
+    tables = [statusview.waves(state)]
+    trouble = statusview.targets(state, only_trouble=True)
+    if trouble.rows:
+        tables.append(trouble)
+    on = output.console()
+    if form is Format.TABLE:
+        on.print(Text(statusview.headline(state), style="bold"), soft_wrap=True)
+        for reason in statusview.reasons(state):
+            on.print(Text(reason), soft_wrap=True)
+    output.print_tables(tables, form=form, on=on)
+    _say_what_next(state)
+
+
+def _say_what_next(state: RunState) -> None:
+    run_id = state.header.run_id if state.header else ""
+    console = context.errors()
+    if state.status is RunStatus.PAUSED:
+        text = f"hint: fleet resume {run_id}, then fleet run --run-id {run_id} carries on."
+        console.print(Text(text), soft_wrap=True)
+    elif not state.status.is_terminal:
+        text = f"hint: fleet run --run-id {run_id} carries on."
+        console.print(Text(text), soft_wrap=True)
+
+
+def exit_status(state: RunState) -> int:
+    """Return what a run that stands like this exits with."""
+    if state.has_bug:
+        return InvariantError.exit_status
+    return _EXITS.get(state.status, EXIT_WAITING)
+
+
+COMMANDS = (run,)

@@ -1,0 +1,314 @@
+"""The world: what every write makes of the fleet, and what came of all of them.
+
+A world is its recipe and the writes it has heard, in order, with their
+moments. Nothing else: reading changes nothing, and hearing the same calls
+again gives the same world (:mod:`fleet.sim.ledger` relies on it). It knows no
+clock; who speaks to it says when (:mod:`fleet.sim.ports`).
+
+Errors:  reads raise what the service would answer. What a write is answered with, good or bad, is
+         a value (:class:`Heard`): a replay must not stumble over an old refusal.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from fleet.core import draws
+from fleet.errors import AuthError, InvariantError, RemoteError
+from fleet.model import codec
+from fleet.model.cluster import Cluster, ClusterId, Extension, ProvisioningState
+from fleet.model.plan import Digest, Verb
+from fleet.ports import OperationStatus
+from fleet.sim import extension, faults, messages, operations
+from fleet.sim.calls import Call
+from fleet.sim.census import kind_of
+from fleet.sim.extension import Outlook
+from fleet.sim.faults import Answer, Fate
+from fleet.sim.landscape import Landscape
+from fleet.sim.operations import Instance, Operation
+from fleet.sim.recipe import Faults, Recipe, Span
+
+# Source: documented: an operation whose agents stay silent is given up after 48 hours.
+PATIENCE = dt.timedelta(hours=48)
+_REFUSAL_S = Span(low=20, high=40)
+"""How long the service takes to find that a version does not exist."""
+_CONFLICT_S = Span(low=1, high=3)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """A write that the service took: for tests that ask whether anything happened twice."""
+
+    call: Call
+    order: int
+    """Which of the writes heard for this extension it was, from 1; refused ones count."""
+    is_change: bool
+    """Whether there was anything to do."""
+
+    @property
+    def digest(self) -> Digest:
+        """What tells one body from another."""
+        return self.call.body.digest
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """How a write was answered."""
+
+    error: RemoteError | None = None
+    operation: Operation | None = None
+    extension: Extension | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Write:
+    """A call, with what is known of the place it goes to."""
+
+    call: Call
+    number: int
+    faults: Faults
+    operation_s: Span
+    order: int
+
+    @property
+    def lot(self) -> tuple[str, str, int]:
+        """What every draw about this write is made with."""
+        return self.call.cluster_id.lower(), self.call.name.lower(), self.order
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Course:
+    """How an operation will go."""
+
+    ends_at: dt.datetime | None
+    settled: Extension | None
+    error: str | None = None
+    """What the operation says; what the extension says is in :attr:`settled`."""
+    delay: dt.timedelta = dt.timedelta(0)
+    """From the end until a GET shows it."""
+
+
+class World:
+    """A simulated fleet with its history."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.last_at = recipe.epoch
+        """The moment of the last call; no later call may be earlier."""
+        self._landscape = Landscape(recipe)
+        self._operations: dict[str, Operation] = {}
+        self._orders: Counter[tuple[str, str]] = Counter()
+        self._marks: dict[tuple[int, str], Mapping[str, str]] = {}
+        self._effects: list[Effect] = []
+
+    # --- reading ---------------------------------------------------------------------
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """The writes that were taken, in order."""
+        return tuple(self._effects)
+
+    def clusters(self, now: dt.datetime) -> Iterator[Cluster]:
+        """Yield every cluster as it is at *now*."""
+        for number in range(len(self._landscape)):
+            if self._landscape.is_there(number, now):
+                yield self._landscape.cluster(number, now)
+
+    def cluster(self, cluster_id: ClusterId, now: dt.datetime) -> Cluster:
+        """Return one cluster as it is at *now*."""
+        return self._landscape.cluster(self._landscape.number(cluster_id, now), now)
+
+    def extension(self, cluster_id: ClusterId, name: str, now: dt.datetime) -> Extension | None:
+        """Return an extension as a GET at *now* shows it; ``None`` where it is not there."""
+        return self._landscape.shown(self._landscape.number(cluster_id, now), name, now)
+
+    def operation(self, url: str, now: dt.datetime) -> OperationStatus:
+        """Return what a read of an operation shows; status 404 for a URL that is nobody's."""
+        found = self._operations.get(operations.operation_id(url) or "")
+        # The signature counts too: a URL that was cut short leads nowhere.
+        if found is None or found.url != url:
+            message = "The operation was not found."
+            raise RemoteError(message, status=404)
+        return found.status(now)
+
+    def versions(self, extension_type: str) -> Mapping[str, tuple[str, ...]]:
+        """Return what each release train offers of a type."""
+        kind = kind_of(self.recipe, extension_type)
+        return {} if kind is None else dict(kind.versions)
+
+    def protected_marks(self, cluster_id: ClusterId, name: str) -> Mapping[str, str]:
+        """Return ``{setting: mark}`` of the protected settings that were last taken."""
+        number = self._landscape.number(cluster_id, self.last_at)
+        return dict(self._marks.get((number, name.lower()), {}))
+
+    def faults_at(self, cluster_id: ClusterId, now: dt.datetime) -> Faults:
+        """Return what goes wrong with a cluster, and how often."""
+        if not self.recipe.specials:
+            return self.recipe.faults
+        special = self._landscape.special(self._landscape.number(cluster_id, now))
+        return (special and special.faults) or self.recipe.faults
+
+    # --- hearing ---------------------------------------------------------------------
+
+    def replay(self, calls: Iterable[Call]) -> None:
+        """Hear what was heard before; nobody waits for the answers."""
+        for call in calls:
+            self.hear(call)
+
+    def hear(self, call: Call) -> Heard:
+        """Take a write, and answer it."""
+        self.last_at = max(self.last_at, call.at)
+        try:
+            write = self._write(call)
+            answer = faults.answer(write.faults, self.recipe.seed, *write.lot)
+            lost = faults.error_of(answer, write.faults, correlation_id=call.correlation_id)
+            if lost is not None and answer is not Answer.RESET_AFTER:
+                return Heard(error=lost)
+            heard = self._taken(write, has_rival=answer is Answer.LATE_CONFLICT)
+        except RemoteError as refusal:
+            refusal.correlation_id = call.correlation_id
+            return Heard(error=refusal)
+        return heard if lost is None else Heard(error=lost)
+
+    def _write(self, call: Call) -> _Write:
+        number = self._landscape.number(call.cluster_id, call.at)
+        special = self._landscape.special(number)
+        key = call.cluster_id.lower(), call.name.lower()
+        self._orders[key] += 1
+        return _Write(
+            call=call,
+            number=number,
+            faults=(special and special.faults) or self.recipe.faults,
+            operation_s=(special and special.operation_s) or self.recipe.operation_s,
+            order=self._orders[key],
+        )
+
+    def _taken(self, write: _Write, *, has_rival: bool) -> Heard:
+        call, recipe = write.call, self.recipe
+        found = self._landscape.underneath(write.number, call.name, call.at)
+        if found is not None and found.is_read_only:
+            raise AuthError(messages.read_only(call.name), status=403)
+        kind = kind_of(recipe, found.extension_type if found else call.body.extension_type)
+        aim = extension.outlook(call, found, kind=kind, patch_settings=recipe.patch_settings)
+        if has_rival or self._landscape.is_busy(write.number, call.name, call.at):
+            return self._crossed(write)
+        self._effects.append(Effect(call=call, order=write.order, is_change=aim.is_change))
+        if not aim.is_change:
+            return Heard(extension=found)
+        self._keep_marks(write)
+        return self._started(write, found, aim)
+
+    def _crossed(self, write: _Write) -> Heard:
+        """Accept a write whose operation will find another one in its way."""
+        wait_s = _CONFLICT_S.drawn(self.recipe.seed, "conflict", *write.lot)
+        ends_at = write.call.at + dt.timedelta(seconds=wait_s)
+        operation = self._operation(write, ends_at=ends_at, error=messages.CONFLICT, crossed=True)
+        return Heard(operation=operation)
+
+    def _started(self, write: _Write, found: Extension | None, aim: Outlook) -> Heard:
+        call = write.call
+        meanwhile = _meanwhile(call, found, aim)
+        course = self._course(write, meanwhile, aim)
+        operation = self._operation(write, ends_at=course.ends_at, error=course.error)
+        shown_at = None if course.ends_at is None else course.ends_at + course.delay
+        instance = Instance(
+            settled=course.settled,
+            operation=operation,
+            meanwhile=meanwhile,
+            shown_at=shown_at,
+            since=shown_at or call.at,
+        )
+        self._landscape.put(write.number, call.name, instance)
+        return Heard(
+            operation=operation,
+            extension=None if call.verb is Verb.DELETE else meanwhile,
+        )
+
+    def _course(self, write: _Write, meanwhile: Extension, aim: Outlook) -> _Course:
+        at = write.call.at
+        if aim.problem is not None:
+            wait_s = _REFUSAL_S.drawn(self.recipe.seed, "refusal", *write.lot)
+            return _failing(meanwhile, aim.problem, at + dt.timedelta(seconds=wait_s))
+        begins_at = self._landscape.reached_at(write.number, at)
+        if begins_at is None or begins_at > at + PATIENCE:
+            return _failing(meanwhile, messages.AGENT_SILENT, at + PATIENCE)
+        lasts = dt.timedelta(seconds=write.operation_s.drawn(self.recipe.seed, "lasts", *write.lot))
+        return self._drawn_course(write, meanwhile, aim, begins_at=begins_at, lasts=lasts)
+
+    def _drawn_course(
+        self,
+        write: _Write,
+        meanwhile: Extension,
+        aim: Outlook,
+        *,
+        begins_at: dt.datetime,
+        lasts: dt.timedelta,
+    ) -> _Course:
+        seed, ends_at = self.recipe.seed, begins_at + lasts
+        text = draws.pick(messages.FAILURES, seed, "failure", *write.lot)
+        match faults.fate(write.faults, seed, *write.lot):
+            case Fate.SUCCEEDS:
+                return _Course(ends_at=ends_at, settled=aim.extension, delay=self._delay(write))
+            case Fate.FAILS:
+                return _failing(meanwhile, text, ends_at)
+            case Fate.FAILS_SILENTLY:
+                return _Course(ends_at=ends_at, settled=extension.failed(meanwhile, text))
+            case Fate.STUCK:
+                return _Course(ends_at=None, settled=meanwhile)
+            case Fate.AGENT_LOST:
+                self._landscape.lose(write.number, begins_at + lasts / 2)
+                return _failing(meanwhile, messages.AGENT_SILENT, write.call.at + PATIENCE)
+
+    def _delay(self, write: _Write) -> dt.timedelta:
+        rules, seed = write.faults, self.recipe.seed
+        if not draws.chance(rules.late_read_ppm, seed, "late", *write.lot):
+            return dt.timedelta(0)
+        return dt.timedelta(seconds=rules.late_read_s.drawn(seed, "delay", *write.lot))
+
+    def _operation(
+        self,
+        write: _Write,
+        *,
+        ends_at: dt.datetime | None,
+        error: str | None,
+        crossed: bool = False,
+    ) -> Operation:
+        operation = Operation(
+            id=draws.guid(self.recipe.seed, "operation", *write.lot),
+            cluster_id=write.call.cluster_id,
+            name=write.call.name,
+            verb=write.call.verb,
+            at=write.call.at,
+            ends_at=ends_at,
+            error=error,
+            is_conflict=crossed,
+        )
+        self._operations[operation.id] = operation
+        return operation
+
+    def _keep_marks(self, write: _Write) -> None:
+        protected = write.call.body.protected
+        if protected is not None or write.call.verb is not Verb.PATCH:
+            self._marks[write.number, write.call.name.lower()] = protected or {}
+
+
+def _failing(meanwhile: Extension, error: str, ends_at: dt.datetime) -> _Course:
+    return _Course(ends_at=ends_at, settled=extension.failed(meanwhile, error), error=error)
+
+
+def _meanwhile(call: Call, found: Extension | None, aim: Outlook) -> Extension:
+    """Return the extension as a GET shows it while the operation runs."""
+    shown = aim.extension or found
+    if shown is None:
+        message = "an operation needs something to work on"
+        raise InvariantError(message)
+    state = ProvisioningState.UPDATING if found else ProvisioningState.CREATING
+    return dataclasses.replace(
+        shown,
+        provisioning_state=ProvisioningState.DELETING if call.verb is Verb.DELETE else state,
+        modified_at=codec.utc_text(call.at),
+        error=None,
+    )

@@ -1,0 +1,341 @@
+"""World files: how a simulated fleet is written down.
+
+Every key has a default, so ``{apiVersion: fleet/v1, kind: World}`` is a world.
+An extension of a type that is known here starts from what is known of it. A
+share is a whole number of per cent, or text such as ``"0.5%"``.
+
+Not here: reading YAML and pointing at lines (:mod:`fleet.spec`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from fleet.model.cluster import Connectivity, ProvisioningState
+from fleet.sim import names, stock
+from fleet.sim.recipe import (
+    ABSENT,
+    ExtensionRecipe,
+    Faults,
+    PatchSettings,
+    Recipe,
+    Span,
+    Special,
+)
+from fleet.spec import explanation
+from fleet.spec.explanation import FileModel
+from fleet.spec.flaws import Flaw, quoted
+
+_SHARE = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?%")
+_WHOLE_PPM = 1_000_000
+_FASTEST = 100_000
+"""A day of ours is then 270 years: beyond that the calendar ends within days."""
+
+
+def share_ppm(value: object) -> int:
+    """Read a share.
+
+    >>> share_ppm(3), share_ppm("0.25%")
+    (30000, 2500)
+    """
+    match = _SHARE.fullmatch(f"{value}%" if type(value) is int else str(value))
+    if match is None:
+        message = 'a share is a whole number of per cent, or text such as "0.5%"'
+        raise explanation.refusal(message)
+    ppm = int(match[1]) * 10_000 + int((match[2] or "").ljust(4, "0"))
+    if ppm > _WHOLE_PPM:
+        message = "a share is at most 100 per cent"
+        raise explanation.refusal(message)
+    return ppm
+
+
+def _moment(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        moment = dt.datetime.fromisoformat(value)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        message = "a moment with a zone is needed, such as 2026-01-10T02:00:00Z"
+        raise explanation.refusal(message)
+    return moment.astimezone(dt.UTC)
+
+
+def _has_weight(weights: dict[str, int]) -> dict[str, int]:
+    if not any(weights.values()):
+        message = "at least one weight must be above zero"
+        raise explanation.refusal(message)
+    return weights
+
+
+def _time_scale(value: object) -> object:
+    if value == "max" or (type(value) is int and 1 <= value <= _FASTEST):
+        return value
+    message = f"expected a whole number from 1 to {_FASTEST}, or max"
+    raise explanation.refusal(message)
+
+
+TimeScale = Annotated[int | str, BeforeValidator(_time_scale)]
+Share = Annotated[int, BeforeValidator(share_ppm)]
+Weights = Annotated[dict[str, Annotated[int, Field(ge=0)]], AfterValidator(_has_weight)]
+Moment = Annotated[dt.datetime, BeforeValidator(_moment)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class SpanPart(FileModel):
+    """``{min, max}``, both included."""
+
+    min: Annotated[int, Field(ge=0)]
+    max: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.min > self.max:
+            message = f"min ({self.min}) is above max ({self.max})"
+            raise explanation.refusal(message)
+        return self
+
+    def span(self) -> Span:
+        """Return it as the recipe has it."""
+        return Span(low=self.min, high=self.max)
+
+
+def _span(part: SpanPart | None) -> Span | None:
+    return None if part is None else part.span()
+
+
+class FaultsPart(FileModel):
+    """``faults:``, each a share; of requests and of operations at most one hits each."""
+
+    throttled: Share = 0
+    transient_error: Share = 0
+    reset_before: Share = 0
+    reset_after: Share = 0
+    conflict: Share = 0
+    retry_after_seconds: Count = 10
+    operation_fails: Share = 0
+    stuck_operation: Share = 0
+    silent_failure: Share = 0
+    offline_midway: Share = 0
+    late_read: Share = 0
+    late_read_seconds: SpanPart = SpanPart(min=5, max=30)
+
+    @model_validator(mode="after")
+    def _leaves_room(self) -> Self:
+        of_requests = (
+            self.throttled,
+            self.transient_error,
+            self.reset_before,
+            self.reset_after,
+            self.conflict,
+        )
+        of_operations = (
+            self.operation_fails,
+            self.stuck_operation,
+            self.silent_failure,
+            self.offline_midway,
+        )
+        if max(sum(of_requests), sum(of_operations)) > _WHOLE_PPM:
+            message = "the shares of requests, and those of operations, add up to 100% at most"
+            raise explanation.refusal(message)
+        return self
+
+    def faults(self) -> Faults:
+        """Return them as the recipe has them."""
+        return Faults(
+            throttled_ppm=self.throttled,
+            transient_error_ppm=self.transient_error,
+            reset_before_ppm=self.reset_before,
+            reset_after_ppm=self.reset_after,
+            conflict_ppm=self.conflict,
+            retry_after_s=self.retry_after_seconds,
+            operation_fails_ppm=self.operation_fails,
+            stuck_operation_ppm=self.stuck_operation,
+            silent_failure_ppm=self.silent_failure,
+            offline_midway_ppm=self.offline_midway,
+            late_read_ppm=self.late_read,
+            late_read_s=self.late_read_seconds.span(),
+        )
+
+
+class ExtensionPart(FileModel):
+    """One of ``extensions:``. What is left out comes from the stock, by type."""
+
+    type: Annotated[str, Field(min_length=1)]
+    name: str | None = None
+    namespace: str | None = None
+    versions: dict[str, Annotated[list[str], Field(min_length=1)]] | None = None
+    installed: Weights | None = None
+    auto_upgrade: Share | None = None
+    failed_share: Share | None = None
+    settings: dict[str, str] | None = None
+    distribution_settings: dict[str, dict[str, str]] | None = None
+    protected_keys: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if stock.extension(self.type) is None and not (self.name and self.versions):
+            message = f"nothing is known of {self.type}: give its name and its versions"
+            raise explanation.refusal(message)
+        return self
+
+    def recipe(self) -> ExtensionRecipe:
+        """Return it as the recipe has it."""
+        base = stock.extension(self.type) or ExtensionRecipe(
+            extension_type=self.type,
+            name=str(self.name),
+            namespace=None,
+            versions={},
+            installed={ABSENT: 1},
+        )
+        return dataclasses.replace(base, **self._given())
+
+    def _given(self) -> dict[str, Any]:
+        trains = (self.versions or {}).items()
+        given: dict[str, Any] = {
+            "extension_type": self.type,
+            "name": self.name,
+            "namespace": self.namespace,
+            "versions": {train.lower(): tuple(offered) for train, offered in trains} or None,
+            "installed": self.installed,
+            "auto_upgrade_ppm": self.auto_upgrade,
+            "failed_ppm": self.failed_share,
+            "settings": self.settings,
+            "distribution_settings": self.distribution_settings,
+            "protected_keys": self.protected_keys and tuple(self.protected_keys),
+        }
+        return {field: value for field, value in given.items() if value is not None}
+
+
+class DurationsPart(FileModel):
+    """``durations:``."""
+
+    operation: SpanPart = SpanPart(min=90, max=300)
+    """Seconds."""
+    call: SpanPart = SpanPart(min=40, max=250)
+    """Milliseconds."""
+
+
+class OverridePart(FileModel):
+    """One of ``overrides:``: a cluster that is not left to the lots."""
+
+    cluster: str
+    distribution: str | None = None
+    kubernetes_version: str | None = None
+    connectivity: Annotated[Connectivity, Field(strict=False)] | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    version: str | None = None
+    """Of the first extension: a version, or ``absent``."""
+    installed: dict[str, str] = Field(default_factory=dict)
+    """The same for any extension, by instance name."""
+    auto_upgrade: bool | None = None
+    provisioning_state: Annotated[ProvisioningState, Field(strict=False)] | None = None
+    settings: dict[str, str] | None = None
+    read_only: bool = False
+    removed_after_seconds: Annotated[int, Field(ge=0)] | None = None
+    faults: FaultsPart | None = None
+    """Instead of the world's, all of them."""
+    operation: SpanPart | None = None
+    """Seconds."""
+
+    def special(self, first: str) -> Special:
+        """Return it as the recipe has it; *first* is the first extension's instance name."""
+        installed = {name.lower(): version for name, version in self.installed.items()}
+        if self.version is not None:
+            installed[first.lower()] = self.version
+        after_s = self.removed_after_seconds
+        return Special(
+            cluster=self.cluster,
+            distribution=self.distribution,
+            kubernetes_version=self.kubernetes_version,
+            connectivity=self.connectivity,
+            tags=self.tags,
+            installed=installed,
+            auto_upgrade=self.auto_upgrade,
+            provisioning_state=self.provisioning_state,
+            settings=self.settings,
+            is_read_only=self.read_only,
+            removed_after=None if after_s is None else dt.timedelta(seconds=after_s),
+            faults=None if self.faults is None else self.faults.faults(),
+            operation_s=_span(self.operation),
+        )
+
+
+class WorldFile(FileModel):
+    """A whole world file."""
+
+    api_version: Literal["fleet/v1"]
+    kind: Literal["World"]
+    seed: int = 1
+    epoch: Moment = stock.EPOCH
+    time_scale: TimeScale = 60
+    """Simulated seconds a second, or ``max``: as fast as a virtual loop can."""
+    clusters: Annotated[int, Field(ge=1, le=1_000_000)] = 200
+    subscriptions: Annotated[int, Field(ge=1, le=10_000)] = 2
+    locations: Weights = stock.LOCATIONS
+    distributions: Weights = stock.DISTRIBUTIONS
+    kubernetes_versions: Weights = stock.KUBERNETES_VERSIONS
+    agent_versions: Weights = stock.AGENT_VERSIONS
+    offline_share: Share = 20_000
+    offline_seconds: SpanPart | None = None
+    patch_settings: Annotated[PatchSettings, Field(strict=False)] = PatchSettings.MERGE
+    auto_upgrade_after_seconds: SpanPart | None = None
+    extensions: Annotated[list[ExtensionPart], Field(min_length=1)] | None = None
+    durations: DurationsPart = DurationsPart()
+    faults: FaultsPart = FaultsPart()
+    overrides: list[OverridePart] = Field(default_factory=list)
+
+    @classmethod
+    def cross_check(cls, data: Any) -> Iterator[Flaw]:
+        """Yield what is wrong between keys: an override for a cluster that is not there."""
+        count = data.get("clusters", cls.model_fields["clusters"].default)
+        overrides = data.get("overrides")
+        if not isinstance(count, int) or not isinstance(overrides, list) or count < 1:
+            return
+        for place, one in enumerate(overrides):
+            name = one.get("cluster") if isinstance(one, dict) else None
+            if isinstance(name, str) and names.index(name, count=count) is None:
+                last = names.cluster(count - 1, count=count)
+                yield Flaw(
+                    path=("overrides", place, "cluster"),
+                    message=f"no cluster of this world is called {quoted(name)}",
+                    hint=f"they are called {names.cluster(0, count=count)} to {last}",
+                )
+
+    def recipe(self) -> Recipe:
+        """Return the world as values."""
+        extensions: tuple[ExtensionRecipe, ...] = stock.EXTENSIONS
+        if self.extensions is not None:
+            extensions = tuple(one.recipe() for one in self.extensions)
+        return Recipe(
+            seed=self.seed,
+            epoch=self.epoch,
+            time_scale=self.time_scale if isinstance(self.time_scale, int) else None,
+            cluster_count=self.clusters,
+            subscription_count=self.subscriptions,
+            locations=self.locations,
+            distributions=self.distributions,
+            kubernetes_versions=self.kubernetes_versions,
+            agent_versions=self.agent_versions,
+            offline_ppm=self.offline_share,
+            offline_s=_span(self.offline_seconds),
+            patch_settings=self.patch_settings,
+            auto_upgrade_after_s=_span(self.auto_upgrade_after_seconds),
+            extensions=extensions,
+            operation_s=self.durations.operation.span(),
+            call_ms=self.durations.call.span(),
+            faults=self.faults.faults(),
+            specials=tuple(one.special(extensions[0].name) for one in self.overrides),
+        )
+
+
+def default_recipe() -> Recipe:
+    """Return the world of an empty world file."""
+    return WorldFile.model_validate({"apiVersion": "fleet/v1", "kind": "World"}).recipe()
