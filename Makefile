@@ -38,7 +38,7 @@ unit: $(STAMP)
 	$(BIN)/pytest -n auto --dist worksteal
 
 simulate: $(STAMP) ## Kill after every append, for as many seeds as SEEDS says
-	FLEET_TEST_SEEDS=$(or $(SEEDS),200) $(BIN)/pytest -n auto --dist worksteal -q tests/simulation --timeout 3600
+	SIMULATION_SEEDS=$(or $(SEEDS),200) $(BIN)/pytest -n auto --dist worksteal -q tests/simulation --timeout 3600
 
 benchmark: $(STAMP) ## Print the table of docs/limits.md, measured here
 	$(BIN)/python benchmarks/spine.py

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from fleet.errors import InputError
 from fleet.model.cluster import Extension
-from fleet.model.plan import Plan, PlanHead, Step, Target, Verb
+from fleet.model.plan import PlanHead, Step, Target, Verb
 from fleet.ports import ExtensionRef, Write
 
 
@@ -41,11 +41,11 @@ def write_of(
     )
 
 
-def variables(plan: Plan) -> frozenset[str]:
-    """Return the environment variables that hold the plan's protected settings."""
+def variables(targets: Iterable[Target]) -> frozenset[str]:
+    """Return the environment variables that hold the protected settings of *targets*."""
     return frozenset(
         name
-        for target in plan.targets
+        for target in targets
         for step in target.steps
         for name in (step.protected or {}).values()
     )

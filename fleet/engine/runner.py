@@ -45,6 +45,9 @@ class Settings:
 
     inbox_every_s: float | None = 0.5
     """How often to look for requests from other processes; ``None``: only when awake anyway."""
+    gather: dt.timedelta = dt.timedelta(milliseconds=500)
+    """The shortest time, by the run's clock, between two rounds of the loop: what comes in
+    meanwhile shares one commit. An event that comes alone does not wait."""
     waits_when_paused: bool = True
     """Whether to stay and wait for ``resume``, or to leave a paused run to the next runner."""
 
@@ -74,6 +77,7 @@ class Runner:
         self._outbox = Outbox()
         self._asked: list[tuple[str, Actor, str]] = []
         self._is_leaving = False
+        self._round_at = clock.now() - settings.gather
         self._performer = Performer(
             header=state.header,
             targets=state.targets,
@@ -94,6 +98,10 @@ class Runner:
         """Ask for ``pause``, ``resume`` or ``stop`` from inside this process."""
         self._asked.append((kind, actor, reason))
         self._outbox.ring()
+
+    def settle_for_pause(self) -> None:
+        """End this process's part once the run is paused, instead of waiting for ``resume``."""
+        self._settings = dataclasses.replace(self._settings, waits_when_paused=False)
 
     def leave(self) -> None:
         """End this process's part soon, and leave the run to the next runner."""
@@ -124,6 +132,7 @@ class Runner:
                 self._performer.perform(command, tasks)
             if decision.is_idle:
                 await self._wait(decision.wake_at)
+                await self._gather()
             await self._record_outcomes(self._outbox.take())
 
     def _is_over(self) -> bool:
@@ -185,6 +194,12 @@ class Runner:
                 await self._outbox.heard()
         except TimeoutError:
             return
+
+    async def _gather(self) -> None:
+        """Let outcomes come together while many are under way: a commit costs as much as ten."""
+        now = self._clock.now()
+        await self._clock.sleep(self._round_at + self._settings.gather - now)
+        self._round_at = self._clock.now()
 
     async def _last_answers(self) -> None:
         """Write down what is still being answered, so that the next runner need not ask."""

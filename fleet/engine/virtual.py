@@ -47,6 +47,10 @@ def clock() -> Clock:
     return loop.clock
 
 
+_GLANCE_EVERY = 64
+"""Turns of the loop between two looks at the wake-up pipe, where signals arrive."""
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop that jumps from timer to timer."""
 
@@ -119,16 +123,24 @@ class _Leaping(selectors.DefaultSelector):
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__()
         self._loop = loop
+        self._glances = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready; *timeout* is virtual, ``None`` means that no timer is set."""
         if timeout is not None and timeout <= 0:
-            return super().select(0)
+            return self._glance()
         if not self._loop.may_leap():
             return super().select(None)
         if timeout is None:
             return self._last_hope()
         self._loop.leap(timeout)
+        return self._glance()
+
+    def _glance(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """Look at what is ready; mostly nothing can be, and asking the kernel costs most of all."""
+        self._glances += 1
+        if self._glances % _GLANCE_EVERY and len(self.get_map()) == 1:
+            return []
         return super().select(0)
 
     def _last_hope(self) -> list[tuple[selectors.SelectorKey, int]]:

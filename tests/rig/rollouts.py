@@ -37,7 +37,12 @@ REST = (WaveRule(name="rest", size="rest"),)
 
 def desired(**changes: Any) -> Desired:
     """The mesh, pinned to 1.2.6 unless told otherwise."""
-    defaults = {"profile": MESH, "name": "osm", "namespace": "arc-osm-system", "version": "1.2.6"}
+    defaults: dict[str, Any] = {
+        "profile": MESH,
+        "name": "osm",
+        "namespace": "arc-osm-system",
+        "version": "1.2.6",
+    }
     return Desired(**(defaults | changes))
 
 

@@ -1,0 +1,314 @@
+"""What a rollout costs here: planning, carrying out, memory in flight, and cost by fleet size.
+
+Prints one table, the median of several runs with their spread, and keeps it as
+JSON. Times are of this machine on this day: compare within one run only.
+
+Run:  python benchmarks/spine.py [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime as dt
+import gc
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from fleet.core import fold, planner, rollout
+from fleet.core.state import RunState
+from fleet.engine import opening, virtual
+from fleet.engine.runner import Runner
+from fleet.journal.sqlite import SqliteStore
+from fleet.model import events as e
+from fleet.model.commands import Check, Command, Follow, Prove, Send
+from fleet.model.desired import Rollout, WaveRule
+from fleet.model.events import Event, Finding
+from fleet.model.plan import Plan, PlanHead
+from fleet.sim.ports import SimulatedAzure
+from tests.rig import rollouts, runs
+
+RESULTS = Path(__file__).resolve().parent / "results"
+START = dt.datetime(2026, 1, 10, 2, tzinfo=dt.UTC)
+MB = 1024 * 1024
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One measured quantity."""
+
+    what: str
+    unit: str
+    values: tuple[float, ...]
+    target: str = ""
+
+
+def world_file(clusters: int) -> dict[str, Any]:
+    """A fleet where every mesh is two minors behind: two steps, 12 events a target."""
+    return {
+        "clusters": clusters,
+        "seed": 7,
+        "offlineShare": 0,
+        "extensions": [
+            {
+                "type": "Microsoft.openservicemesh",
+                "name": "osm",
+                "namespace": "arc-osm-system",
+                "installed": {"1.0.0": 1},
+            }
+        ],
+    }
+
+
+def asked(concurrency: int) -> Rollout:
+    """Two steps for everybody, *concurrency* at once."""
+    spread = rollouts.strategy(
+        waves=(WaveRule(name="canary", size=1), WaveRule(name="rest", size="rest")),
+        max_concurrency=concurrency,
+    )
+    return rollouts.rollout(spread=spread)
+
+
+def plan_fleet(clusters: int) -> dict[str, float]:
+    """Plan a discovered inventory; discovery itself is the simulator's cost, and not counted."""
+    world = runs.world(**world_file(clusters))
+
+    async def discover() -> Any:
+        azure = SimulatedAzure(world, virtual.clock())
+        return await azure.inventory(asked(50).scope, extension_type="Microsoft.openservicemesh")
+
+    inventory = virtual.run(discover())
+    gc.collect()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.process_time()
+    made = planner.plan(asked(50), inventory)
+    spent = time.process_time() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert made.change_count == clusters
+    return {"cpu_s": spent, "rss_mb": peak / 1024, "rss_before_mb": before / 1024}
+
+
+def carry_out(clusters: int, concurrency: int) -> dict[str, float]:
+    """Run through the ports on the virtual clock, the journal on disk."""
+
+    async def work(folder: str) -> tuple[int, str]:
+        azure = SimulatedAzure(runs.world(**world_file(clusters)), virtual.clock())
+        made = await runs.planned(asked(concurrency), azure)
+        gc.collect()
+        began.append(time.process_time())
+        async with SqliteStore(Path(folder)).hold(
+            runs.RUN, actor=runs.ALICE, create=True
+        ) as journal:
+            runner = await runs.begun(journal, made, azure)
+            gc.freeze()  # as `fleet run` does
+            state = await runner.run()
+            began.append(time.process_time())
+            count = sum(1 for _ in journal.records())
+        return count, str(state.status)
+
+    began: list[float] = []
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        count, status = virtual.run(work(folder))
+        size = sum(path.stat().st_size for path in Path(folder).rglob("journal.db"))
+    assert status == "Succeeded", status
+    cpu = began[1] - began[0]
+    return {
+        "cpu_s": cpu,
+        "events": count,
+        "us_per_event": cpu / count * 1e6,
+        "events_per_target": count / clusters,
+        "bytes_per_target": size / clusters,
+        "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def memory_in_flight(clusters: int) -> dict[str, float]:
+    """Python memory of the engine with *clusters* targets in flight, against one."""
+
+    async def held(count: int) -> int:
+        azure = SimulatedAzure(runs.world(**world_file(clusters)), virtual.clock())
+        made = await runs.planned(asked(count), azure)
+        peak = 0
+
+        def observe(_: Any, state: RunState) -> None:
+            nonlocal peak
+            if not peak and len(state.operations) >= count * 9 // 10:
+                gc.collect()
+                peak = tracemalloc.get_traced_memory()[0]
+                runner.leave()
+
+        with tempfile.TemporaryDirectory(dir=".") as folder:
+            async with SqliteStore(Path(folder)).hold(
+                runs.RUN, actor=runs.ALICE, create=True
+            ) as journal:
+                runner: Runner = await runs.begun(journal, made, azure, observe=observe)
+                gc.collect()
+                base = tracemalloc.get_traced_memory()[0]
+                await runner.run()
+        assert peak, "never so many in flight"
+        return peak - base
+
+    tracemalloc.start()
+    grown = virtual.run(held(clusters))
+    tracemalloc.stop()
+    return {"kb_per_target": grown / clusters / 1024}
+
+
+class Driver:
+    """Plays decide and apply against immediate success, with no IO at all."""
+
+    def __init__(self, made: Plan) -> None:
+        self.state = RunState()
+        self.now = START
+        self.count = 0
+        for event in opening._first_events(made, runs.opening_of(), START):  # noqa: SLF001
+            fold.apply(self.state, event)
+
+    def run(self) -> float:
+        """Play the run to its end; return the CPU seconds it took."""
+        began = time.process_time()
+        waiting: list[Event] = []
+        while not self.state.status.is_terminal:
+            self.now += dt.timedelta(seconds=1)
+            for event in waiting:
+                self._apply(event)
+            decision = rollout.decide(self.state, now=self.now)
+            for event in decision.events:
+                self._apply(event)
+            rollout.hand_out(self.state, decision)
+            waiting = [self._outcome(command) for command in decision.commands]
+        return time.process_time() - began
+
+    def _apply(self, event: Event) -> None:
+        fold.apply(self.state, event)
+        self.count += 1
+
+    def _outcome(self, command: Command) -> Event:
+        at, target, step = self.now, command.target, command.step
+        match command:
+            case Check():
+                return e.StepChecked(
+                    at=at, target=target, step=step, finding=Finding.PROCEED, mark="m"
+                )
+            case Send():
+                return e.StepAccepted(
+                    at=at,
+                    target=target,
+                    step=step,
+                    attempt=command.attempt,
+                    operation_sha256="0" * 64,
+                    mark="n",
+                )
+            case Follow():
+                return e.OperationEnded(
+                    at=at, target=target, step=step, status="Succeeded", error=None, poll_count=1
+                )
+            case Prove():
+                return e.StepProved(at=at, target=target, step=step, evidence={})
+
+
+def decide_and_apply(clusters: int) -> dict[str, float]:
+    """Cost of an event in the pure core, by fleet size."""
+    file = world_file(1_000)
+
+    async def discover() -> Plan:
+        azure = SimulatedAzure(runs.world(**file), virtual.clock())
+        return await runs.planned(asked(50), azure)
+
+    small = virtual.run(discover())
+    made = _grown(small, clusters)
+    gc.collect()
+    driver = Driver(made)
+    spent = driver.run()
+    return {"us_per_event": spent / driver.count * 1e6, "events": driver.count}
+
+
+def _grown(small: Plan, clusters: int) -> Plan:
+    """The same plan for more clusters; planning them is measured elsewhere."""
+    first, last = small.head.waves[0], small.head.waves[-1]
+    waves = (first, dataclasses.replace(last, target_count=clusters - first.target_count))
+    head: PlanHead = dataclasses.replace(small.head, waves=waves)
+    base = small.targets
+    targets = [
+        dataclasses.replace(base[n % len(base)], cluster_name=f"c{n}") for n in range(clusters)
+    ]
+    return planner.sealed(head, targets)
+
+
+def repeated(
+    call: Callable[..., dict[str, float]], times: int, *args: int
+) -> dict[str, tuple[float, ...]]:
+    """Each repetition in a process of its own, so that memory is not another one's."""
+    found = [_alone(call.__name__, args) for _ in range(times)]
+    return {key: tuple(one[key] for one in found) for key in found[0]}
+
+
+def _alone(name: str, args: tuple[int, ...]) -> dict[str, float]:
+    command = [sys.executable, __file__, "--only", name, *map(str, args)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+    result: dict[str, float] = json.loads(done.stdout)
+    return result
+
+
+def measure(*, quick: bool) -> list[Row]:
+    times, scale = (1, 10) if quick else (3, 1)
+    fleet, large, small = 10_000 // scale, 100_000 // scale, 1_000 // scale
+    planned = repeated(plan_fleet, times, fleet)
+    ran = repeated(carry_out, times, fleet, 200)
+    held = repeated(memory_in_flight, times, 1_000 // scale)
+    low, high = repeated(decide_and_apply, times, small), repeated(decide_and_apply, times, large)
+    ratio = tuple(h / s for h, s in zip(high["us_per_event"], low["us_per_event"], strict=True))
+    return [
+        Row(what=f"plan {fleet:,} clusters, CPU", unit="s", values=planned["cpu_s"], target="< 2"),
+        Row(what="  peak RSS, inventory included", unit="MB", values=planned["rss_mb"],
+            target="< 200"),
+        Row(what=f"run {fleet:,} targets, CPU", unit="s", values=ran["cpu_s"], target="< 15"),
+        Row(what="  events a target", unit="", values=ran["events_per_target"]),
+        Row(what="  CPU an event, all included", unit="us", values=ran["us_per_event"]),
+        Row(what="  journal", unit="B/target", values=ran["bytes_per_target"]),
+        Row(what="  peak RSS, world included", unit="MB", values=ran["rss_mb"]),
+        Row(what="in flight", unit="KB/target", values=held["kb_per_target"], target="<= 20"),
+        Row(what=f"decide + apply, {small:,} targets", unit="us/event",
+            values=low["us_per_event"]),
+        Row(what=f"decide + apply, {large:,} targets", unit="us/event",
+            values=high["us_per_event"]),
+        Row(what="  ratio", unit="", values=ratio, target="<= 2"),
+    ]  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the size, once")
+    parser.add_argument("--only", nargs="+", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.only:
+        name, *args = options.only
+        print(json.dumps(globals()[name](*map(int, args))))
+        return
+    rows = measure(quick=options.quick)
+    print(f"Python {platform.python_version()}, {platform.machine()}; median (min to max)\n")
+    print(f"{'':<36}{'median':>10}  {'spread':<22}{'unit':<10}target")
+    for row in rows:
+        middle, low, high = statistics.median(row.values), min(row.values), max(row.values)
+        spread = f"({low:.2f} to {high:.2f})"
+        print(f"{row.what:<36}{middle:>10.2f}  {spread:<22}{row.unit:<10}{row.target}")
+    if not options.quick:
+        RESULTS.mkdir(exist_ok=True)
+        kept = {"python": platform.python_version(), "rows": [dataclasses.asdict(r) for r in rows]}
+        (RESULTS / "spine.json").write_text(json.dumps(kept, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

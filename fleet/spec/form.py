@@ -1,0 +1,216 @@
+"""What a plan file may contain: keys, kinds of values, and what each means.
+
+These models exist at the door only. The docstring below a field is its
+description in the published JSON Schema; what must hold *between* keys is in
+:mod:`fleet.spec.rules`, and what the planner reads in :mod:`fleet.model.desired`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+
+from fleet.model.cluster import AutoUpgrade
+from fleet.model.desired import FailureMode, OnBreach, OnDrift, Presence, SettingsMode, Unreachable
+from fleet.spec import flaws, rules, strategies
+from fleet.spec.explanation import FileModel, refusal
+from fleet.spec.flaws import Flaw
+from fleet.spec.values import (
+    Concurrency,
+    Deadline,
+    Distribution,
+    Duration,
+    ExtensionName,
+    ExtensionType,
+    Failures,
+    Guid,
+    Location,
+    Name,
+    Namespace,
+    Setting,
+    Size,
+    Text,
+    Variable,
+    VersionText,
+)
+
+# NB: strict mode takes no text for an enum; these fields read it by its value.
+_BY_VALUE = Field(strict=False)
+_SOME = Field(min_length=1)
+
+
+class MatchFile(FileModel):
+    """A selector: every key that is given must hold; each is a list of alternatives."""
+
+    tags: Annotated[dict[Text, Annotated[list[str], _SOME]], _SOME] | None = None
+    """Azure tags of the cluster: for each name, the values that are meant."""
+    locations: Annotated[list[Location], _SOME] | None = None
+    """Azure regions, such as westeurope."""
+    distributions: Annotated[list[Distribution], _SOME] | None = None
+    """Kubernetes distributions as Arc names them, such as openshift or rancher_rke."""
+    names: Annotated[list[Text], _SOME] | None = None
+    """Patterns over the cluster's name; * stands for any text, ? for one character."""
+
+
+class MetadataFile(FileModel):
+    """Whose rollout this is."""
+
+    name: Name
+    """What runs of this file are called."""
+    owner: Text | None = None
+    """Who answers for it: a team's address."""
+    change: Text | None = None
+    """The change record, as the change-management system calls it."""
+    labels: dict[Text, str] | None = None
+    """Notes for other tools; kept with the file's text in the journal, and not interpreted."""
+
+
+class TargetsFile(FileModel):
+    """Which clusters are meant."""
+
+    subscriptions: Annotated[list[Guid], _SOME] | None = None
+    """Ids of the subscriptions to look in."""
+    tenant: bool | None = None
+    """true: look in every subscription that the identity can read."""
+    match: MatchFile | None = None
+    """Which clusters there; all of them where nothing is said."""
+    exclude: MatchFile | None = None
+    """Which of those are left out."""
+    unreachable: Annotated[Unreachable, _BY_VALUE] = Unreachable.DEFER
+    """Clusters whose agents are not connected: tried again in a last wave, skipped, or failed."""
+
+
+class SecretFile(FileModel):
+    """Where the value of a protected setting comes from."""
+
+    from_env: Variable
+    """The environment variable that holds it when the rollout runs."""
+
+
+class ExtensionFile(FileModel):
+    """How the extension shall be on every selected cluster."""
+
+    profile: Text | None = None
+    """A product that fleet knows facts about. Either this, or extensionType."""
+    extension_type: ExtensionType | None = None
+    """Any other extension type, such as Microsoft.Dapr; it needs a name."""
+    name: ExtensionName | None = None
+    """The extension's name on the cluster; a profile has one."""
+    namespace: Namespace | None = None
+    """The namespace it is released into; a profile has one."""
+    state: Annotated[Presence, _BY_VALUE] = Presence.PRESENT
+    """Whether it shall be there."""
+    version: VersionText | None = None
+    """A version to pin, or latest: the newest the service offers when the plan is made."""
+    auto_upgrade: Annotated[AutoUpgrade, _BY_VALUE] | None = None
+    """Which new versions the service may install by itself. A pinned version means none."""
+    release_train: Text | None = None
+    """Where versions come from; the cluster's own train where nothing is said, else stable."""
+    settings: dict[str, Setting] | None = None
+    """Configuration settings: flat keys, and text for every value."""
+    settings_file: Text | None = None
+    """A JSON file of settings, as the Azure CLI takes it; its path starts at this file."""
+    settings_mode: Annotated[SettingsMode, _BY_VALUE] = SettingsMode.OWNED
+    """owned: only the keys named here are touched. exact: all other keys are removed."""
+    on_drift: Annotated[OnDrift, _BY_VALUE] = OnDrift.FAIL
+    """What becomes of a cluster that changed between plan and run."""
+    protected_settings: dict[str, SecretFile] | None = None
+    """Settings with secret values, which never stand in a file."""
+    allow_downgrade: bool = False
+    """Whether an older version than the installed one may be pinned."""
+    allow_skip_minor: bool = False
+    """Whether minors may be skipped where the product wants them one after another."""
+
+
+class WaveFile(FileModel):
+    """One wave. It has exactly one of size, match and targets."""
+
+    name: Name
+    """What it is called in plans, logs and commands."""
+    size: Size | None = None
+    """How many: a number, a percentage of all that need a change, or rest: all that are left."""
+    match: MatchFile | None = None
+    """Those among the targets that this selects."""
+    targets: Annotated[list[Text], _SOME] | None = None
+    """Cluster names or ids, in the order in which they are changed."""
+    max_concurrency: Concurrency | None = None
+    """How many of this wave may be in flight at once: a number, or a percentage of the wave."""
+    max_failures: Failures | None = None
+    """How many of this wave may fail; one more stops the run."""
+    soak_time: Duration | None = None
+    """How long to wait after the wave's last success before the next wave opens."""
+
+
+class StrategyFile(FileModel):
+    """How the change spreads. Percentages are rounded down, and the plan prints the numbers."""
+
+    waves: Annotated[list[WaveFile], _SOME]
+    """In this order. Without a wave of size rest, every target must be in one of them."""
+    max_concurrency: Concurrency | None = None
+    """How many may be in flight at once in the whole run: 1 where nothing is said."""
+    max_failures: Failures | None = None
+    """How many may fail in the whole run: 0 where nothing is said."""
+    wave_max_concurrency: Concurrency | None = None
+    """For waves that set none: a number, or a percentage of the wave."""
+    wave_max_failures: Failures | None = None
+    """For waves that set none: a number, or a percentage of the wave."""
+    failure_mode: Annotated[FailureMode, _BY_VALUE] = FailureMode.SOFT
+    """soft: nothing starts after a breach. strict: nor can a breach be larger than by one."""
+    on_breach: Annotated[OnBreach, _BY_VALUE] = OnBreach.STOP
+    """What a broken budget leads to."""
+    start_deadline: Deadline | None = None
+    """From a target's turn to the accepted request: 30m where nothing is said."""
+    progress_deadline: Deadline | None = None
+    """From there to proof: 30m where nothing is said, and 45m for an uninstall."""
+
+
+def _strategy_kind(value: Any) -> str:
+    return "<name>" if isinstance(value, str) else "<block>"
+
+
+def _name_or_block(value: Any) -> Any:
+    if value is not None and not isinstance(value, str | dict):
+        message = f"expected the name of a strategy or a block, found {flaws.kind_of(value)}"
+        raise refusal(message, "one of: " + ", ".join(strategies.names()))
+    return value
+
+
+_Strategy = Annotated[
+    Annotated[str, Tag("<name>")] | Annotated[StrategyFile, Tag("<block>")],
+    Discriminator(_strategy_kind),
+    BeforeValidator(_name_or_block),
+]
+
+
+class SpecFile(FileModel):
+    """What shall be, where, and how it gets there."""
+
+    targets: TargetsFile
+    """Which clusters are meant."""
+    extension: ExtensionFile
+    """How the extension shall be on them."""
+    strategy: _Strategy = "standard"
+    """How the change spreads: a name, or a block of your own."""
+
+
+class RolloutFile(FileModel):
+    """A plan file: which clusters, what shall be on them, and in which order they get there."""
+
+    not_yet: ClassVar = rules.NOT_YET
+    not_yet_values: ClassVar = rules.NOT_YET_VALUES
+
+    api_version: Literal["fleet/v1"]
+    """The version of this format."""
+    kind: Literal["Rollout"]
+    """What the file describes."""
+    metadata: MetadataFile
+    """Whose rollout this is."""
+    spec: SpecFile
+    """The rollout itself."""
+
+    @classmethod
+    def cross_check(cls, data: Any) -> Iterator[Flaw]:
+        """Yield what is wrong between keys."""
+        return rules.check(data)

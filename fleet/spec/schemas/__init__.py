@@ -1,0 +1,84 @@
+"""The JSON Schemas that are published: of plan files, and of the computed plan.
+
+The first is generated from the models that check a plan file, so the two
+cannot part. The second is written by hand: it is a promise to those who read
+``fleet plan -o json``, and changes only on purpose.
+
+Source:  https://json-schema.org/draft/2020-12
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+from typing import Any
+
+from fleet.spec import profiles, strategies
+from fleet.spec.form import RolloutFile
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+ROLLOUT_ID = "urn:arc-fleet:schema:rollout:v1"
+
+_REQUIRED_ONE_OF: dict[str, tuple[tuple[str, ...], ...]] = {
+    "TargetsFile": (("subscriptions",), ("tenant",)),
+    "ExtensionFile": (("profile",), ("extensionType",)),
+    "WaveFile": (("size",), ("match",), ("targets",)),
+}
+"""``{model: sets of keys}``: exactly one set must be there."""
+
+
+def rollout_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a plan file.
+
+    What it lets through may still be refused: rules between keys, such as a
+    version pinned while auto-upgrade is on, are checked by ``fleet validate``.
+    """
+    schema = RolloutFile.model_json_schema()
+    parts = schema["$defs"]
+    for part, choices in _REQUIRED_ONE_OF.items():
+        parts[part]["oneOf"] = [{"required": list(keys)} for keys in choices]
+    parts["ExtensionFile"]["dependentRequired"] = {"extensionType": ["name"]}
+    extension = parts["ExtensionFile"]["properties"]
+    _one_of_names(extension["profile"], profiles.names())
+    extension["settings"] |= {"propertyNames": {"minLength": 1}}
+    _one_of_names(parts["SpecFile"]["properties"]["strategy"], strategies.names())
+    parts["TargetsFile"]["properties"]["tenant"] |= {"const": True}
+    return {"$schema": DIALECT, "$id": ROLLOUT_ID, **_without_null(schema)}
+
+
+def plan_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a plan as ``fleet plan -o json`` prints it."""
+    file = importlib.resources.files(__name__).joinpath("plan.schema.json")
+    schema: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return schema
+
+
+def _one_of_names(part: dict[str, Any], names: tuple[str, ...]) -> None:
+    for key in ("anyOf", "oneOf"):
+        for choice in part.get(key, ()):
+            if choice.get("type") == "string":
+                choice.clear()
+                choice["enum"] = list(names)
+
+
+def _without_null(part: Any) -> Any:
+    """Return *part* without what pydantic says of keys that may be left out.
+
+    In Python such a field is ``None``; in a file, a key without a value is an error.
+    """
+    if isinstance(part, list):
+        return [_without_null(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    kept = {
+        key: _without_null(one)
+        for key, one in part.items()
+        if not (key == "default" and one is None)
+    }
+    choices = kept.get("anyOf")
+    if isinstance(choices, list) and {"type": "null"} in choices:
+        choices.remove({"type": "null"})
+        if len(choices) == 1:
+            del kept["anyOf"]
+            kept = {**choices[0], **kept}
+    return kept

@@ -1,0 +1,279 @@
+"""The kinds of values that a plan file has, each with the hint for whoever gets it wrong.
+
+Each is an annotated type for pydantic: a function that takes what YAML read
+and returns what the model wants, and a piece of JSON Schema for editors.
+
+Errors:  those of :func:`fleet.spec.explanation.refusal`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+from fleet.model import versions
+from fleet.model.desired import Amount
+from fleet.spec import flaws
+from fleet.spec.explanation import refusal
+from fleet.spec.flaws import quoted
+
+LATEST = "latest"
+REST = "rest"
+MAX_AMOUNT = 1_000_000
+MAX_DURATION = dt.timedelta(days=30)
+
+_DURATION = re.compile(
+    r"(?=[0-9])(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?"
+)
+_PERCENT = re.compile(r"([0-9]{1,9})%")
+_MAX_PERCENT = 100
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_LOCATION = re.compile(r"[a-z0-9]{1,60}")
+# Source: POSIX 8.1; capitals only, so that a secret that is pasted here by mistake is refused.
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
+_EXTENSION_TYPE = r"[A-Za-z][A-Za-z0-9._-]{2,127}"
+_EXTENSION_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+# Source: RFC 1123 labels, as Kubernetes checks them.
+_NAMESPACE = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DURATION_SCHEMA = r"^(?=[0-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
+_PERCENT_SCHEMA = "^([1-9][0-9]?|100)%$"
+
+
+def _duration(value: Any) -> dt.timedelta:
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        message = f"expected a duration, found {_shown(value)}"
+        raise refusal(message, "write it with its unit, such as 90s, 30m, 1h30m or 2d")
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    # NB: added up as an integer: a timedelta of so many days would overflow.
+    total_s = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    if total_s > MAX_DURATION.total_seconds():
+        raise refusal(f"{quoted(value)} is longer than {MAX_DURATION.days}d")
+    return dt.timedelta(seconds=total_s)
+
+
+def _deadline(value: Any) -> dt.timedelta:
+    duration = _duration(value)
+    if not duration:
+        message = "a deadline cannot be zero"
+        raise refusal(message, "leave it out for the default")
+    return duration
+
+
+def _size(value: Any) -> Amount:
+    if value == REST:
+        return REST
+    if value == -1 or (isinstance(value, str) and not _looks_numeric(value)):
+        message = f"unknown size {_shown(value)}"
+        raise refusal(message, 'did you mean "rest"? (or a number, or a percentage such as "10%")')
+    return _amount(value, least=1)
+
+
+def _concurrency(value: Any) -> Amount:
+    return _amount(value, least=1)
+
+
+def _failures(value: Any) -> Amount:
+    return _amount(value, least=0)
+
+
+def _amount(value: Any, *, least: int) -> Amount:
+    match value:
+        case bool() | None:
+            pass
+        case int():
+            return _count(value, least=least)
+        case float() if 0 < value < 1:
+            share = f"{value * 100:.4g}%"
+            message = "expected a whole number, found a fraction"
+            raise refusal(message, f"write {quoted(share)}")
+        case str() if _PERCENT.fullmatch(value):
+            return _percent(value, least=least)
+        case str() if _PERCENT.fullmatch(value.replace(" ", "")):
+            hint = f"write {quoted(value.replace(' ', ''))}"
+            raise refusal(f"{quoted(value)} is not a percentage", hint)
+        case str() if value.isdecimal():
+            message = "expected a number, found text"
+            raise refusal(message, "write it without quotes")
+    message = f"expected a number or a percentage, found {_shown(value)}"
+    raise refusal(message, 'write 10, or "10%"')
+
+
+def _count(value: int, *, least: int) -> int:
+    if value < least:
+        raise refusal(f"must be at least {least}")
+    if value > MAX_AMOUNT:
+        raise refusal(f"must be at most {MAX_AMOUNT}")
+    return value
+
+
+def _percent(value: str, *, least: int) -> str:
+    percent = int(value.removesuffix("%"))
+    if percent == 0:
+        message = "0% is not a share"
+        raise refusal(message, "write 0" if least == 0 else 'the least is "1%"')
+    if percent > _MAX_PERCENT:
+        raise refusal(f"{quoted(value)} is more than all there are", 'the most is "100%"')
+    return f"{percent}%"
+
+
+def _looks_numeric(text: str) -> bool:
+    return bool(re.fullmatch(r"[-+]?[0-9.]+ *%?", text))
+
+
+def _version(value: Any) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        message = "a number stands where a version belongs"
+        raise refusal(message, "quote it:", shows_source=True)
+    if not isinstance(value, str):
+        raise refusal(f"expected a version, found {flaws.kind_of(value)}")
+    if value == LATEST:
+        return value
+    return _parsed_version(value)
+
+
+def _parsed_version(text: str) -> str:
+    try:
+        version = versions.parse(text)
+    except ValueError:
+        near = flaws.nearest(text, [LATEST])
+        hint = f"did you mean {quoted(near)}?" if near else 'write 1.2.6, or "latest"'
+        raise refusal(f"{quoted(text)} is not a version", hint) from None
+    # The service compares versions as text, and publishes none with a "v".
+    if version.text.startswith("v") or not version.text.isascii():
+        plain = version.text.removeprefix("v")
+        raise refusal(f"{quoted(text)} is not a version", f"did you mean {quoted(plain)}?")
+    return version.text
+
+
+def _name(value: Any) -> Any:
+    if not isinstance(value, str) or _NAME.fullmatch(value):
+        return value
+    message = f"{quoted(value)} is not a name: use a-z, 0-9, - and ., at most 63 characters"
+    near = re.sub(r"[^a-z0-9.-]+", "-", value.lower())[:63].strip("-.")
+    raise refusal(message, f"did you mean {quoted(near)}?" if near else None)
+
+
+def _guid(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not _GUID.fullmatch(value.lower()):
+        hint = "`az account list` shows the ids"
+        raise refusal(f"{quoted(value)} is not a subscription id", hint)
+    return value.lower()
+
+
+def _location(value: Any) -> Any:
+    if not isinstance(value, str) or _LOCATION.fullmatch(value.lower()):
+        return value.lower() if isinstance(value, str) else value
+    near = re.sub(r"[^a-z0-9]", "", value.lower())[:60]
+    hint = f"did you mean {quoted(near)}?" if near else None
+    raise refusal(f"{quoted(value)} is not the name of a location", hint)
+
+
+def _fitting(pattern: str, what: str) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and not re.fullmatch(pattern, value):
+            raise refusal(f"{quoted(value)} is not {what}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable() or not value.strip():
+        message = "expected text on one line, without control characters"
+        raise refusal(message)
+    return value
+
+
+def _setting(value: Any) -> Any:
+    if isinstance(value, dict | list):
+        message = f"expected text, found {flaws.kind_of(value)}"
+        raise refusal(message, "write one flat key for each value, such as osm.osm.enableEgress")
+    return value
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _variable(value: Any) -> str:
+    if not isinstance(value, str) or not _VARIABLE.fullmatch(value):
+        # NB: not quoted, since it may be the secret itself.
+        message = "fromEnv takes the name of an environment variable"
+        raise refusal(message, "write it in capitals, such as OSM_TOKEN")
+    return value
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return quoted(value)
+    return str(value) if type(value) is int and abs(value) <= MAX_AMOUNT else flaws.kind_of(value)
+
+
+def _amount_schema(*, least: int, words: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {
+        "anyOf": [
+            {"type": "integer", "minimum": least, "maximum": MAX_AMOUNT},
+            {"type": "string", "pattern": _PERCENT_SCHEMA},
+            *({"const": word} for word in words),
+        ]
+    }
+
+
+_DURATION_JSON = {"type": "string", "pattern": _DURATION_SCHEMA, "examples": ["30m", "1h30m"]}
+
+Duration = Annotated[dt.timedelta, PlainValidator(_duration), WithJsonSchema(_DURATION_JSON)]
+Deadline = Annotated[dt.timedelta, PlainValidator(_deadline), WithJsonSchema(_DURATION_JSON)]
+Size = Annotated[
+    Amount, PlainValidator(_size), WithJsonSchema(_amount_schema(least=1, words=(REST,)))
+]
+Concurrency = Annotated[
+    Amount, PlainValidator(_concurrency), WithJsonSchema(_amount_schema(least=1))
+]
+Failures = Annotated[Amount, PlainValidator(_failures), WithJsonSchema(_amount_schema(least=0))]
+VersionText = Annotated[
+    str,
+    PlainValidator(_version),
+    WithJsonSchema({"type": "string", "examples": ["1.2.6", LATEST]}),
+]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_printable)]
+Name = Annotated[
+    str, BeforeValidator(_name), Field(json_schema_extra={"pattern": f"^{_NAME.pattern}$"})
+]
+Guid = Annotated[str, BeforeValidator(_guid), Field(json_schema_extra={"format": "uuid"})]
+Location = Annotated[str, BeforeValidator(_location)]
+Distribution = Annotated[str, BeforeValidator(_lower), StringConstraints(min_length=1)]
+ExtensionType = Annotated[
+    str,
+    _fitting(_EXTENSION_TYPE, "an extension type such as Microsoft.Dapr"),
+    Field(json_schema_extra={"pattern": f"^{_EXTENSION_TYPE}$"}),
+]
+ExtensionName = Annotated[
+    str,
+    _fitting(_EXTENSION_NAME, "the name of an extension: use letters, digits, ., _ and -"),
+    Field(json_schema_extra={"pattern": f"^{_EXTENSION_NAME}$"}),
+]
+Namespace = Annotated[
+    str,
+    _fitting(_NAMESPACE, "a namespace: use a-z, 0-9 and -, at most 63 characters"),
+    Field(json_schema_extra={"pattern": f"^{_NAMESPACE}$"}),
+]
+Setting = Annotated[str, BeforeValidator(_setting)]
+Variable = Annotated[
+    str,
+    PlainValidator(_variable),
+    WithJsonSchema({"type": "string", "pattern": f"^{_VARIABLE.pattern}$"}),
+]

@@ -1,0 +1,429 @@
+"""Fleets as values: clusters, plans and opened runs, built by hand or drawn by hypothesis.
+
+Nothing here runs anything: whole runs are :mod:`tests.rig.runs`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from fleet.core import chain, facts, fold, planner
+from fleet.core.state import RunState
+from fleet.model import codec
+from fleet.model import events as e
+from fleet.model.cluster import (
+    AutoUpgrade,
+    Cluster,
+    ClusterId,
+    Connectivity,
+    Extension,
+    Inventory,
+    ProvisioningState,
+)
+from fleet.model.desired import (
+    FailureMode,
+    Match,
+    OnBreach,
+    OnDrift,
+    Profile,
+    Scope,
+    Strategy,
+    Unreachable,
+    WaveRule,
+)
+from fleet.model.plan import (
+    Action,
+    Digest,
+    Facts,
+    Limits,
+    Plan,
+    PlanHead,
+    RunId,
+    Step,
+    Target,
+    Verb,
+    Wave,
+)
+
+T0 = dt.datetime(2026, 1, 10, 2, tzinfo=dt.UTC)
+ALICE = e.Actor(name="alice", host="ops-1", pid=100)
+MESH_TYPE = "microsoft.openservicemesh"
+OFFERED = ("1.2.6", "1.0.0", "1.0.0-1", "1.1.1-1", "1.1.1", "1.2.3", "1.3.0-beta-1")
+"""As the service lists them: in no order, prereleases among them."""
+
+PLAIN = Profile(name="plain", extension_type="Contoso.Plain", instance_name=None, namespace=None)
+"""Nothing is known of it: every version, every distribution, one step, and back again."""
+
+
+def seconds(count: int) -> dt.timedelta:
+    """A span of time."""
+    return dt.timedelta(seconds=count)
+
+
+def extension(installed: str | None = "1.1.1", **changes: Any) -> Extension:
+    """The mesh, pinned and well."""
+    defaults: dict[str, Any] = {
+        "name": "osm",
+        "extension_type": MESH_TYPE,
+        "version": installed,
+        "current_version": installed,
+        "auto_upgrade": AutoUpgrade.NONE,
+        "release_train": "Stable",
+        "provisioning_state": ProvisioningState.SUCCEEDED,
+    }
+    return Extension(**(defaults | changes))
+
+
+def automatic(installed: str | None = "1.1.1", **changes: Any) -> Extension:
+    """The mesh, with the service choosing its version."""
+    defaults = {"version": None, "auto_upgrade": AutoUpgrade.COMPATIBLE}
+    return extension(installed, **(defaults | changes))
+
+
+def cluster(name: str = "store-1", *found: Extension, group: str = "rg", **changes: Any) -> Cluster:
+    """A connected cluster with the extensions *found*."""
+    path = f"/subscriptions/s1/resourceGroups/{group}/providers/Microsoft.Kubernetes"
+    defaults: dict[str, Any] = {
+        "id": ClusterId(f"{path}/connectedClusters/{name}"),
+        "name": name,
+        "subscription": "s1",
+        "resource_group": group,
+        "location": "westeurope",
+        "distribution": "rancher_rke",
+        "kubernetes_version": "1.29.1",
+        "agent_version": "1.20.0",
+        "connectivity": Connectivity.CONNECTED,
+        "last_connectivity_at": T0,
+        "extensions": found,
+    }
+    return Cluster(**(defaults | changes))
+
+
+def inventory(clusters: Iterable[Cluster], versions: Sequence[str] = OFFERED) -> Inventory:
+    """What discovery returned, with *versions* in the train ``stable``."""
+    return Inventory(clusters=tuple(clusters), versions={"stable": tuple(versions)})
+
+
+def stores(count: int, *found: Extension) -> tuple[Cluster, ...]:
+    """Clusters ``store-001`` and on, all alike."""
+    return tuple(cluster(f"store-{n:03}", *found) for n in range(1, count + 1))
+
+
+# --- plans and runs, without a planner ---------------------------------------------------
+
+PIN = Step(verb=Verb.PATCH, version="1.2.6", auto_upgrade=AutoUpgrade.NONE, release_train="stable")
+
+
+def target(
+    n: int = 0, *, steps: tuple[Step, ...] = (PIN,), found: Extension | None = None, **changes: Any
+) -> Target:
+    """A target that upgrades the mesh, as found (1.1.1 where nothing else is said)."""
+    known = facts.facts_of(found or extension(), steps)
+    defaults: dict[str, Any] = {
+        "cluster_id": ClusterId(f"/c/{n}"),
+        "cluster_name": f"c{n}",
+        "subscription": "s1",
+        "location": "westeurope",
+        "extension_name": "osm",
+        "action": Action.UPGRADE,
+        "reason": "version",
+        "wave": "w0",
+        "from_version": "1.1.1",
+        "to_version": "1.2.6",
+        "steps": steps,
+        "facts": known,
+        "facts_digest": chain.digest(codec.to_json(known)),
+    }
+    return Target(**(defaults | changes))
+
+
+def absent_target(**changes: Any) -> Target:
+    """A target on which nothing is installed."""
+    known = Facts(is_present=False)
+    digest = chain.digest(codec.to_json(known))
+    defaults: dict[str, Any] = {"facts": known, "facts_digest": digest, "action": Action.INSTALL}
+    return target(**(defaults | changes))
+
+
+def wave(count: int, *, name: str = "w0", **changes: Any) -> Wave:
+    """A wave that starts all at once and forgives nothing."""
+    defaults: dict[str, Any] = {
+        "name": name,
+        "target_count": count,
+        "max_concurrency": count,
+        "max_failures": 0,
+        "worst_case_failures": count,
+        "effective_concurrency": count,
+        "soak": dt.timedelta(0),
+    }
+    return Wave(**(defaults | changes))
+
+
+def limits(**changes: Any) -> Limits:
+    """A run that starts a thousand at once and forgives a thousand."""
+    defaults: dict[str, Any] = {
+        "max_concurrency": 1000,
+        "max_failures": 1000,
+        "failure_mode": FailureMode.SOFT,
+        "on_breach": OnBreach.STOP,
+        "start_deadline": dt.timedelta(minutes=30),
+        "progress_deadline": dt.timedelta(minutes=30),
+    }
+    return Limits(**(defaults | changes))
+
+
+def plan(
+    waves: Sequence[Wave],
+    *,
+    steps: int = 1,
+    run: Limits | None = None,
+    targets: Sequence[Target] | None = None,
+    **changes: Any,
+) -> Plan:
+    """A plan of *waves*; each target has *steps* steps."""
+    defaults: dict[str, Any] = {
+        "name": "test",
+        "owner": None,
+        "change": None,
+        "extension_type": MESH_TYPE,
+        "namespace": None,
+        "on_drift": OnDrift.FAIL,
+        "unreachable": Unreachable.DEFER,
+        "limits": run or limits(),
+        "waves": tuple(waves),
+        "warnings": (),
+        "inventory_digest": Digest("sha256:" + "0" * 64),
+    }
+    count = sum(one.target_count for one in waves)
+    made = targets or [target(n, steps=(PIN,) * steps) for n in range(count)]
+    return planner.sealed(PlanHead(**(defaults | changes)), made)
+
+
+def opening(planned: Plan, *, at: dt.datetime = T0) -> list[e.Event]:
+    """The first events of a run of *planned*."""
+    header = e.RunCreated(
+        at=at,
+        run_id=RunId("run-1"),
+        actor=ALICE,
+        release="0.0.0",
+        endpoint="world:test",
+        cloud="simulated",
+        tenant="test",
+        principals=("test",),
+        tzdata_version="2026a",
+        plan_digest=planned.digest,
+        plan_text="# a test",
+        target_count=len(planned.targets),
+        plan=planned.head,
+    )
+    listed = [e.TargetsListed(at=at, first=0, targets=planned.targets)] if planned.targets else []
+    return [
+        header,
+        *listed,
+        e.RunPlanned(at=at, plan_digest=planned.digest),
+        e.RunStarted(at=at, actor=ALICE, consent="--yes"),
+        e.RunTaken(at=at, actor=ALICE, release="0.0.0"),
+    ]
+
+
+def folded(events: Iterable[e.Event], state: RunState | None = None) -> RunState:
+    """The state that *events* add up to."""
+    state = state or RunState()
+    for event in events:
+        fold.apply(state, event)
+    return state
+
+
+def opened(planned: Plan) -> RunState:
+    """A run that somebody said yes to, and holds."""
+    return folded(opening(planned))
+
+
+SAMPLES: Mapping[type, Mapping[str, Any]] = {
+    e.RunPausing: {"actor": ALICE, "reason": "lunch", "request_id": "q1"},
+    e.RunResumed: {"actor": ALICE, "reason": "back", "request_id": "q2"},
+    e.RunStopping: {"actor": ALICE, "reason": "enough", "request_id": "q3"},
+    e.RunTaken: {"actor": ALICE, "release": "0.0.0"},
+    e.RunStarted: {"actor": ALICE, "consent": "--yes"},
+    e.RequestRefused: {"actor": ALICE, "asked": "pause", "reason": "no", "request_id": "q4"},
+    e.RunFinished: {"status": e.RunStatus.SUCCEEDED, "reason": "done", "counts": {}},
+    e.RunPlanned: {"plan_digest": "sha256:0"},
+    e.TargetsListed: {"first": 0, "targets": ()},
+    e.WaveOpened: {"wave": 0},
+    e.BudgetBreached: {"wave": 0, "level": "wave", "failures": 1, "max_failures": 0},
+    e.WaveSoaking: {"wave": 0, "until": T0},
+    e.WaveClosed: {"wave": 0, "status": e.WaveStatus.SUCCEEDED},
+    e.TargetStarted: {"target": 0},
+    e.StepChecked: {"target": 0, "step": 0, "finding": e.Finding.PROCEED, "mark": "before"},
+    e.StepIntended: {
+        "target": 0,
+        "step": 0,
+        "attempt": 1,
+        "verb": Verb.PATCH,
+        "correlation_id": "c",
+        "client_request_id": "r",
+    },
+    e.StepAccepted: {
+        "target": 0,
+        "step": 0,
+        "attempt": 1,
+        "operation_sha256": "ab",
+        "mark": "accepted",
+    },
+    e.StepLost: {"target": 0, "step": 0, "attempt": 1, "code": "F331", "message": "no answer"},
+    e.StepHeld: {
+        "target": 0,
+        "step": 0,
+        "reason": e.HoldReason.THROTTLED,
+        "until": T0 + dt.timedelta(seconds=10),
+        "code": "F310",
+        "message": "later",
+    },
+    e.OperationEnded: {
+        "target": 0,
+        "step": 0,
+        "status": "Succeeded",
+        "error": None,
+        "poll_count": 2,
+    },
+    e.StepProved: {"target": 0, "step": 0, "evidence": {}},
+    e.StepFailed: {"target": 0, "step": 0, "code": "F360", "message": "refused"},
+    e.StepUnknown: {"target": 0, "step": 0, "message": "KeyError"},
+    e.TargetFinished: {"target": 0, "result": e.Result.TIMED_OUT},
+}
+"""``{event: fields}`` that fit a run of one target that is in its first step."""
+
+
+def event(cls: type[Any], *, at: dt.datetime = T0, **changes: Any) -> Any:
+    """An event of *cls* about target 0, step 0, attempt 1."""
+    return cls(at=at, **{**SAMPLES[cls], **changes})
+
+
+# --- drawn by hypothesis -----------------------------------------------------------------
+
+_NAMES = st.integers(0, 60).map("store-{:02}".format)
+
+
+def extensions() -> st.SearchStrategy[Extension]:
+    """The mesh in any state that a GET may show."""
+    return st.builds(
+        _mended,
+        st.builds(
+            extension,
+            st.sampled_from([*OFFERED, "0.9.2", "not-a-version", None]),
+            auto_upgrade=st.sampled_from(AutoUpgrade),
+            release_train=st.sampled_from(["Stable", "stable", "preview"]),
+            provisioning_state=st.sampled_from(ProvisioningState),
+            settings=st.dictionaries(st.sampled_from("abc"), st.sampled_from("12"), max_size=2),
+            protected_keys=st.sampled_from([(), ("token",)]),
+            is_system=st.sampled_from([False, False, False, True]),
+        ),
+    )
+
+
+def _mended(found: Extension) -> Extension:
+    is_pinned = found.auto_upgrade is AutoUpgrade.NONE
+    return found if is_pinned else dataclasses.replace(found, version=None)
+
+
+def clusters(*, max_size: int = 25) -> st.SearchStrategy[list[Cluster]]:
+    """Clusters with different ids; names repeat across resource groups."""
+    one = st.builds(
+        _placed,
+        _NAMES,
+        st.lists(extensions(), max_size=1),
+        group=st.sampled_from(["rg", "rg", "rg2"]),
+        location=st.sampled_from(["westeurope", "northeurope"]),
+        connectivity=st.sampled_from([Connectivity.CONNECTED] * 4 + [Connectivity.OFFLINE]),
+        tags=st.dictionaries(st.sampled_from(["env", "tier"]), st.sampled_from(["a", "b"])),
+    )
+    return st.lists(one, min_size=1, max_size=max_size, unique_by=lambda found: found.id)
+
+
+def _placed(name: str, found: list[Extension], **changes: Any) -> Cluster:
+    return cluster(name, *found, **changes)
+
+
+def amounts(most: int = 30, *, least: int = 1) -> st.SearchStrategy[int | str]:
+    """An integer or a percentage."""
+    return st.integers(least, most) | st.integers(1, 100).map("{}%".format)
+
+
+def wave_rules(name: str) -> st.SearchStrategy[WaveRule]:
+    """A wave by size, by selector or by list."""
+    common: dict[str, Any] = {
+        "name": st.just(name),
+        "max_concurrency": st.none() | amounts(),
+        "max_failures": st.none() | amounts(least=0),
+    }
+    matches = st.builds(Match, locations=st.just(("westeurope",)))
+    return (
+        st.builds(WaveRule, size=amounts(), **common)
+        | st.builds(WaveRule, selector=matches, **common)
+        | st.builds(WaveRule, targets=st.lists(_NAMES, min_size=1).map(tuple), **common)
+    )
+
+
+def strategies(*, has_rest: bool = True) -> st.SearchStrategy[Strategy]:
+    """Up to three waves, and the rest."""
+    few = st.integers(0, 3).flatmap(lambda n: st.tuples(*(wave_rules(f"w{k}") for k in range(n))))
+    rest = (WaveRule(name="rest", size="rest"),) if has_rest else ()
+    return st.builds(
+        Strategy,
+        name=st.just("drawn"),
+        waves=few.map(lambda some: (*some, *rest)),
+        max_concurrency=amounts(),
+        max_failures=amounts(least=0),
+        wave_max_concurrency=st.none() | amounts(),
+        wave_max_failures=st.none() | amounts(least=0),
+        failure_mode=st.sampled_from(FailureMode),
+        on_breach=st.sampled_from(OnBreach),
+    )
+
+
+def scopes() -> st.SearchStrategy[Scope]:
+    """Everything, with each way to treat what is not connected."""
+    return st.builds(Scope, unreachable=st.sampled_from(Unreachable))
+
+
+def run_plans() -> st.SearchStrategy[Plan]:
+    """Small plans with any caps and budgets, for histories."""
+    waves = st.lists(
+        st.tuples(*[st.integers(1, 4)] * 2, st.integers(0, 3), st.booleans()), max_size=3
+    )
+    return st.builds(
+        _run_plan,
+        waves,
+        steps=st.integers(1, 2),
+        run=st.builds(
+            limits,
+            max_concurrency=st.integers(1, 5),
+            max_failures=st.integers(0, 4),
+            failure_mode=st.sampled_from(FailureMode),
+            on_breach=st.sampled_from(OnBreach),
+        ),
+        on_drift=st.sampled_from(OnDrift),
+        unreachable=st.sampled_from(Unreachable),
+        has_catch_up=st.booleans(),
+    )
+
+
+def _run_plan(
+    drawn: list[tuple[int, int, int, bool]], *, has_catch_up: bool, **changes: Any
+) -> Plan:
+    made = [
+        wave(
+            count,
+            name="catch-up" if has_catch_up and n + 1 == len(drawn) else f"w{n}",
+            max_concurrency=min(at_once, count),
+            max_failures=min(failures, count),
+            soak=dt.timedelta(minutes=10 if has_soak else 0),
+        )
+        for n, (count, at_once, failures, has_soak) in enumerate(drawn)
+    ]
+    return plan(made, **changes)

@@ -1,0 +1,438 @@
+"""One run, one thing that goes wrong: what it costs, and whom."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from fleet.core.state import RunState
+from fleet.engine import history, virtual
+from fleet.engine.runner import Runner, Settings
+from fleet.errors import FencedError, JournalError
+from fleet.journal.memory import MemoryStore
+from fleet.model import events as e
+from fleet.model.cluster import AutoUpgrade, Extension
+from fleet.model.desired import OnBreach, OnDrift, Rollout, WaveRule
+from fleet.model.events import Event, Result, RunStatus
+from fleet.model.plan import Verb
+from fleet.ports import Accepted, Batch, ExtensionRef, Request, RequestIds, Write
+from fleet.sim.ports import SimulatedAzure
+from fleet.sim.world import World
+from tests.rig import deaths, rollouts, runs
+
+CALM: Mapping[str, Any] = {
+    "clusters": 8,
+    "seed": 5,
+    "offlineShare": 0,
+    "distributions": {"aks": 1},
+    "extensions": [
+        {
+            "type": "Microsoft.openservicemesh",
+            "name": "osm",
+            "namespace": "arc-osm-system",
+            "installed": {"1.1.1": 1},
+            "settings": {"osm.osm.meshName": "osm"},
+        }
+    ],
+}
+TWO_AT_ONCE = rollouts.rollout(spread=rollouts.strategy(max_concurrency=2))
+Meddle = Callable[[Runner, MemoryStore, SimulatedAzure], Awaitable[None]]
+
+
+def played(
+    world: World,
+    asked: Rollout = TWO_AT_ONCE,
+    *,
+    service: Callable[[World], SimulatedAzure] | None = None,
+    observe: Callable[[Runner, Sequence[Event], RunState], None] = lambda *_: None,
+    vault: Mapping[str, str] | None = None,
+) -> tuple[RunState, MemoryStore]:
+    """A run on virtual time, observed."""
+
+    async def play() -> tuple[RunState, MemoryStore]:
+        store = MemoryStore()
+        azure = service(world) if service else SimulatedAzure(world, virtual.clock())
+        plan = await runs.planned(asked, azure)
+        secrets = tuple((vault or {}).values())
+        async with store.hold(runs.RUN, actor=runs.ALICE, create=True, secrets=secrets) as journal:
+            runner = await runs.begun(
+                journal,
+                plan,
+                azure,
+                vault=vault,
+                observe=lambda events, state: observe(runner, events, state),
+            )
+            return await runner.run(), store
+
+    return virtual.run(play())
+
+
+def resumed(world: World, store: MemoryStore, *, service: SimulatedAzure | None = None) -> RunState:
+    """The next runner, after somebody said resume."""
+
+    async def play() -> RunState:
+        azure = service or SimulatedAzure(world, virtual.clock())
+        store.ask(runs.RUN, request("resume"))
+        async with store.hold(runs.RUN, actor=runs.ALICE) as journal:
+            runner = await runs.taken(
+                journal, azure, settings=Settings(inbox_every_s=60, waits_when_paused=True)
+            )
+            return await runner.run()
+
+    later = world.last_at + dt.timedelta(minutes=1)
+    return virtual.run(play(), start_at=later)
+
+
+def request(kind: str) -> Request:
+    at = dt.datetime(2026, 1, 10, 3, tzinfo=dt.UTC)
+    return Request(id=f"ask-{kind}", kind=kind, actor=runs.ALICE, reason="a test", at=at)
+
+
+def kinds(store: MemoryStore) -> list[str]:
+    return [event.kind for _, event in store.read(runs.RUN).events()]
+
+
+# --- a bug of ours -----------------------------------------------------------------------
+
+
+class Buggy(SimulatedAzure):
+    """Raises what no adapter may raise, for one cluster's write."""
+
+    bug_on = "store-0002-a"
+
+    async def write(self, ref: ExtensionRef, write: Write, ids: RequestIds) -> Accepted:
+        if ref.cluster_id.endswith(self.bug_on):
+            message = "index out of range"
+            raise IndexError(message)
+        return await super().write(ref, write, ids)
+
+
+def test_a_bug_in_one_target_pauses_the_run_and_cancels_nobody() -> None:
+    world = runs.world(**CALM)
+    asked = rollouts.rollout(spread=rollouts.strategy(max_concurrency=8))
+
+    state, store = played(world, asked, service=lambda w: Buggy(w, virtual.clock()))
+
+    assert state.status is RunStatus.PAUSED
+    assert state.has_bug
+    assert state.status_counts() == {"Succeeded": 7, "Unknown": 1}
+    found = [event for _, event in store.read(runs.RUN).events() if event.kind == "step.unknown"]
+    assert [event.message for event in found] == ["IndexError: index out of range"]  # type: ignore[union-attr]
+
+    again = resumed(world, store)
+
+    assert (again.status, again.status_counts()) == (RunStatus.SUCCEEDED, {"Succeeded": 8})
+    assert not again.has_bug
+
+
+# --- a journal that fails ----------------------------------------------------------------
+
+
+class FailingJournal(deaths.MortalJournal):
+    """Refuses the append that would be its last, as a full disk does."""
+
+    async def append(self, batch: Batch) -> None:
+        if self.append_count + 1 == self.life:
+            message = "the disk is full"
+            raise JournalError(message)
+        await super().append(batch)
+
+
+@pytest.mark.parametrize("life", [2, 3, 5, 8, 13, 21])
+def test_nothing_is_sent_that_could_not_be_written_down(life: int) -> None:
+    world = runs.world(**CALM)
+    store = MemoryStore()
+
+    async def play() -> None:
+        azure = SimulatedAzure(world, virtual.clock())
+        plan = await runs.planned(TWO_AT_ONCE, azure)
+        async with store.hold(runs.RUN, actor=runs.ALICE, create=True) as held:
+            journal = FailingJournal(held, store, life=life)
+            runner = await runs.begun(journal, plan, azure)
+            with pytest.raises(JournalError, match="the disk is full"):
+                await runner.run()
+
+    virtual.run(play())
+    intents = {
+        event.client_request_id
+        for _, event in store.read(runs.RUN).events()
+        if isinstance(event, e.StepIntended)
+    }
+    assert {effect.call.client_request_id for effect in world.effects} <= intents
+
+    async def carry_on() -> RunState:
+        azure = SimulatedAzure(world, virtual.clock())
+        async with store.hold(runs.RUN, actor=runs.ALICE) as journal:
+            return await (await runs.taken(journal, azure)).run()
+
+    state = virtual.run(carry_on(), start_at=world.last_at + rollouts.MINUTE)
+    assert state.status_counts() == {"Succeeded": 8}
+    assert len(world.effects) == 8
+
+
+def test_a_runner_that_was_taken_over_starts_nothing_more() -> None:
+    world = runs.world(**CALM)
+    store = MemoryStore()
+
+    async def play() -> RunState:
+        azure = SimulatedAzure(world, virtual.clock())
+        plan = await runs.planned(TWO_AT_ONCE, azure)
+        async with store.hold(runs.RUN, actor=runs.ALICE, create=True) as journal:
+
+            def take_away(_: Sequence[Event], state: RunState) -> None:
+                if state.in_flight == 2:
+                    store.kill(runs.RUN)
+
+            old = await runs.begun(journal, plan, azure, observe=take_away)
+            with pytest.raises(FencedError):
+                await old.run()
+            sent = len(world.effects)
+            async with store.hold(runs.RUN, actor=runs.ALICE) as second:
+                assert second.epoch == 2
+                assert sent <= 2
+                return await (await runs.taken(second, azure)).run()
+
+    state = virtual.run(play())
+
+    assert state.status_counts() == {"Succeeded": 8}
+    assert len(world.effects) == 8
+
+
+# --- people ------------------------------------------------------------------------------
+
+
+def test_a_pause_lets_what_is_in_flight_finish_and_starts_nothing() -> None:
+    def pause(runner: Runner, events: Sequence[Event], _: RunState) -> None:
+        if any(isinstance(event, e.TargetFinished) for event in events):
+            runner.ask("pause", actor=runs.ALICE, reason="lunch")
+
+    state, store = played(runs.world(**CALM), observe=pause)
+
+    told = kinds(store)
+    assert state.status is RunStatus.PAUSED
+    assert state.stopped_by == (runs.ALICE, "lunch")
+    assert "target.started" not in told[told.index("run.pausing") :]
+    assert state.status_counts()["Succeeded"] + state.status_counts()["NotStarted"] == 8
+
+
+def test_a_stop_ends_the_run_with_what_was_not_begun_left_alone() -> None:
+    def stop(runner: Runner, events: Sequence[Event], _: RunState) -> None:
+        if any(isinstance(event, e.TargetFinished) for event in events):
+            runner.ask("stop", actor=runs.ALICE, reason="wrong version")
+
+    world = runs.world(**CALM)
+    state, _ = played(world, observe=stop)
+
+    assert state.status is RunStatus.STOPPED
+    assert state.finish_reason == "stopped: wrong version"
+    done = state.counts[Result.SUCCEEDED]
+    assert len(world.effects) == done < 8
+
+
+def test_a_request_from_another_process_is_answered_by_the_runner() -> None:
+    world = runs.world(**CALM)
+    store = MemoryStore()
+
+    async def play() -> RunState:
+        azure = SimulatedAzure(world, virtual.clock())
+        plan = await runs.planned(TWO_AT_ONCE, azure)
+        async with store.hold(runs.RUN, actor=runs.ALICE, create=True) as journal:
+            runner = await runs.begun(journal, plan, azure)
+            store.ask(runs.RUN, request("pause"))
+            store.ask(runs.RUN, request("pause"))
+            return await runner.run()
+
+    state = virtual.run(play())
+
+    answers = [event for _, event in store.read(runs.RUN).events() if event.kind == "run.pausing"]
+    assert state.status is RunStatus.PAUSED
+    assert [event.request_id for event in answers] == ["ask-pause"]  # type: ignore[union-attr]
+
+
+def test_leaving_ends_the_process_and_not_the_run() -> None:
+    world = runs.world(**CALM)
+
+    def leave(runner: Runner, _: Sequence[Event], state: RunState) -> None:
+        if state.results:
+            runner.leave()
+
+    state, store = played(world, observe=leave)
+
+    assert state.status is RunStatus.RUNNING
+    assert history.load(store.read(runs.RUN)).results == state.results
+
+
+# --- the service -------------------------------------------------------------------------
+
+
+def special(cluster: str, **keys: Any) -> World:
+    return runs.world(**{**CALM, "overrides": [{"cluster": cluster, **keys}]})
+
+
+def test_an_operation_that_never_ends_frees_its_slot_and_the_run_goes_on() -> None:
+    world = special("store-0001-a", faults={"stuckOperation": 100})
+    asked = rollouts.rollout(spread=rollouts.strategy(max_concurrency=1))
+
+    state, _ = played(world, asked)
+
+    assert state.status is RunStatus.SUCCEEDED_WITH_FAILURES
+    assert state.status_counts() == {"Succeeded": 7, "TimedOut": 1}
+
+
+@pytest.mark.parametrize(
+    ("faults", "status", "counts"),
+    [
+        pytest.param(
+            {"operationFails": 100},
+            RunStatus.SUCCEEDED_WITH_FAILURES,
+            {"Failed": 1, "Succeeded": 7},
+            id="an operation that fails",
+        ),
+        pytest.param(
+            {"silentFailure": 100},
+            RunStatus.SUCCEEDED_WITH_FAILURES,
+            {"Failed": 1, "Succeeded": 7},
+            id="an operation that says Succeeded of a failed extension",
+        ),
+        pytest.param(
+            {"lateRead": 100}, RunStatus.SUCCEEDED, {"Succeeded": 8}, id="a reading that is late"
+        ),
+        pytest.param(
+            {"throttled": 50, "retryAfterSeconds": 30},
+            RunStatus.SUCCEEDED,
+            {"Succeeded": 8},
+            id="throttling",
+        ),
+        pytest.param(
+            {"resetAfter": 50}, RunStatus.SUCCEEDED, {"Succeeded": 8}, id="answers that are lost"
+        ),
+        pytest.param(
+            {"resetBefore": 50}, RunStatus.SUCCEEDED, {"Succeeded": 8}, id="requests that are lost"
+        ),
+        pytest.param(
+            {"conflict": 50}, RunStatus.SUCCEEDED, {"Succeeded": 8}, id="somebody else's operations"
+        ),
+    ],
+)
+def test_each_fault_ends_as_it_should(
+    faults: dict[str, int], status: RunStatus, counts: dict[str, int]
+) -> None:
+    state, _ = played(special("store-0001-a", faults=faults))
+
+    assert (state.status, state.status_counts()) == (status, counts)
+
+
+def test_a_broken_budget_stops_new_starts_and_is_reported() -> None:
+    world = runs.world(**CALM, faults={"operationFails": 100})
+    waves = (WaveRule(name="canary", size=1, max_failures=0), WaveRule(name="rest", size="rest"))
+    asked = rollouts.rollout(spread=rollouts.strategy(waves=waves))
+
+    state, store = played(world, asked)
+
+    assert state.status is RunStatus.FAILED
+    assert state.status_counts() == {"Failed": 1, "NotStarted": 7}
+    assert kinds(store)[-3:] == ["wave.breached", "wave.closed", "run.finished"]
+    assert len(world.effects) == 1
+
+
+def test_a_broken_budget_may_pause_and_a_person_may_go_on() -> None:
+    world = special("store-0001-a", faults={"operationFails": 100})
+    spread = rollouts.strategy(max_concurrency=1, max_failures=0, on_breach=OnBreach.PAUSE)
+
+    state, store = played(world, rollouts.rollout(spread=spread))
+
+    assert (state.status, state.status_counts()) == (
+        RunStatus.PAUSED,
+        {"Failed": 1, "NotStarted": 7},
+    )
+    again = resumed(world, store)
+    assert again.status_counts() == {"Failed": 1, "Succeeded": 7}
+
+
+# --- what is sent ------------------------------------------------------------------------
+
+
+class Rival(SimulatedAzure):
+    """Somebody else changes one cluster between the plan and its turn."""
+
+    rival_on = "store-0003-a"
+    write_to_make = Write(
+        verb=Verb.PATCH,
+        extension_type="Microsoft.openservicemesh",
+        namespace=None,
+        location="",
+        version="1.2.3",
+        auto_upgrade=AutoUpgrade.NONE,
+        release_train="stable",
+    )
+    has_meddled = False
+
+    async def get(self, ref: ExtensionRef, ids: RequestIds) -> Extension | None:
+        if ref.cluster_id.endswith(self.rival_on) and not self.has_meddled:
+            self.has_meddled = True
+            await super().write(ref, self.write_to_make, ids)
+        return await super().get(ref, ids)
+
+
+@pytest.mark.parametrize(
+    ("on_drift", "result"), [(OnDrift.FAIL, Result.DRIFTED), (OnDrift.SKIP, Result.SKIPPED)]
+)
+def test_a_target_that_changed_since_the_plan_is_left_alone(
+    on_drift: OnDrift, result: Result
+) -> None:
+    world = runs.world(**CALM)
+    asked = rollouts.rollout(wish=rollouts.desired(on_drift=on_drift))
+
+    state, _ = played(world, asked, service=lambda w: Rival(w, virtual.clock()))
+
+    number = next(n for n, t in enumerate(state.targets) if t.cluster_name == "store-0003-a")
+    assert state.results[number] is result
+    assert "version was '1.1.1', is '1.2.3'" in state.details[number]
+    assert len([one for one in world.effects if Rival.rival_on in one.call.cluster_id]) == 1
+
+
+@pytest.mark.parametrize("patch_settings", ["merge", "replace"])
+def test_settings_that_the_plan_does_not_own_survive(patch_settings: str) -> None:
+    world = runs.world(**CALM, patchSettings=patch_settings)
+    asked = rollouts.rollout(wish=rollouts.desired(settings={"osm.osm.replicaCount": "3"}))
+
+    state, _ = played(world, asked)
+
+    assert state.status_counts() == {"Succeeded": 8}
+    now = world.last_at + dt.timedelta(hours=1)
+    found = {
+        tuple(sorted(one.settings.items()))
+        for cluster in world.clusters(now)
+        for one in cluster.extensions
+    }
+    assert found == {(("osm.osm.meshName", "osm"), ("osm.osm.replicaCount", "3"))}
+
+
+def test_a_protected_value_reaches_the_service_and_no_record() -> None:
+    canary = "canary-7f3a99-hunter2"
+    world = runs.world(**{**CALM, "clusters": 2})
+    asked = rollouts.rollout(wish=rollouts.desired(protected={"token": "OSM_TOKEN"}))
+
+    state, store = played(world, asked, vault={"OSM_TOKEN": canary})
+
+    assert state.status_counts() == {"Succeeded": 2}
+    now = world.last_at + dt.timedelta(hours=1)
+    marks = [world.protected_marks(c.id, "osm") for c in world.clusters(now)]
+    assert [list(one) for one in marks] == [["token"], ["token"]]
+    stored = b"".join(record.body for record in store.read(runs.RUN).records())
+    assert canary.encode() not in stored
+
+
+def test_running_the_same_plan_file_again_finds_nothing_to_do() -> None:
+    world = runs.world(**CALM)
+    played(world)
+
+    async def again() -> int:
+        return (
+            await runs.planned(TWO_AT_ONCE, SimulatedAzure(world, virtual.clock()))
+        ).change_count
+
+    assert virtual.run(again(), start_at=world.last_at + dt.timedelta(hours=1)) == 0
