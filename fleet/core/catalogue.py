@@ -25,7 +25,11 @@ class Catalogue:
 
     def has(self, version: Version) -> bool:
         """Whether *version* is offered; also true where nothing is known."""
-        return not self.offered or any(self._same(one, version) for one in self.offered)
+        return not self.offered or self.find(version) is not None
+
+    def find(self, version: Version) -> Version | None:
+        """Return *version* as the service spells it: people write ``v1.2`` for ``1.2.0``."""
+        return next((one for one in self.offered if self.compare(one, version) == 0), None)
 
     def latest(self) -> Version | None:
         """Return the newest version that is no prerelease."""
@@ -66,9 +70,6 @@ class Catalogue:
     def _releases(self) -> list[Version]:
         order = self.profile.version_order
         return [v for v in self.offered if not versions.is_prerelease(v, order=order)]
-
-    def _same(self, one: Version, other: Version) -> bool:
-        return self.compare(one, other) == 0
 
 
 def of_train(train: str, offered: Iterable[str], *, profile: Profile) -> Catalogue:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import struct
-import uuid
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -80,7 +79,10 @@ def choose(weights: Mapping[T, int], fraction: int) -> T:
 
 def guid(*parts: Part) -> str:
     """Return a GUID that looks like a random one, and is always the same for the same parts."""
-    return str(uuid.UUID(bytes=_digest(16, 0, ("guid", *parts)), version=4))
+    # As uuid.UUID(bytes=..., version=4) prints it, at a quarter of the cost: two for each request.
+    text = _digest(16, 0, ("guid", *parts)).hex()
+    variant = "89ab"[int(text[16], 16) % 4]
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
 
 
 def _scaled(number: int, size: int) -> int:

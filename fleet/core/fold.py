@@ -45,18 +45,30 @@ def _created(state: RunState, event: e.RunCreated) -> None:
     state.header = event
 
 
+def _require_header(state: RunState, event: Event) -> e.RunCreated:
+    if state.header is None:
+        message = f"{event.kind} before the header"
+        raise IllegalTransitionError(message)
+    return state.header
+
+
 def _listed(state: RunState, event: e.TargetsListed) -> None:
     if event.first != len(state.targets):
         message = f"targets from {event.first} follow {len(state.targets)} targets"
         raise IllegalTransitionError(message)
+    _require_header(state, event)
     _move_run(state, event, RunStatus.DRAFT)
     state.targets += event.targets
 
 
 def _planned(state: RunState, event: e.RunPlanned) -> None:
-    digest = planner.digest(state.plan, state.targets)
-    if digest != event.plan_digest:
-        message = f"the plan's digest is {digest}, not {event.plan_digest}"
+    header = _require_header(state, event)
+    if len(state.targets) != header.target_count:
+        message = f"{len(state.targets)} targets are listed, of {header.target_count}"
+        raise IllegalTransitionError(message)
+    digest = planner.digest(header.plan, state.targets)
+    if not digest == event.plan_digest == header.plan_digest:
+        message = f"the plan's digest is {digest}, not {header.plan_digest}"
         raise IllegalTransitionError(message)
     _move_run(state, event, RunStatus.PLANNED)
     first = 0
@@ -96,6 +108,7 @@ def _resumed(state: RunState, event: e.RunResumed) -> None:
     for target in sorted(state.unknown):
         active = state.active[target]
         active.phase = Phase.LOST if active.attempt else Phase.CHECKING
+        active.step_began_at = event.at  # it takes a slot again
         state.in_flight += 1
         state.waves[active.wave].in_flight += 1
         state.agenda[target] = None
@@ -190,7 +203,7 @@ def _put(state: RunState, target: int, active: Active, to: Phase) -> None:
 
 def _target_started(state: RunState, event: e.TargetStarted) -> None:
     wave = state.waves[state.current] if state.current < len(state.waves) else None
-    is_open = wave is not None and wave.status is WaveStatus.RUNNING
+    is_open = wave is not None and wave.status is WaveStatus.RUNNING and not wave.is_breached
     if not is_open or state.status is not RunStatus.RUNNING or state.is_breached:
         message = f"target {event.target}: nothing may start now"
         raise IllegalTransitionError(message)
@@ -207,21 +220,37 @@ def _target_started(state: RunState, event: e.TargetStarted) -> None:
 
 
 def _checked(state: RunState, event: e.StepChecked) -> None:
-    ending = _ending_of(state, event)
-    is_last = event.step + 1 == len(state.targets[event.target].steps)
-    if event.finding is Finding.PROCEED:
-        to = Phase.READY
-    else:
-        to = Phase.CHECKING if ending is None and not is_last else Phase.ENDING
-    active = _active(state, event, to)
+    active = _active(state, event, _after_check(state, event))
     active.mark_before = event.mark
     active.message = event.detail
+    # Only a reading that is terminal is journaled: whatever was out before has ended.
+    state.operations.pop(event.target, None)
     if event.finding is Finding.DONE:
         active.has_written = active.has_written or active.attempt > 0
         _advance(state, event.target, active, at=event.at)
         return
-    active.ending = ending
-    _put(state, event.target, active, to)
+    active.ending = _ending_of(state, event)
+    _put(state, event.target, active, Phase.ENDING if active.ending else Phase.READY)
+
+
+def _after_check(state: RunState, event: e.StepChecked) -> Phase:
+    match event.finding:
+        case Finding.PROCEED:
+            return Phase.READY
+        case Finding.DONE:
+            return _after_step(state, event)
+        case Finding.BUSY:
+            message = f"target {event.target}: an operation in progress is a hold, not a finding"
+            raise IllegalTransitionError(message)
+        case _:
+            return Phase.ENDING
+
+
+def _after_step(state: RunState, event: e.StepChecked | e.StepProved) -> Phase:
+    # NB: a target that is not active may not be in the plan either; what it leads to is refused.
+    is_known = event.target in state.active
+    is_last = is_known and event.step + 1 == len(state.targets[event.target].steps)
+    return Phase.ENDING if is_last else Phase.CHECKING
 
 
 def _ending_of(state: RunState, event: e.StepChecked) -> tuple[Result, str] | None:
@@ -246,7 +275,7 @@ def _advance(state: RunState, target: int, active: Active, *, at: dt.datetime) -
         active.step += 1
         active.step_began_at = at
         active.attempt = active.held_count = 0
-        active.mark_before = active.mark_accepted = active.deadline = None
+        active.mark_before = active.mark_accepted = active.deadline = active.error = None
         _put(state, target, active, Phase.CHECKING)
         return
     active.ending = (Result.SUCCEEDED if active.has_written else Result.NO_OP), active.message
@@ -265,43 +294,60 @@ def _intended(state: RunState, event: e.StepIntended) -> None:
 def _accepted(state: RunState, event: e.StepAccepted) -> None:
     has_operation = event.operation_sha256 is not None
     active = _active(state, event, Phase.FOLLOWING if has_operation else Phase.PROVING)
+    _require_attempt(active, event)
     active.has_written = True
+    active.error, active.message = None, ""
     active.mark_accepted = event.mark
     active.has_operation = has_operation
     active.deadline = event.at + state.plan.limits.progress_deadline
     active.held_count = 0
     _put(state, event.target, active, Phase.FOLLOWING if has_operation else Phase.PROVING)
     if has_operation:
-        state.operations.add(event.target)
+        state.operations[event.target] = event.step
         state.timers.set(event.target, active.deadline)
+
+
+def _require_attempt(active: Active, event: e.StepAccepted | e.StepLost) -> None:
+    if event.attempt != active.attempt:
+        message = f"target {event.target}: {event.kind} of attempt {event.attempt} during attempt"
+        raise IllegalTransitionError(f"{message} {active.attempt}")
 
 
 def _lost(state: RunState, event: e.StepLost) -> None:
     active = _active(state, event, Phase.LOST)
+    _require_attempt(active, event)
     active.message = event.message
     _put(state, event.target, active, Phase.LOST)
 
 
 def _held(state: RunState, event: e.StepHeld) -> None:
-    current = state.active.get(event.target)
-    to = _after_hold(current, event)
+    if _is_leftover(state, event.target):
+        _forget_operation(state, event.target)
+        return
+    to = _after_hold(state, event)
     active = _active(state, event, to)
     active.message = event.message
     active.held_count += 1
     if to is Phase.ENDING:
-        active.ending = (Result.TIMED_OUT, f"not proved in time: {event.message}")
+        is_lost = active.phase is Phase.LOST
+        what = "whether the write took effect was not seen" if is_lost else "not proved"
+        active.ending = (Result.TIMED_OUT, f"{what} in time: {event.message}")
         _put(state, event.target, active, to)
         return
     if event.reason is HoldReason.CONFLICT:
-        state.operations.discard(event.target)
+        state.operations.pop(event.target, None)
     active.phase, active.held = to, event.reason
     state.agenda.pop(event.target, None)
     state.timers.set(event.target, _capped(state, active, event.until))
 
 
-def _after_hold(active: Active | None, event: e.StepHeld) -> Phase:
+def _after_hold(state: RunState, event: e.StepHeld) -> Phase:
+    active = state.active.get(event.target)
     if active is None:
         return Phase.CHECKING
+    if active.phase is Phase.LOST:
+        start_by = active.step_began_at + state.plan.limits.start_deadline
+        return Phase.ENDING if event.at >= start_by else Phase.LOST
     is_late = active.deadline is not None and event.at >= active.deadline
     if active.phase in (Phase.FOLLOWING, Phase.PROVING) and event.reason is HoldReason.NOT_YET:
         return Phase.ENDING if is_late else active.phase
@@ -320,33 +366,44 @@ def _capped(state: RunState, active: Active, until: dt.datetime) -> dt.datetime:
 
 
 def _operation_ended(state: RunState, event: e.OperationEnded) -> None:
-    if event.target in state.results and event.target in state.operations:
-        state.operations.discard(event.target)
-        state.agenda.pop(event.target, None)
+    if _is_leftover(state, event.target):
+        _forget_operation(state, event.target)
         return
     active = _active(state, event, Phase.PROVING)
-    active.message = event.error or ""
-    state.operations.discard(event.target)
+    active.error, active.message = event.error, event.error or ""
+    state.operations.pop(event.target, None)
     _put(state, event.target, active, Phase.PROVING)
 
 
+def _is_leftover(state: RunState, target: int) -> bool:
+    """Whether the target has ended, and its operation was not seen to."""
+    return target in state.results and target in state.operations
+
+
+def _forget_operation(state: RunState, target: int) -> None:
+    del state.operations[target]
+    state.agenda.pop(target, None)
+
+
 def _proved(state: RunState, event: e.StepProved) -> None:
-    is_last = event.step + 1 == len(state.targets[event.target].steps)
-    active = _active(state, event, Phase.ENDING if is_last else Phase.CHECKING)
-    state.operations.discard(event.target)
+    active = _active(state, event, _after_step(state, event))
+    state.operations.pop(event.target, None)
     active.message = ""
     _advance(state, event.target, active, at=event.at)
 
 
 def _failed(state: RunState, event: e.StepFailed) -> None:
     active = _active(state, event, Phase.ENDING)
-    state.operations.discard(event.target)
+    state.operations.pop(event.target, None)
     active.message = event.message
     active.ending = (Result.FAILED, event.message)
     _put(state, event.target, active, Phase.ENDING)
 
 
 def _unknown(state: RunState, event: e.StepUnknown) -> None:
+    if _is_leftover(state, event.target):
+        _forget_operation(state, event.target)
+        return
     active = _active(state, event, Phase.UNKNOWN)
     active.message = event.message
     _put(state, event.target, active, Phase.UNKNOWN)
@@ -357,6 +414,7 @@ def _unknown(state: RunState, event: e.StepUnknown) -> None:
 
 def _target_finished(state: RunState, event: e.TargetFinished) -> None:
     active = _active(state, event, Phase.ENDED)
+    _require_ending(active, event)
     wave = state.waves[active.wave]
     del state.active[event.target]
     state.timers.cancel(event.target)
@@ -374,6 +432,14 @@ def _target_finished(state: RunState, event: e.TargetFinished) -> None:
         state.failures += 1
     if event.target in state.operations:
         state.agenda[event.target] = None
+
+
+def _require_ending(active: Active, event: e.TargetFinished) -> None:
+    """A target ends as its steps ended it, or early: by a deadline, or skipped by a stop."""
+    early = (Result.TIMED_OUT, Result.SKIPPED)
+    if event.result not in ((active.ending[0],) if active.ending else early):
+        message = f"target {event.target}: {event.result} is not what its steps came to"
+        raise IllegalTransitionError(message)
 
 
 def _free_slot(state: RunState, active: Active) -> None:

@@ -75,9 +75,9 @@ TARGET_MOVES: Moves = {
     },
     P.LOST: {
         "step.checked": _to(P.READY, P.CHECKING, P.ENDING),
-        "step.held": _to(P.LOST),
+        # ENDING: the start deadline is over, and the one GET after it did not tell either.
+        "step.held": _to(P.LOST, P.ENDING),
         "step.failed": _to(P.ENDING),
-        "target.finished": _to(P.ENDED),
         **_UNKNOWN,
     },
     P.FOLLOWING: {
@@ -96,7 +96,11 @@ TARGET_MOVES: Moves = {
     P.UNKNOWN: {"run.resumed": _to(P.CHECKING, P.LOST)},
     P.ENDING: {"target.finished": _to(P.ENDED)},
     # A target that timed out is followed until its operation ends: it is still physical work.
-    P.ENDED: {"operation.ended": _to(P.ENDED)},
+    P.ENDED: {
+        "operation.ended": _to(P.ENDED),
+        "step.held": _to(P.ENDED),
+        "step.unknown": _to(P.ENDED),
+    },
 }
 
 WAVE_MOVES: Moves = {

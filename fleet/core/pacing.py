@@ -20,7 +20,7 @@ CONFLICT_WAIT = dt.timedelta(seconds=30)
 
 # Source: an OSM install takes 92 s, an uninstall 122 s, where it was recorded; pollers of the
 # service's own SDK ask every 30 s.
-_FIRST_POLL = dt.timedelta(seconds=60)
+_FIRST_POLL = dt.timedelta(seconds=90)
 _SHORTEST_GAP = dt.timedelta(seconds=15)
 _ENOUGH_SAMPLES = 8
 
@@ -72,24 +72,32 @@ def after_write(error: errors.RemoteError, *, count: int, jitter_ppm: int) -> Di
 def after_read(error: errors.RemoteError, *, count: int, jitter_ppm: int) -> Hold | Fail:
     """Return what an error in answer to a read asks for; a read can always be repeated."""
     if isinstance(error, (errors.LostAnswerError, errors.UnexpectedPayloadError)):
-        wait = backoff(count, jitter_ppm=jitter_ppm)
+        wait = _wait(error, count, jitter_ppm, first=FIRST_WAIT)
         return Hold(reason=HoldReason.TRANSIENT, wait=wait)
     return _waiting(error, count=count, jitter_ppm=jitter_ppm) or Fail()
 
 
 def _waiting(error: errors.RemoteError, *, count: int, jitter_ppm: int) -> Hold | None:
-    wait = backoff(count, jitter_ppm=jitter_ppm)
-    if isinstance(error, errors.ThrottledError):
-        if error.retry_after_s is not None:
-            # Source: calling before Retry-After is over restarts the wait.
-            wait = dt.timedelta(seconds=error.retry_after_s)
-        return Hold(reason=HoldReason.THROTTLED, wait=wait)
-    if isinstance(error, errors.ConflictError):
-        wait = backoff(count, jitter_ppm=jitter_ppm, first=CONFLICT_WAIT)
-        return Hold(reason=HoldReason.CONFLICT, wait=wait)
-    if isinstance(error, errors.TransientError):
-        return Hold(reason=HoldReason.TRANSIENT, wait=wait)
+    for cls, reason, first in _WAITS:
+        if isinstance(error, cls):
+            return Hold(reason=reason, wait=_wait(error, count, jitter_ppm, first=first))
     return None
+
+
+def _wait(
+    error: errors.RemoteError, count: int, jitter_ppm: int, *, first: dt.timedelta
+) -> dt.timedelta:
+    if error.retry_after_s is not None:
+        # Source: calling before Retry-After is over restarts the wait.
+        return dt.timedelta(seconds=error.retry_after_s)
+    return backoff(count, jitter_ppm=jitter_ppm, first=first)
+
+
+_WAITS: tuple[tuple[type[errors.RemoteError], HoldReason, dt.timedelta], ...] = (
+    (errors.ThrottledError, HoldReason.THROTTLED, FIRST_WAIT),
+    (errors.ConflictError, HoldReason.CONFLICT, CONFLICT_WAIT),
+    (errors.TransientError, HoldReason.TRANSIENT, FIRST_WAIT),
+)
 
 
 class Durations:
@@ -119,4 +127,4 @@ class Durations:
                     return dt.timedelta(seconds=gap)
         if elapsed < _FIRST_POLL / 2:
             return _FIRST_POLL - elapsed
-        return max(elapsed / 2, _SHORTEST_GAP)
+        return max(elapsed * 3 / 5, _SHORTEST_GAP)

@@ -55,7 +55,10 @@ def plan(rollout: Rollout, inventory: Inventory) -> Plan:
         unreachable=rollout.scope.unreachable,
         limits=limits,
         waves=resolved,
-        warnings=assignment.warnings,
+        warnings=(
+            *assignment.warnings,
+            *waves.clamps(rollout.strategy, assignment, count=len(changes)),
+        ),
         inventory_digest=_inventory_digest([target for _, target in judged]),
     )
     return sealed(head, (*placed, *rest))

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from fleet.core import chain, facts, gaps, steps, wayback
 from fleet.core.catalogue import Catalogue
 from fleet.core.wish import LATEST, Wish, train_of, wish
-from fleet.model import codec
+from fleet.model import codec, versions
 from fleet.model.cluster import AutoUpgrade, Cluster, Extension
 from fleet.model.desired import Desired, Presence, SettingsMode, Unreachable
 from fleet.model.plan import Action, Change, Rollback, Step, Target, Verb
@@ -96,7 +96,7 @@ def _present(
     if found is None:
         return _fresh(desired, wished)
     if facts.is_failed(found):
-        return _again(desired, found, wished)
+        return _again(desired, found, wished, offer)
     return _moved(desired, found, wished, offer)
 
 
@@ -113,12 +113,16 @@ def _fresh(desired: Desired, wished: Wish) -> _Verdict:
     )
 
 
-def _again(desired: Desired, found: Extension, wished: Wish) -> _Verdict:
+def _again(desired: Desired, found: Extension, wished: Wish, offer: Catalogue) -> _Verdict:
     """Repair a failed extension: a PATCH that changes nothing is a no-op to the service."""
-    step = steps.install_step(desired, wished, keep=found)
+    # NB: a failed one may not go where a sound one may not: back, or past a minor.
+    gap = gaps.gap(desired, found, wished, offer)
+    if isinstance(gap, str):
+        return _Verdict(action=Action.BLOCKED, reason=gap)
+    planned = steps.repair_steps(gap, desired, wished, found)
     reason = f"the last operation ended {found.provisioning_state}"
-    to_version = step.version or found.installed_version
-    return _Verdict(action=Action.INSTALL, reason=reason, steps=(step,), to_version=to_version)
+    to_version = planned[-1].version or found.installed_version
+    return _Verdict(action=Action.INSTALL, reason=reason, steps=planned, to_version=to_version)
 
 
 def _moved(desired: Desired, found: Extension, wished: Wish, offer: Catalogue) -> _Verdict:
@@ -160,7 +164,8 @@ def _version_blocked(desired: Desired, wished: Wish, offer: Catalogue) -> str:
         instead = f"; the newest is {newest.text}" if newest else ""
         return f"version {version.text} is not offered in release train {offer.train}{instead}"
     lines = offer.supported_lines()
-    if lines and version.minor_line not in lines and not version.suffix:
+    is_asked_for = versions.is_prerelease(version, order=desired.profile.version_order)
+    if lines and version.minor_line not in lines and not is_asked_for:
         names = " and ".join(f"{major}.{minor}" for major, minor in sorted(lines))
         return f"version {version.text} is out of support: {desired.profile.name} supports {names}"
     return ""

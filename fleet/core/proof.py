@@ -161,7 +161,7 @@ def _drift(target: Target, step: int, found: Extension | None) -> Check:
     known = expected(target, step)
     now = facts.facts_of(found, target.steps)
     changed = [
-        f"{field.name.replace('_', ' ')} was {was!r}, is {value!r}"
+        f"{field.name.replace('_', ' ')} was {_shown(was)}, is {_shown(value)}"
         for field in dataclasses.fields(Facts)
         if field.name != "settings"
         and (was := getattr(known, field.name)) != (value := getattr(now, field.name))
@@ -176,6 +176,10 @@ def _drift(target: Target, step: int, found: Extension | None) -> Check:
     if changed:
         return Check(finding=Finding.DRIFTED, detail="; ".join(changed))
     return Check(finding=Finding.PROCEED)
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None or value == () else str(value)
 
 
 def _difference(step: Step, found: Extension, *, are_names_enough: bool = True) -> str:

@@ -122,7 +122,8 @@ def _before_write(
     if state.status is RunStatus.STOPPING and not (active.has_written or active.attempt):
         detail = "the run was stopped before anything was sent"
         events.append(_finished(target, Result.SKIPPED, detail, now))
-    elif now >= active.step_began_at + state.plan.limits.start_deadline:
+    # NB: a write that was lost may have taken effect: however late, the extension is asked first.
+    elif active.phase is not Phase.LOST and now >= _start_by(state, active):
         waited = active.message or "nothing was accepted in time"
         detail = f"no write was accepted by the start deadline: {waited}"
         events.append(_finished(target, Result.TIMED_OUT, detail, now))
@@ -132,6 +133,10 @@ def _before_write(
         commands.append(_send(intent))
     else:
         commands.append(_check(state, target, active))
+
+
+def _start_by(state: RunState, active: Active) -> dt.datetime:
+    return active.step_began_at + state.plan.limits.start_deadline
 
 
 def _check(state: RunState, target: int, active: Active) -> Check:
@@ -184,9 +189,9 @@ def _follow(state: RunState, target: int, active: Active, now: dt.datetime) -> F
 
 def _leftover(state: RunState, target: int, now: dt.datetime) -> list[Command]:
     """Go on following the operation of a target that timed out: it is physical work still."""
-    if target not in state.operations:
+    step = state.operations.get(target)
+    if step is None:
         return []
-    step = len(state.targets[target].steps) - 1
     return [Follow(target=target, step=step, accepted_at=now, held_count=0)]
 
 
@@ -196,7 +201,7 @@ def _prove(target: int, active: Active) -> Prove:
         step=active.step,
         mark_before=active.mark_before,
         mark_accepted=active.mark_accepted,
-        error=active.message or None,
+        error=active.error,
         held_count=active.held_count,
     )
 
@@ -236,6 +241,8 @@ def _next_of_run(state: RunState, now: dt.datetime) -> Iterator[Event]:
     elif state.status is RunStatus.STOPPING:
         if not state.in_flight:
             yield finish.finished(state, now=now)
+    elif state.status is RunStatus.RUNNING and state.unknown:
+        yield _pause_for_bug(state, now)
     elif wave.is_breached or state.is_breached:
         yield from _after_breach(state, wave, now)
     elif state.status is RunStatus.PAUSING and not _is_over(state, wave):
@@ -243,6 +250,14 @@ def _next_of_run(state: RunState, now: dt.datetime) -> Iterator[Event]:
             yield e.RunPaused(at=now)
     else:
         yield from _next_of_wave(state, wave, now)
+
+
+def _pause_for_bug(state: RunState, now: dt.datetime) -> e.RunPausing:
+    """Pause where the runner that met the bug ended before it could."""
+    target = min(state.unknown)
+    name, message = state.targets[target].cluster_name, state.active[target].message
+    reason = f"a bug in fleet hit {name}: {message}"
+    return e.RunPausing(at=now, actor=None, reason=reason, request_id=None, is_bug=True)
 
 
 def _next_of_wave(state: RunState, wave: WaveState, now: dt.datetime) -> Iterator[Event]:

@@ -55,12 +55,13 @@ def plan_of(data: dict[str, Any]) -> Plan:
         order = [wave.pop("targets", ()) for wave in _copied_waves(fields)]
         head = codec.from_json(PlanHead, fields)
         targets = codec.from_json(_Targets, {"targets": data.get("targets")}).targets
+        listed = [list(ids) for ids in order]
     except (ValueError, AttributeError, TypeError) as error:
         message = f"the plan cannot be read: {error}"
         raise InputError(message, hint=_HINT) from error
     plan = planner.sealed(head, targets)
     told = [[target.cluster_id for target in members] for _, members in plan.by_wave()]
-    if plan.digest != data.get("digest") or told != [list(one) for one in order]:
+    if plan.digest != data.get("digest") or told != listed:
         message = f"the plan was changed after it was made: its content is {plan.digest}"
         raise TamperedError(message, hint=_HINT)
     return plan

@@ -46,6 +46,8 @@ class Active:
     held_count: int = 0
     """Holds in this step, in a row."""
     ending: tuple[Result, str] | None = None
+    error: str | None = None
+    """What the operation said, if it failed; evidence, unlike :attr:`message`."""
     message: str = ""
     """The last thing that a person should know about it."""
 
@@ -97,8 +99,8 @@ class RunState:
     failures: int = 0
     forgiven: int = 0
     is_breached: bool = False
-    operations: set[int] = dataclasses.field(default_factory=set)
-    """Targets whose operation was not yet seen to end: physical work, slot or no slot."""
+    operations: dict[int, int] = dataclasses.field(default_factory=dict)
+    """``{target: step}`` whose operation was not seen to end: physical work, slot or no slot."""
     stopped_by: tuple[Actor | None, str] | None = None
     """Who asked last for a pause or a stop, and why."""
     has_bug: bool = False

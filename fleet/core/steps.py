@@ -37,6 +37,14 @@ def install_step(desired: Desired, wish: Wish, *, keep: Extension | None = None)
     )
 
 
+def repair_steps(gap: Gap, desired: Desired, wish: Wish, found: Extension) -> tuple[Step, ...]:
+    """Return the PUT of a failed extension, at the first minor that is due, and the other hops."""
+    first, *later = gap.hops or (wish.version,)
+    put = install_step(desired, dataclasses.replace(wish, version=first), keep=found)
+    hops = dataclasses.replace(gap, hops=tuple(later), has_pin=False)
+    return put, *_version_steps(hops, wish)
+
+
 def action_of(gap: Gap) -> Action:
     """Name what closing *gap* amounts to; the version speaks first."""
     if gap.hops:
@@ -52,7 +60,7 @@ def steps_of(gap: Gap, desired: Desired, wish: Wish, found: Extension) -> tuple[
     """Return the writes that close *gap*, in order."""
     protected = desired.protected if gap.has_protected else None
     if desired.settings_mode is SettingsMode.EXACT and gap.settings is not None:
-        first: Sequence[Step] = (_exact_step(wish, found),)
+        first: Sequence[Step] = (_exact_step(desired, wish, found),)
     elif gap.hops and (gap.settings is not None or protected):
         why = "settings before the version"
         first = (Step(verb=Verb.PATCH, settings=gap.settings, protected=protected, why=why),)
@@ -60,7 +68,7 @@ def steps_of(gap: Gap, desired: Desired, wish: Wish, found: Extension) -> tuple[
         first = ()
     else:
         return (_single_step(gap, wish, protected),)
-    return (*first, *_version_steps(gap, wish))
+    return (*first, *(_version_steps(gap, wish) or _flag_steps(gap, wish)))
 
 
 def diff_of(steps: Sequence[Step], found: Extension | None) -> tuple[Change, ...]:
@@ -89,11 +97,13 @@ def _version_steps(gap: Gap, wish: Wish) -> list[Step]:
             why="version" if last == 1 else f"version, hop {n} of {last}: one minor after another",
         )
         for n, hop in enumerate(gap.hops, start=1)
-    ] or ([_pin_step(gap, wish)] if gap.has_pin else [])
+    ]
 
 
-def _pin_step(gap: Gap, wish: Wish) -> Step:
-    return _single_step(dataclasses.replace(gap, settings=None, has_protected=False), wish, None)
+def _flag_steps(gap: Gap, wish: Wish) -> list[Step]:
+    """Return the write of the pin, the flag or the train, where any of them is due."""
+    left = dataclasses.replace(gap, settings=None, has_protected=False)
+    return [] if left.is_closed else [_single_step(left, wish, None)]
 
 
 def _single_step(gap: Gap, wish: Wish, protected: Mapping[str, str] | None) -> Step:
@@ -118,8 +128,9 @@ def _single_step(gap: Gap, wish: Wish, protected: Mapping[str, str] | None) -> S
     )
 
 
-def _exact_step(wish: Wish, found: Extension) -> Step:
+def _exact_step(desired: Desired, wish: Wish, found: Extension) -> Step:
     """Return the PUT that removes what the plan file does not name, and changes nothing else."""
+    # NB: a PUT without the protected settings deletes them; all are named, or it is blocked.
     return Step(
         verb=Verb.PUT,
         version=_pin_of(found),
@@ -127,6 +138,7 @@ def _exact_step(wish: Wish, found: Extension) -> Step:
         release_train=found.release_train,
         settings=wish.settings,
         is_exact=True,
+        protected=desired.protected or None,
         why="settings, exactly these: only a full PUT removes a key",
     )
 

@@ -103,6 +103,24 @@ def limits_of(strategy: Strategy, *, count: int, is_uninstall: bool) -> Limits:
     )
 
 
+def clamps(strategy: Strategy, assignment: Assignment, *, count: int) -> tuple[str, ...]:
+    """Return a warning for each integer that asks for more than there is.
+
+    What a strategy says for all of its waves is meant as a limit, and only noted in them.
+    """
+    asked = [("the run", strategy.max_concurrency, strategy.max_failures, count)]
+    asked += [
+        (f"wave {rule.name}", rule.max_concurrency or 0, rule.max_failures or 0, len(members))
+        for rule, members in assignment.waves
+    ]
+    return tuple(
+        f"{whose}: {key} {amount} is more than the {of} targets there are: taken as {of}"
+        for whose, concurrency, failures, of in asked
+        for key, amount in (("maxConcurrency", concurrency), ("maxFailures", failures))
+        if of and isinstance(amount, int) and amount > of
+    )
+
+
 def _taken(
     rule: WaveRule, members: Sequence[Member], left: Iterable[int]
 ) -> tuple[list[int], list[str]]:
@@ -140,7 +158,7 @@ def _listed(
     rule: WaveRule, members: Sequence[Member], left: Iterable[int]
 ) -> tuple[list[int], list[str]]:
     places = _places(members)
-    hits = [places[name.lower()] for name in rule.targets if name.lower() in places]
+    hits = [place for name in rule.targets for place in places.get(name.lower(), ())]
     absent = [name for name in rule.targets if name.lower() not in places]
     taken, notes = _available(rule, list(dict.fromkeys(hits)), members, left)
     if absent:
@@ -158,9 +176,13 @@ def _available(
     return [n for n in hits if n in free], notes
 
 
-def _places(members: Sequence[Member]) -> dict[str, int]:
-    by_name = {cluster.name.lower(): n for n, (cluster, _) in enumerate(members)}
-    return by_name | {cluster.id.lower(): n for n, (cluster, _) in enumerate(members)}
+def _places(members: Sequence[Member]) -> dict[str, list[int]]:
+    """Return where each name and id stands; a name is one per resource group only."""
+    places: dict[str, list[int]] = {}
+    for n, (cluster, _) in enumerate(members):
+        for name in {cluster.name.lower(), cluster.id.lower()}:
+            places.setdefault(name, []).append(n)
+    return places
 
 
 def _unassigned(names: Sequence[str]) -> InputError:

@@ -50,9 +50,17 @@ def _restored(action: Action, steps: Sequence[Step], found: Extension) -> str:
     changed = {key for step in steps for key in step.settings or {}}
     if changed:
         parts.append(f"{len(changed)} settings")
+    if any(_is_other_train(step, found) for step in steps):
+        parts.append(f"release train {found.release_train}")
+    if any(step.protected for step in steps):
+        parts.append("no protected settings")
     if action is Action.ENABLE_AUTO_UPGRADE:
         parts.append("but not a version that was taken meanwhile")
     return "restore " + ", ".join(parts)
+
+
+def _is_other_train(step: Step, found: Extension) -> bool:
+    return (step.release_train or found.release_train).lower() != found.release_train.lower()
 
 
 def _irreversible(why: str) -> Rollback:

@@ -51,7 +51,8 @@ def _version(desired: Desired, found: Extension | None, offer: Catalogue) -> Ver
     if desired.version == LATEST:
         return offer.latest()
     if desired.version is not None:
-        return versions.parse(desired.version)
+        wanted = versions.parse(desired.version)
+        return offer.find(wanted) or wanted
     if desired.auto_upgrade is AutoUpgrade.NONE and found and found.installed_version:
         # Auto-upgrade can only be off for a version, so "none" alone means: stay where you are.
         return versions.parse_or_none(found.installed_version)

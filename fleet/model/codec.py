@@ -63,7 +63,9 @@ def utc_text(moment: dt.datetime) -> str:
     >>> utc_text(dt.datetime(2026, 1, 10, 2, tzinfo=dt.UTC))
     '2026-01-10T02:00:00.000000Z'
     """
-    return moment.astimezone(dt.UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    if moment.tzinfo is not dt.UTC:
+        moment = moment.astimezone(dt.UTC)
+    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def json_name(field: str, hint: object = None) -> str:
@@ -197,17 +199,22 @@ def _plain(cls: type, value: object, path: str) -> Any:
 
 
 def _moment(value: object, path: str) -> dt.datetime:
+    text = _plain(str, value, path)
     try:
-        moment = dt.datetime.fromisoformat(_plain(str, value, path))
-    except ValueError:
+        moment = dt.datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
         raise _misfit(path, "a moment such as 2026-01-10T02:00:00Z", value) from None
-    if moment.tzinfo is None:
-        raise _misfit(path, "a moment with its offset from UTC", value)
-    return moment.astimezone(dt.UTC)
+    raise _misfit(path, "a moment with its offset from UTC", value)
 
 
 def _seconds(value: object, path: str) -> dt.timedelta:
-    return dt.timedelta(seconds=_plain(int, value, path))
+    try:
+        return dt.timedelta(seconds=_plain(int, value, path))
+    except OverflowError:
+        message = f"{path}: no span of time is that long"
+        raise ValueError(message) from None
 
 
 def _misfit(path: str, wanted: str, value: object) -> ValueError:

@@ -539,6 +539,9 @@ def to_record(event: Event, *, seq: int, epoch: int) -> Fields:
 
 def from_record(record: Fields, *, upcasts: Mapping[tuple[str, int], Upcast] = UPCASTS) -> Event:
     """Read a stored object, of this release or an earlier one."""
+    if not isinstance(record, dict):
+        message = "a journal record is not an object"
+        raise JournalError(message)
     fields = dict(record)
     try:
         seq, kind, v = fields.pop("seq"), fields.pop("kind"), fields.pop("v")
@@ -546,7 +549,10 @@ def from_record(record: Fields, *, upcasts: Mapping[tuple[str, int], Upcast] = U
     except KeyError as error:
         message = f"a journal record lacks {error}"
         raise JournalError(message) from None
-    cls = KINDS.get(kind)
+    cls = KINDS.get(kind) if isinstance(kind, str) else None
+    if not isinstance(v, int) or isinstance(v, bool) or v < 1:
+        message = f"record {seq} has no version that can be read"
+        raise JournalError(message)
     if cls is None or v > cls.v:
         message = f"record {seq} ({kind} version {v}) was written by a newer release of fleet"
         raise JournalError(message, hint="Read it with the release named in its first record.")

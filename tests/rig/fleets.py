@@ -5,6 +5,7 @@ Nothing here runs anything: whole runs are :mod:`tests.rig.runs`.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
@@ -244,6 +245,17 @@ def opened(planned: Plan) -> RunState:
     return folded(opening(planned))
 
 
+def snapshot(state: RunState) -> dict[str, Any]:
+    """Everything of *state* that changes, copied."""
+    return copy.deepcopy(
+        {
+            field.name: getattr(state, field.name)
+            for field in dataclasses.fields(state)
+            if field.name not in ("header", "targets")
+        }
+    ) | {"header": state.header, "targets": list(state.targets)}
+
+
 SAMPLES: Mapping[type, Mapping[str, Any]] = {
     e.RunPausing: {"actor": ALICE, "reason": "lunch", "request_id": "q1"},
     e.RunResumed: {"actor": ALICE, "reason": "back", "request_id": "q2"},
@@ -301,7 +313,7 @@ SAMPLES: Mapping[type, Mapping[str, Any]] = {
 
 def event(cls: type[Any], *, at: dt.datetime = T0, **changes: Any) -> Any:
     """An event of *cls* about target 0, step 0, attempt 1."""
-    return cls(at=at, **{**SAMPLES[cls], **changes})
+    return cls(at=at, **{**SAMPLES.get(cls, {}), **changes})
 
 
 # --- drawn by hypothesis -----------------------------------------------------------------

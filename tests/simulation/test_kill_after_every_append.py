@@ -73,6 +73,6 @@ def test_a_run_ends_even_if_every_runner_dies_young(seed: int) -> None:
     # NB: lives differ: a runner that always dies right after its intent never sends anything.
     story = deaths.told(recipe, asked, lives=[3, 4, 6, 5] * 100)
 
-    assert story.runner_count > 5
+    assert story.runner_count > 3
     assert (story.state.status, story.results) == (whole.state.status, whole.results)
     assert collections.Counter(story.effects) == collections.Counter(whole.effects)

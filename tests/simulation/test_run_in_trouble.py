@@ -390,7 +390,7 @@ def test_a_target_that_changed_since_the_plan_is_left_alone(
 
     number = next(n for n, t in enumerate(state.targets) if t.cluster_name == "store-0003-a")
     assert state.results[number] is result
-    assert "version was '1.1.1', is '1.2.3'" in state.details[number]
+    assert "version was 1.1.1, is 1.2.3" in state.details[number]
     assert len([one for one in world.effects if Rival.rival_on in one.call.cluster_id]) == 1
 
 

@@ -1,0 +1,65 @@
+"""Journals that earlier releases wrote: today's code must read them, and come to the same end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from fleet.core import chain, fold
+from fleet.core.state import RunState
+from fleet.model import events
+
+JOURNALS = sorted((Path(__file__).parent / "journals").glob("*.jsonl"))
+
+
+def records(path: Path) -> Iterator[tuple[int, bytes, bytes]]:
+    """The stored records: position, body, link."""
+    for seq, line in enumerate(path.read_bytes().splitlines(), start=1):
+        link, _, body = line.partition(b" ")
+        yield seq, body, bytes.fromhex(link.decode())
+
+
+@pytest.fixture(params=JOURNALS, ids=lambda path: path.stem)
+def journal(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.param
+    return path
+
+
+def test_there_are_recorded_journals() -> None:
+    assert len(JOURNALS) >= 4
+
+
+def test_a_recorded_journal_folds_to_the_end_it_had(journal: Path) -> None:
+    state = RunState()
+
+    for _, body, _ in records(journal):
+        fold.apply(state, events.from_record(orjson.loads(body)))
+
+    expected = json.loads(journal.with_suffix(".expected.json").read_text())
+    assert {
+        "status": state.status.value,
+        "reason": state.finish_reason,
+        "counts": state.status_counts(),
+        "results": {state.targets[n].cluster_name: r.value for n, r in state.results.items()},
+    } == expected
+
+
+def test_a_recorded_chain_is_intact(journal: Path) -> None:
+    found = chain.verify(records(journal))
+
+    assert found.problem is None
+    assert found.count == len(journal.read_bytes().splitlines())
+
+
+def test_events_are_still_written_as_they_were(journal: Path) -> None:
+    """What a release wrote never changes under the same version: a changed event gets v + 1."""
+    for _, body, _ in records(journal):
+        record = orjson.loads(body)
+        event = events.from_record(record)
+        if record["v"] == event.v:
+            again = events.to_record(event, seq=record["seq"], epoch=record["epoch"])
+            assert chain.canonical(again) == body
