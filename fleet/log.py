@@ -31,6 +31,7 @@ class Event(enum.StrEnum):
     STEP_HELD = "step.held"
     STEP_LOST = "step.lost"
     BUG_CAUGHT = "bug.caught"
+    OUTCOME_DROPPED = "outcome.dropped"
 
 
 def configure(*, level: str, is_json: bool, scrub: Scrub, stream: TextIO | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fleet.core import chain
 from fleet.model import codec
@@ -12,11 +12,10 @@ from fleet.model.plan import Facts, Step
 _ABSENT = "absent"
 
 
-def facts_of(found: Extension | None, steps: Sequence[Step]) -> Facts:
+def facts_of(found: Extension | None, steps: Sequence[Step], *, owned: Mapping[str, str]) -> Facts:
     """Return what a decision to take *steps* rests on: no heartbeat, no agent version."""
     if found is None:
         return Facts(is_present=False)
-    owned = {key for step in steps for key in step.settings or {}}
     is_exact = any(step.is_exact for step in steps)
     kept = found.settings if is_exact else {k: v for k, v in found.settings.items() if k in owned}
     return Facts(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from fleet.core import facts
 from fleet.core.catalogue import Catalogue
 from fleet.core.wish import Wish
 from fleet.model import versions
@@ -64,7 +65,9 @@ def _hops(
     if installed is None:
         return (wanted,)
     current = versions.parse_or_none(installed)
-    if current is None:
+    if current is None or (facts.is_failed(found) and not offer.has(current)):
+        # Source: pinned to a version that does not exist, an extension ends Failed and shows that
+        # version as current; nothing of it was ever installed.
         return (wanted,)
     step = offer.compare(wanted, current)
     if step < 0:

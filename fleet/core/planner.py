@@ -58,6 +58,7 @@ def plan(rollout: Rollout, inventory: Inventory) -> Plan:
         warnings=(
             *assignment.warnings,
             *waves.clamps(rollout.strategy, assignment, count=len(changes)),
+            *waves.emptied(assignment),
         ),
         inventory_digest=_inventory_digest([target for _, target in judged]),
     )

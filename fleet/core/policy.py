@@ -13,9 +13,10 @@ from collections.abc import Mapping
 
 from fleet.core import chain, facts, gaps, steps, wayback
 from fleet.core.catalogue import Catalogue
+from fleet.core.gaps import Gap
 from fleet.core.wish import LATEST, Wish, train_of, wish
 from fleet.model import codec, versions
-from fleet.model.cluster import AutoUpgrade, Cluster, Extension
+from fleet.model.cluster import AutoUpgrade, Cluster, Extension, nothing
 from fleet.model.desired import Desired, Presence, SettingsMode, Unreachable
 from fleet.model.plan import Action, Change, Rollback, Step, Target, Verb
 
@@ -26,6 +27,7 @@ class _Verdict:
     reason: str
     steps: tuple[Step, ...] = ()
     to_version: str | None = None
+    owned: Mapping[str, str] = dataclasses.field(default_factory=nothing)
 
 
 def judge(
@@ -52,6 +54,7 @@ def judge(
         offer = catalogues[train_of(desired, found).lower()]
         wished = wish(desired, cluster, found, offer)
         verdict = _present(cluster, desired, found, wished, offer)
+        verdict = dataclasses.replace(verdict, owned=wished.settings)
     if verdict.action.is_change and not cluster.is_reachable and unreachable is Unreachable.SKIP:
         reason = f"not connected ({cluster.connectivity}); would {verdict.action}"
         verdict = _Verdict(action=Action.SKIP, reason=reason)
@@ -90,14 +93,18 @@ def _absent(found: Extension | None) -> _Verdict:
 def _present(
     cluster: Cluster, desired: Desired, found: Extension | None, wished: Wish, offer: Catalogue
 ) -> _Verdict:
-    blocked = _blocked(cluster, desired, found, wished, offer)
-    if blocked:
-        return _Verdict(action=Action.BLOCKED, reason=blocked)
+    if desired.version == LATEST and wished.version is None:
+        reason = f"no version is offered in release train {wished.train}"
+        return _Verdict(action=Action.BLOCKED, reason=reason)
     if found is None:
-        return _fresh(desired, wished)
-    if facts.is_failed(found):
-        return _again(desired, found, wished, offer)
-    return _moved(desired, found, wished, offer)
+        verdict = _fresh(desired, wished)
+    elif facts.is_failed(found):
+        verdict = _again(desired, found, wished, offer)
+    else:
+        verdict = _moved(desired, found, wished, offer)
+    # What needs nothing is not blocked, whatever it stands on.
+    blocked = _blocked(cluster, desired, wished, offer) if verdict.action.is_change else ""
+    return _Verdict(action=Action.BLOCKED, reason=blocked) if blocked else verdict
 
 
 def _fresh(desired: Desired, wished: Wish) -> _Verdict:
@@ -115,6 +122,9 @@ def _fresh(desired: Desired, wished: Wish) -> _Verdict:
 
 def _again(desired: Desired, found: Extension, wished: Wish, offer: Catalogue) -> _Verdict:
     """Repair a failed extension: a PATCH that changes nothing is a no-op to the service."""
+    lost = _protected_lost(desired, found)
+    if lost:
+        return _Verdict(action=Action.BLOCKED, reason=lost)
     # NB: a failed one may not go where a sound one may not: back, or past a minor.
     gap = gaps.gap(desired, found, wished, offer)
     if isinstance(gap, str):
@@ -132,6 +142,9 @@ def _moved(desired: Desired, found: Extension, wished: Wish, offer: Catalogue) -
     to_version = wished.version.text if wished.version else found.installed_version
     if gap.is_closed:
         return _Verdict(action=Action.NO_CHANGE, reason="as wished", to_version=to_version)
+    lost = _protected_lost(desired, found) if _sends_protected(desired, gap) else ""
+    if lost:
+        return _Verdict(action=Action.BLOCKED, reason=lost)
     planned = steps.steps_of(gap, desired, wished, found)
     return _Verdict(
         action=steps.action_of(gap),
@@ -141,17 +154,10 @@ def _moved(desired: Desired, found: Extension, wished: Wish, offer: Catalogue) -
     )
 
 
-def _blocked(
-    cluster: Cluster, desired: Desired, found: Extension | None, wished: Wish, offer: Catalogue
-) -> str:
+def _blocked(cluster: Cluster, desired: Desired, wished: Wish, offer: Catalogue) -> str:
     profile, distribution = desired.profile, cluster.distribution.lower()
     if profile.distributions and distribution not in profile.distributions:
         return f"{profile.name} does not support the distribution {distribution or '(unknown)'}"
-    if desired.version == LATEST and wished.version is None:
-        return f"no version is offered in release train {wished.train}"
-    lost = _protected_lost(desired, found)
-    if lost:
-        return lost
     return _version_blocked(desired, wished, offer) if desired.version else ""
 
 
@@ -171,13 +177,14 @@ def _version_blocked(desired: Desired, wished: Wish, offer: Catalogue) -> str:
     return ""
 
 
-def _protected_lost(desired: Desired, found: Extension | None) -> str:
-    """Say which protected settings a write would delete; the service cannot return their values."""
-    if found is None or not found.protected_keys:
-        return ""
+def _sends_protected(desired: Desired, gap: Gap) -> bool:
+    """Whether a write will carry, or by a full PUT replace, the protected map."""
     is_exact = desired.settings_mode is SettingsMode.EXACT
-    if not (desired.protected or is_exact or facts.is_failed(found)):
-        return ""
+    return gap.has_protected or (is_exact and gap.settings is not None)
+
+
+def _protected_lost(desired: Desired, found: Extension) -> str:
+    """Say which protected settings a write would delete; the service cannot return their values."""
     lost = sorted(set(found.protected_keys) - set(desired.protected))
     if not lost:
         return ""
@@ -187,7 +194,7 @@ def _protected_lost(desired: Desired, found: Extension | None) -> str:
 def _target(
     cluster: Cluster, desired: Desired, found: Extension | None, verdict: _Verdict
 ) -> Target:
-    found_facts = facts.facts_of(found, verdict.steps)
+    found_facts = facts.facts_of(found, verdict.steps, owned=verdict.owned)
     diff: tuple[Change, ...] = steps.diff_of(verdict.steps, found)
     way: Rollback | None = None
     if verdict.action.is_change:
@@ -204,6 +211,7 @@ def _target(
         from_version=found.installed_version if found else None,
         to_version=verdict.to_version,
         steps=verdict.steps,
+        owned=verdict.owned if verdict.action.is_change else nothing(),
         diff=diff,
         rollback=way,
         facts=found_facts,

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from fleet.core import facts
 from fleet.model.cluster import Extension, ProvisioningState
 from fleet.model.events import Finding
-from fleet.model.plan import Facts, Step, Target, Verb
+from fleet.model.plan import Facts, Target, Verb
 
 
 class Proof(enum.Enum):
@@ -66,7 +66,7 @@ def check(target: Target, step: int, reading: Reading, *, is_in_doubt: bool) -> 
         return Check(finding=Finding.BUSY, detail=f"it is {found.provisioning_state}")
     if is_in_doubt:
         return _after_doubt(target, step, reading)
-    if is_done(target.steps[step], found):
+    if is_done(target, step, found):
         return Check(finding=Finding.DONE, detail="it is so already")
     return _drift(target, step, found)
 
@@ -92,20 +92,23 @@ def prove(target: Target, step: int, reading: Reading, *, error: str | None) -> 
         return verdict, error or "the reading is not newer than the write"
     if facts.is_failed(found):
         return Proof.FAILED, found.error or error or f"it is {found.provisioning_state}"
-    if is_done(wanted, found, are_names_enough=True):
+    if is_done(target, step, found, are_names_enough=True):
         return Proof.PROVED, "as planned"
-    return (Proof.FAILED if error else Proof.NOT_YET), error or _difference(wanted, found)
+    return (Proof.FAILED if error else Proof.NOT_YET), error or _difference(target, step, found)
 
 
-def is_done(step: Step, found: Extension | None, *, are_names_enough: bool = False) -> bool:
-    """Tell whether everything that *step* brings about is true.
+def is_done(
+    target: Target, step: int, found: Extension | None, *, are_names_enough: bool = False
+) -> bool:
+    """Tell whether everything that a step brings about is true.
 
     Protected values cannot be read back: that their names are there is enough
     after a write, and never enough to leave one out.
     """
-    if step.verb is Verb.DELETE or found is None:
-        return step.verb is Verb.DELETE and found is None
-    return not _difference(step, found, are_names_enough=are_names_enough)
+    is_delete = target.steps[step].verb is Verb.DELETE
+    if is_delete or found is None:
+        return is_delete and found is None
+    return not _difference(target, step, found, are_names_enough=are_names_enough)
 
 
 def evidence(found: Extension | None) -> Mapping[str, str]:
@@ -145,10 +148,10 @@ def expected(target: Target, step: int) -> Facts:
 
 
 def _after_doubt(target: Target, step: int, reading: Reading) -> Check:
-    found, wanted = reading.found, target.steps[step]
+    found = reading.found
     if facts.mark(found) == reading.mark_before:
         return Check(finding=Finding.PROCEED, detail="the write took no effect")
-    if is_done(wanted, found, are_names_enough=True):
+    if is_done(target, step, found, are_names_enough=True):
         return Check(finding=Finding.DONE, detail="the write took effect")
     if found is not None and facts.is_failed(found):
         return Check(
@@ -159,7 +162,7 @@ def _after_doubt(target: Target, step: int, reading: Reading) -> Check:
 
 def _drift(target: Target, step: int, found: Extension | None) -> Check:
     known = expected(target, step)
-    now = facts.facts_of(found, target.steps)
+    now = facts.facts_of(found, target.steps, owned=target.owned)
     changed = [
         f"{field.name.replace('_', ' ')} was {_shown(was)}, is {_shown(value)}"
         for field in dataclasses.fields(Facts)
@@ -182,8 +185,11 @@ def _shown(value: object) -> str:
     return "nothing" if value is None or value == () else str(value)
 
 
-def _difference(step: Step, found: Extension, *, are_names_enough: bool = True) -> str:
-    """Say in what *found* is not as *step* makes it; empty: in nothing."""
+def _difference(
+    target: Target, number: int, found: Extension, *, are_names_enough: bool = True
+) -> str:
+    """Say in what *found* is not as the step makes it; empty: in nothing."""
+    step = target.steps[number]
     if found.provisioning_state is not ProvisioningState.SUCCEEDED:
         return f"it is {found.provisioning_state}"
     if found.current_version is None or step.version not in (None, found.current_version):
@@ -192,7 +198,7 @@ def _difference(step: Step, found: Extension, *, are_names_enough: bool = True) 
         return f"auto-upgrade is {found.auto_upgrade}, not {step.auto_upgrade}"
     if step.release_train and step.release_train.lower() != found.release_train.lower():
         return f"the release train is {found.release_train}, not {step.release_train}"
-    unequal = _unequal_settings(step, found)
+    unequal = _unequal_settings(target, number, found)
     if unequal:
         return f"settings differ: {', '.join(unequal)}"
     absent = sorted(set(step.protected or {}) - set(found.protected_keys))
@@ -201,7 +207,12 @@ def _difference(step: Step, found: Extension, *, are_names_enough: bool = True) 
     return ""
 
 
-def _unequal_settings(step: Step, found: Extension) -> list[str]:
-    wanted = step.settings or {}
-    keys = {*wanted, *found.settings} if step.is_exact else set(wanted)
+def _unequal_settings(target: Target, number: int, found: Extension) -> list[str]:
+    """Return the owned settings that are not as they shall be by the end of this step."""
+    writers = [n for n, step in enumerate(target.steps) if step.settings is not None]
+    if writers and number < writers[0]:
+        return []  # they are a later step's business
+    wanted = target.owned
+    is_exact = any(step.is_exact for step in target.steps)
+    keys = {*wanted, *found.settings} if is_exact else set(wanted)
     return sorted(key for key in keys if wanted.get(key) != found.settings.get(key))

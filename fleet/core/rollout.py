@@ -244,7 +244,7 @@ def _next_of_run(state: RunState, now: dt.datetime) -> Iterator[Event]:
     elif state.status is RunStatus.RUNNING and state.unknown:
         yield _pause_for_bug(state, now)
     elif wave.is_breached or state.is_breached:
-        yield from _after_breach(state, wave, now)
+        yield from _after_breach(state, now)
     elif state.status is RunStatus.PAUSING and not _is_over(state, wave):
         if not state.in_flight:
             yield e.RunPaused(at=now)
@@ -294,15 +294,17 @@ def _breaches(state: RunState, wave: WaveState, now: dt.datetime) -> Iterator[e.
             )
 
 
-def _after_breach(state: RunState, wave: WaveState, now: dt.datetime) -> Iterator[Event]:
-    if state.plan.limits.on_breach is OnBreach.PAUSE and state.status is RunStatus.RUNNING:
+def _after_breach(state: RunState, now: dt.datetime) -> Iterator[Event]:
+    is_pause = state.plan.limits.on_breach is OnBreach.PAUSE
+    if is_pause and state.status is RunStatus.RUNNING:
         reason = "more failures than the budget allows"
         yield e.RunPausing(at=now, actor=None, reason=reason, request_id=None)
     elif state.in_flight:
         return
-    elif state.status is RunStatus.PAUSING:
+    elif is_pause or state.unknown:
         yield e.RunPaused(at=now)
-    elif wave.status is not WaveStatus.FAILED:
+    else:
+        # NB: also while somebody's pause is pending: a resume must not forgive what stops a run.
         yield e.WaveClosed(at=now, wave=state.current, status=WaveStatus.FAILED)
         yield finish.finished(state, now=now)
 

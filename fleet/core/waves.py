@@ -91,15 +91,16 @@ def resolved(rule: WaveRule, *, count: int, strategy: Strategy, limits: Limits) 
 def limits_of(strategy: Strategy, *, count: int, is_uninstall: bool) -> Limits:
     """Resolve what holds for the whole run of *count* targets."""
     deadline = strategy.progress_deadline
+    parallel = shares.rounded_down(strategy.max_concurrency, of=count, at_least=1)
+    budget = shares.rounded_down(strategy.max_failures, of=count)
     return Limits(
-        max_concurrency=max(
-            1, shares.rounded_down(strategy.max_concurrency, of=count, at_least=1).count
-        ),
-        max_failures=shares.rounded_down(strategy.max_failures, of=count).count,
+        max_concurrency=max(1, parallel.count),
+        max_failures=budget.count,
         failure_mode=strategy.failure_mode,
         on_breach=strategy.on_breach,
         start_deadline=strategy.start_deadline,
         progress_deadline=strategy.uninstall_deadline if is_uninstall else deadline,
+        notes=(f"maxConcurrency: {parallel.note}", f"maxFailures: {budget.note}"),
     )
 
 
@@ -118,6 +119,17 @@ def clamps(strategy: Strategy, assignment: Assignment, *, count: int) -> tuple[s
         for whose, concurrency, failures, of in asked
         for key, amount in (("maxConcurrency", concurrency), ("maxFailures", failures))
         if of and isinstance(amount, int) and amount > of
+    )
+
+
+def emptied(assignment: Assignment) -> tuple[str, ...]:
+    """Return a warning for each wave that is skipped because nothing in it needs a change."""
+    if not any(members for _, members in assignment.waves):
+        return ()
+    return tuple(
+        f"wave {rule.name}: skipped, nothing that it selects needs a change"
+        for rule, members in assignment.waves
+        if not members and (rule.selector is not None or rule.targets)
     )
 
 

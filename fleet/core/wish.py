@@ -49,7 +49,7 @@ def wish(desired: Desired, cluster: Cluster, found: Extension | None, offer: Cat
 
 def _version(desired: Desired, found: Extension | None, offer: Catalogue) -> Version | None:
     if desired.version == LATEST:
-        return offer.latest()
+        return _newest(found, offer)
     if desired.version is not None:
         wanted = versions.parse(desired.version)
         return offer.find(wanted) or wanted
@@ -57,3 +57,14 @@ def _version(desired: Desired, found: Extension | None, offer: Catalogue) -> Ver
         # Auto-upgrade can only be off for a version, so "none" alone means: stay where you are.
         return versions.parse_or_none(found.installed_version)
     return None
+
+
+def _newest(found: Extension | None, offer: Catalogue) -> Version | None:
+    """Return the latest version, or the installed one where that is newer still."""
+    latest = offer.latest()
+    current = versions.parse_or_none(found.installed_version or "") if found else None
+    if latest is None or current is None or not offer.has(current):
+        return latest
+    return max(
+        latest, current, key=lambda one: versions.key(one, order=offer.profile.version_order)
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 
-from fleet.model.events import TargetEvent
+from fleet.model.events import OperationEnded, TargetEvent
 from fleet.ports import Batch, OperationKey
 
 
@@ -31,6 +31,14 @@ class Outbox:
         """Leave *outcome* for the runner."""
         self._waiting.append(outcome)
         self._bell.set()
+
+    def withdraw(self, target: int) -> None:
+        """Take back what was said of *target*'s operation: a later look has the last word."""
+        self._waiting = [
+            one
+            for one in self._waiting
+            if one.event.target != target or not isinstance(one.event, OperationEnded)
+        ]
 
     def ring(self) -> None:
         """Wake the runner without an outcome."""

@@ -79,6 +79,7 @@ class Performer:
             self._follow(command)
             return
         self._poller.forget(command.target)
+        self._outbox.withdraw(command.target)
         self._calls.add(tasks.create_task(self._perform(command)))
 
     async def poll(self, tasks: asyncio.TaskGroup) -> None:
@@ -323,7 +324,9 @@ class Performer:
         )
         if isinstance(disposition, pacing.Fail):
             return self._failed(command, error.code, error.message)
-        reason = HoldReason.NOT_YET if isinstance(command, Prove) else disposition.reason
+        is_throttled = disposition.reason is HoldReason.THROTTLED
+        is_proof = isinstance(command, Prove) and not is_throttled
+        reason = HoldReason.NOT_YET if is_proof else disposition.reason
         return self._held(command, reason, disposition.wait, error.code, error.message)
 
     def _held(

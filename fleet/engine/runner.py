@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from fleet import log
-from fleet.core import fold, rollout
+from fleet.core import fold, rollout, targets
 from fleet.core.state import RunState
 from fleet.engine.clock import Clock
 from fleet.engine.outcomes import Outbox, Outcome, batch_of
@@ -147,6 +147,7 @@ class Runner:
         self._observe(batch.events, self._state)
 
     async def _record_outcomes(self, outcomes: list[Outcome]) -> None:
+        outcomes = [one for one in outcomes if self._fits(one.event)]
         if not outcomes:
             return
         await self._record(batch_of(outcomes))
@@ -158,6 +159,13 @@ class Runner:
                 at=self._clock.now(), actor=None, reason=reason, request_id=None, is_bug=True
             )
             await self._record(Batch(events=[pausing]))
+
+    def _fits(self, event: e.TargetEvent) -> bool:
+        """Keep out of the journal what could never be read back from it; that is a bug of ours."""
+        is_expected = targets.is_expected(self._state, event)
+        if not is_expected:
+            log.logger().error(log.Event.OUTCOME_DROPPED, target=event.target, kind=event.kind)
+        return is_expected
 
     def _erased(self, decision: rollout.Decision) -> Sequence[OperationKey]:
         """Erase every URL that is left when the run ends."""

@@ -120,6 +120,8 @@ class Target:
     from_version: str | None
     to_version: str | None
     steps: tuple[Step, ...] = ()
+    owned: Mapping[str, str] = dataclasses.field(default_factory=nothing)
+    """The settings that the plan file owns, as they shall be: watched for drift, and proved."""
     diff: tuple[Change, ...] = ()
     rollback: Rollback | None = None
     facts: Facts
@@ -154,6 +156,8 @@ class Limits:
     on_breach: OnBreach
     start_deadline: dt.timedelta
     progress_deadline: dt.timedelta
+    notes: tuple[str, ...] = ()
+    """How the numbers came about, such as ``maxFailures: 5% of 120 -> 6``."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from fleet.core.rollout import Decision
 from fleet.core.state import RunState
 from fleet.model import events as e
 from fleet.model.commands import Check, Command, Follow, Prove, Send
-from fleet.model.desired import FailureMode
+from fleet.model.desired import FailureMode, OnBreach
 from fleet.model.events import Finding, HoldReason, Result, RunStatus
 from fleet.model.plan import Plan
 from tests.rig import fleets
@@ -137,9 +137,10 @@ class Books:
         )
 
     def _forgive(self) -> None:
-        for level in self.reported:
-            self.failures[level] = 0
-        self.reported.clear()
+        if self.plan.head.limits.on_breach is OnBreach.PAUSE:
+            for level in self.reported:
+                self.failures[level] = 0
+            self.reported.clear()
         unknown = {
             target
             for target, said in self.said.items()

@@ -94,19 +94,27 @@ class Story:
 
 def told(recipe: Recipe, asked: Rollout, *, lives: Sequence[int] = ()) -> Story:
     """Run *asked* to its end; the n-th runner dies after ``lives[n]`` appends."""
-    return virtual.run(_told(World(recipe), asked, lives))
+    world, store = World(recipe), MemoryStore()
+    append_count, runner_count = virtual.run(play(store, world, asked, lives))
+    return Story(
+        state=history.load(store.read(runs.RUN)),
+        world=world,
+        append_count=append_count,
+        runner_count=runner_count,
+        events=tuple(event for _, event in store.read(runs.RUN).events()),
+    )
 
 
-async def _told(world: World, asked: Rollout, lives: Sequence[int]) -> Story:
-    store = MemoryStore()
+async def play(
+    store: MemoryStore, world: World, asked: Rollout, lives: Sequence[int]
+) -> tuple[int, int]:
+    """Run *asked* to its end; return how many appends and how many runners it took."""
     azure = SimulatedAzure(world, virtual.clock())
     plan = await runs.planned(asked, azure)
     append_count, number = 0, 0
     while True:
         life = lives[number] if number < len(lives) else 0
         number += 1
-        if number > 1 and history.load(store.read(runs.RUN)).status.is_terminal:
-            break
         async with store.hold(runs.RUN, actor=runs.ALICE, create=number == 1) as held:
             journal = MortalJournal(held, store, life=life)
             try:
@@ -116,13 +124,7 @@ async def _told(world: World, asked: Rollout, lives: Sequence[int]) -> Story:
                     runner = await runs.taken(journal, azure)
                 await runner.run()
             except KilledError:
-                continue
-            finally:
-                append_count += journal.append_count
-    return Story(
-        state=history.load(store.read(runs.RUN)),
-        world=world,
-        append_count=append_count,
-        runner_count=number,
-        events=tuple(event for _, event in store.read(runs.RUN).events()),
-    )
+                pass
+            append_count += journal.append_count
+        if history.load(store.read(runs.RUN)).status.is_terminal:
+            return append_count, number

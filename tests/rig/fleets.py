@@ -124,7 +124,8 @@ def target(
     n: int = 0, *, steps: tuple[Step, ...] = (PIN,), found: Extension | None = None, **changes: Any
 ) -> Target:
     """A target that upgrades the mesh, as found (1.1.1 where nothing else is said)."""
-    known = facts.facts_of(found or extension(), steps)
+    owned = {key: value for step in steps for key, value in (step.settings or {}).items()}
+    known = facts.facts_of(found or extension(), steps, owned=owned)
     defaults: dict[str, Any] = {
         "cluster_id": ClusterId(f"/c/{n}"),
         "cluster_name": f"c{n}",
@@ -137,6 +138,7 @@ def target(
         "from_version": "1.1.1",
         "to_version": "1.2.6",
         "steps": steps,
+        "owned": owned,
         "facts": known,
         "facts_digest": chain.digest(codec.to_json(known)),
     }

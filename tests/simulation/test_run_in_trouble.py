@@ -10,6 +10,7 @@ import pytest
 
 from fleet.core.state import RunState
 from fleet.engine import history, virtual
+from fleet.engine.outcomes import Outcome
 from fleet.engine.runner import Runner, Settings
 from fleet.errors import FencedError, JournalError
 from fleet.journal.memory import MemoryStore
@@ -436,3 +437,17 @@ def test_running_the_same_plan_file_again_finds_nothing_to_do() -> None:
         ).change_count
 
     assert virtual.run(again(), start_at=world.last_at + dt.timedelta(hours=1)) == 0
+
+
+def test_an_answer_that_nobody_waits_for_never_reaches_the_journal() -> None:
+    """It could not be folded, so a journal that held it could never be read again."""
+
+    def meddle(runner: Runner, events: Sequence[Event], state: RunState) -> None:
+        if any(isinstance(event, e.TargetFinished) for event in events) and state.last_at:
+            stray = e.StepProved(at=state.last_at, target=0, step=0, evidence={})
+            runner._outbox.put(Outcome(event=stray))
+
+    state, store = played(runs.world(**CALM), observe=meddle)
+
+    assert state.status_counts() == {"Succeeded": 8}
+    assert history.load(store.read(runs.RUN)).results == state.results

@@ -16,11 +16,11 @@ FOUND = extension(
 
 
 def test_nothing_there_is_a_fact() -> None:
-    assert facts.facts_of(None, (PIN,)) == Facts(is_present=False)
+    assert facts.facts_of(None, (PIN,), owned={}) == Facts(is_present=False)
 
 
 def test_facts_hold_what_a_decision_used_and_nothing_else() -> None:
-    assert facts.facts_of(FOUND, (OWNER, PIN)) == Facts(
+    assert facts.facts_of(FOUND, (OWNER, PIN), owned={"a": "1"}) == Facts(
         is_present=True,
         version="1.1.1",
         current_version="1.1.1",
@@ -34,7 +34,7 @@ def test_facts_hold_what_a_decision_used_and_nothing_else() -> None:
 def test_a_full_write_rests_on_the_whole_map() -> None:
     exact = Step(verb=Verb.PUT, settings={"a": "1"}, is_exact=True)
 
-    assert facts.facts_of(FOUND, (exact,)).settings == {"a": "0", "b": "2"}
+    assert facts.facts_of(FOUND, (exact,), owned={"a": "1"}).settings == {"a": "0", "b": "2"}
 
 
 @pytest.mark.parametrize(

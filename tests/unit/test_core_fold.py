@@ -13,7 +13,7 @@ from fleet.core.moves import Phase
 from fleet.core.state import RunState
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
-from fleet.model.desired import OnDrift, Unreachable
+from fleet.model.desired import OnBreach, OnDrift, Unreachable
 from fleet.model.events import Finding, HoldReason, Result
 from fleet.model.plan import Digest
 from tests.rig.fleets import (
@@ -196,7 +196,7 @@ def held(**changes: Any) -> Any:
     ("before", "reason", "phase"),
     [
         pytest.param(STARTED, HoldReason.BUSY, Phase.CHECKING, id="before a write"),
-        pytest.param(SENT, HoldReason.THROTTLED, Phase.CHECKING, id="a write that was refused"),
+        pytest.param(SENT, HoldReason.CONFLICT, Phase.CHECKING, id="a write that was refused"),
         pytest.param(
             [*SENT, event(e.StepLost)], HoldReason.BUSY, Phase.LOST, id="while looking it up"
         ),
@@ -279,14 +279,28 @@ def test_a_bug_frees_the_slot_and_resuming_takes_it_again(
     assert (active.phase, active.step_began_at) == (phase, later)
 
 
-def test_resuming_after_a_breach_counts_afresh() -> None:
+def test_a_throttled_target_is_left_alone_for_as_long_as_the_service_says() -> None:
+    """Even past a deadline: calling early restarts the service's wait."""
+    state = life(*SENT, held(reason=HoldReason.THROTTLED))
+
+    assert state.timers.moments() == {0: T0 + dt.timedelta(days=1)}
+
+
+@pytest.mark.parametrize(
+    ("on_breach", "is_forgiven"), [(OnBreach.PAUSE, True), (OnBreach.STOP, False)]
+)
+def test_resuming_forgives_a_breach_only_where_a_breach_means_pause(
+    on_breach: OnBreach, is_forgiven: bool
+) -> None:
     failed = [*STARTED, event(e.StepFailed), event(e.TargetFinished, result=Result.FAILED)]
     breaches = [event(e.BudgetBreached), event(e.BudgetBreached, level="run")]
 
-    state = life(*failed, *breaches, event(e.RunPausing), event(e.RunResumed))
+    limit = limits(on_breach=on_breach)
+    state = life(*failed, *breaches, event(e.RunPausing), event(e.RunResumed), run=limit)
 
-    assert (state.is_breached, state.forgiven) == (False, 1)
-    assert (state.waves[0].is_breached, state.waves[0].forgiven) == (False, 1)
+    expected = (False, 1) if is_forgiven else (True, 0)
+    assert (state.is_breached, state.forgiven) == expected
+    assert (state.waves[0].is_breached, state.waves[0].forgiven) == expected
 
 
 def test_only_failures_count_against_a_budget() -> None:
@@ -314,3 +328,14 @@ def test_only_failures_count_against_a_budget() -> None:
 
 def test_the_last_moment_is_the_last_events() -> None:
     assert life(*STARTED, event(e.StepChecked, at=T0 + seconds(7))).last_at == T0 + seconds(7)
+
+
+def test_nobody_is_late_because_no_runner_was_alive() -> None:
+    """A target for which nothing was sent starts its clock anew when a run is taken over."""
+    later = T0 + dt.timedelta(hours=8)
+
+    waiting = life(*STARTED, event(e.RunTaken, at=later))
+    lost = life(*SENT, event(e.RunTaken, at=later))
+
+    assert waiting.active[0].step_began_at == later
+    assert lost.active[0].step_began_at == T0

@@ -286,7 +286,7 @@ GUARDED = extension("1.2.6", protected_keys=("cert", "token"))
         ),
         pytest.param(desired(), [READ_ONLY], "its manager lets users read only", id="read only"),
         pytest.param(
-            desired(protected={"token": "TOKEN"}),
+            desired(protected={"token": "TOKEN", "key": "KEY"}),
             [GUARDED],
             "writing it would delete the protected settings cert: name them all",
             id="protected settings lost by naming some",
@@ -503,3 +503,36 @@ def test_an_operation_in_progress_is_waited_for() -> None:
     found = extension("1.2.3", provisioning_state=ProvisioningState.UPDATING)
 
     assert "an operation is in progress (Updating): waits for it" in judged(desired(), found).reason
+
+
+def test_what_needs_nothing_is_not_blocked_whatever_it_stands_on() -> None:
+    only_openshift = dataclasses.replace(MESH, distributions=("openshift",))
+
+    target = judged(desired(profile=only_openshift), extension("1.2.6"))
+
+    assert (target.action, target.reason) == (Action.NO_CHANGE, "as wished")
+
+
+def test_a_pin_to_a_version_that_never_existed_can_be_mended() -> None:
+    """Such an extension is Failed, and shows the version as current: nothing of it is there."""
+    broken = extension("1.2.99", provisioning_state=ProvisioningState.FAILED)
+
+    target = judged(desired(), broken)
+
+    assert target.action is Action.INSTALL
+    assert [(step.verb, step.version) for step in target.steps] == [(Verb.PUT, "1.2.6")]
+
+
+def test_latest_never_means_back() -> None:
+    target = judged(desired(version="latest"), extension("1.3.0-beta-1"))
+
+    assert target.action is Action.NO_CHANGE
+
+
+def test_a_protected_setting_that_is_there_is_not_sent_again() -> None:
+    guarded = extension("1.1.1", protected_keys=("cert", "token"))
+
+    target = judged(desired(protected={"token": "TOKEN"}), guarded)
+
+    assert target.action is Action.UPGRADE
+    assert [step.protected for step in target.steps] == [None]

@@ -207,7 +207,8 @@ def test_what_was_not_accepted_by_the_start_deadline_has_timed_out(before: list[
 
 
 def test_what_holds_up_a_start_is_named_at_the_deadline() -> None:
-    held = event(e.StepHeld, until=T0 + 99 * MINUTE, message="it is Updating")
+    until = T0 + 99 * MINUTE
+    held = event(e.StepHeld, reason=HoldReason.BUSY, until=until, message="it is Updating")
 
     (finished,) = rollout.decide(life(*STARTED, held), now=T0 + 30 * MINUTE).events
 
@@ -434,3 +435,14 @@ def test_a_run_that_stands_decides_nothing(before: list[e.Event]) -> None:
 
     assert (decision.is_idle, decision.wake_at) == (True, None)
     assert decision.reasons[0].startswith("the run is ")
+
+
+def test_a_pause_does_not_save_a_run_whose_budget_is_broken() -> None:
+    """With onBreach: stop, what is in flight finishes, and the run ends as Failed."""
+    state = breached()
+    settled(state)
+    folded([event(e.RunPausing), event(e.StepFailed, target=1)], state)
+
+    settled(state)
+
+    assert (state.status, state.waves[0].status) == (RunStatus.FAILED, WaveStatus.FAILED)

@@ -1,0 +1,322 @@
+"""How each event of a target changes the state: its phase, its slot, its timers.
+
+Part of the fold; :mod:`fleet.core.fold` is its door. Every handler asks
+:mod:`fleet.core.moves` before it changes anything.
+
+Errors:  :exc:`~fleet.errors.IllegalTransitionError`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fleet.core import moves
+from fleet.core.moves import TARGET_MOVES, Phase
+from fleet.core.state import Active, RunState
+from fleet.errors import IllegalTransitionError
+from fleet.model import events as e
+from fleet.model.desired import OnDrift, Unreachable
+from fleet.model.events import Finding, HoldReason, Result, RunStatus, TargetEvent, WaveStatus
+
+
+def is_expected(state: RunState, event: TargetEvent) -> bool:
+    """Tell whether *event* fits what its target waits for; asked before it is written down."""
+    active = state.active.get(event.target)
+    if active is None:
+        return event.target in state.operations and event.kind in TARGET_MOVES[Phase.ENDED]
+    return (
+        event.kind in TARGET_MOVES[active.phase]
+        and getattr(event, "step", active.step) == active.step
+        and getattr(event, "attempt", active.attempt) == active.attempt
+    )
+
+
+def _active(state: RunState, event: Any, to: Phase) -> Active:
+    """Return the target's record if *event* may lead it to *to*; nothing is changed yet."""
+    active = state.active.get(event.target)
+    if active is None:
+        phase = Phase.ENDED if event.target in state.results else Phase.PENDING
+        message = f"target {event.target}: {event.kind} while it is {phase}"
+        raise IllegalTransitionError(message)
+    what = f"target {event.target}"
+    moves.require(moves.TARGET_MOVES, state=active.phase, kind=event.kind, to=to, what=what)
+    if getattr(event, "step", active.step) != active.step:
+        message = f"{what}: {event.kind} of step {event.step} during step {active.step}"
+        raise IllegalTransitionError(message)
+    return active
+
+
+def _put(state: RunState, target: int, active: Active, to: Phase) -> None:
+    """Move a target that nobody works on any more to its next phase."""
+    active.phase = to
+    active.held = None
+    state.timers.cancel(target)
+    state.agenda[target] = None
+
+
+def _target_started(state: RunState, event: e.TargetStarted) -> None:
+    wave = state.waves[state.current] if state.current < len(state.waves) else None
+    is_open = wave is not None and wave.status is WaveStatus.RUNNING and not wave.is_breached
+    if not is_open or state.status is not RunStatus.RUNNING or state.is_breached:
+        message = f"target {event.target}: nothing may start now"
+        raise IllegalTransitionError(message)
+    if wave is None or event.target != wave.cursor or wave.cursor == wave.end:
+        message = f"target {event.target}: it is not its turn"
+        raise IllegalTransitionError(message)
+    wave.cursor += 1
+    wave.in_flight += 1
+    state.in_flight += 1
+    state.active[event.target] = Active(
+        phase=Phase.CHECKING, wave=state.current, started_at=event.at, step_began_at=event.at
+    )
+    state.agenda[event.target] = None
+
+
+def _checked(state: RunState, event: e.StepChecked) -> None:
+    active = _active(state, event, _after_check(state, event))
+    active.mark_before = event.mark
+    active.message = event.detail
+    # Only a reading that is terminal is journaled: whatever was out before has ended.
+    state.operations.pop(event.target, None)
+    if event.finding is Finding.DONE:
+        active.has_written = active.has_written or active.attempt > 0
+        _advance(state, event.target, active, at=event.at)
+        return
+    active.ending = _ending_of(state, event)
+    _put(state, event.target, active, Phase.ENDING if active.ending else Phase.READY)
+
+
+def _after_check(state: RunState, event: e.StepChecked) -> Phase:
+    match event.finding:
+        case Finding.PROCEED:
+            return Phase.READY
+        case Finding.DONE:
+            return _after_step(state, event)
+        case Finding.BUSY:
+            message = f"target {event.target}: an operation in progress is a hold, not a finding"
+            raise IllegalTransitionError(message)
+        case _:
+            return Phase.ENDING
+
+
+def _after_step(state: RunState, event: e.StepChecked | e.StepProved) -> Phase:
+    # NB: a target that is not active may not be in the plan either; what it leads to is refused.
+    is_known = event.target in state.active
+    is_last = is_known and event.step + 1 == len(state.targets[event.target].steps)
+    return Phase.ENDING if is_last else Phase.CHECKING
+
+
+def _ending_of(state: RunState, event: e.StepChecked) -> tuple[Result, str] | None:
+    """Return how a finding ends the target, if it does."""
+    plan, detail = state.plan, event.detail
+    match event.finding:
+        case Finding.DRIFTED:
+            is_skipped = plan.on_drift is OnDrift.SKIP
+            return (Result.SKIPPED if is_skipped else Result.DRIFTED), detail
+        case Finding.UNREACHABLE:
+            is_failed = plan.unreachable is Unreachable.FAIL
+            return (Result.FAILED if is_failed else Result.DEFERRED), detail
+        case Finding.CLUSTER_MISSING | Finding.FAILED:
+            return Result.FAILED, detail
+        case _:
+            return None
+
+
+def _advance(state: RunState, target: int, active: Active, *, at: dt.datetime) -> None:
+    """Go to the next step, or to the end."""
+    if active.step + 1 < len(state.targets[target].steps):
+        active.step += 1
+        active.step_began_at = at
+        active.attempt = active.held_count = 0
+        active.mark_before = active.mark_accepted = active.deadline = active.error = None
+        _put(state, target, active, Phase.CHECKING)
+        return
+    active.ending = (Result.SUCCEEDED if active.has_written else Result.NO_OP), active.message
+    _put(state, target, active, Phase.ENDING)
+
+
+def _intended(state: RunState, event: e.StepIntended) -> None:
+    active = _active(state, event, Phase.WRITING)
+    if event.attempt != active.attempt + 1:
+        message = f"target {event.target}: attempt {event.attempt} follows {active.attempt}"
+        raise IllegalTransitionError(message)
+    active.attempt = event.attempt
+    _put(state, event.target, active, Phase.WRITING)
+
+
+def _accepted(state: RunState, event: e.StepAccepted) -> None:
+    has_operation = event.operation_sha256 is not None
+    active = _active(state, event, Phase.FOLLOWING if has_operation else Phase.PROVING)
+    _require_attempt(active, event)
+    active.has_written = True
+    active.error, active.message = None, ""
+    active.mark_accepted = event.mark
+    active.has_operation = has_operation
+    active.deadline = event.at + state.plan.limits.progress_deadline
+    active.held_count = 0
+    _put(state, event.target, active, Phase.FOLLOWING if has_operation else Phase.PROVING)
+    if has_operation:
+        state.operations[event.target] = event.step
+        state.timers.set(event.target, active.deadline)
+
+
+def _require_attempt(active: Active, event: e.StepAccepted | e.StepLost) -> None:
+    if event.attempt != active.attempt:
+        message = f"target {event.target}: {event.kind} of attempt {event.attempt} during attempt"
+        raise IllegalTransitionError(f"{message} {active.attempt}")
+
+
+def _lost(state: RunState, event: e.StepLost) -> None:
+    active = _active(state, event, Phase.LOST)
+    _require_attempt(active, event)
+    active.message = event.message
+    _put(state, event.target, active, Phase.LOST)
+
+
+def _held(state: RunState, event: e.StepHeld) -> None:
+    if _is_leftover(state, event.target):
+        _forget_operation(state, event.target)
+        return
+    to = _after_hold(state, event)
+    active = _active(state, event, to)
+    active.message = event.message
+    active.held_count += 1
+    if to is Phase.ENDING:
+        is_lost = active.phase is Phase.LOST
+        what = "whether the write took effect was not seen" if is_lost else "not proved"
+        active.ending = (Result.TIMED_OUT, f"{what} in time: {event.message}")
+        _put(state, event.target, active, to)
+        return
+    if event.reason is HoldReason.CONFLICT:
+        state.operations.pop(event.target, None)
+    active.phase, active.held = to, event.reason
+    state.agenda.pop(event.target, None)
+    state.timers.set(event.target, _capped(state, active, event.until))
+
+
+def _after_hold(state: RunState, event: e.StepHeld) -> Phase:
+    active = state.active.get(event.target)
+    if active is None:
+        return Phase.CHECKING
+    if active.phase is Phase.LOST:
+        start_by = active.step_began_at + state.plan.limits.start_deadline
+        return Phase.ENDING if event.at >= start_by else Phase.LOST
+    is_late = active.deadline is not None and event.at >= active.deadline
+    if active.phase in (Phase.FOLLOWING, Phase.PROVING) and event.reason in _PROOF_WAITS:
+        return Phase.ENDING if is_late else active.phase
+    if active.phase is Phase.WRITING or (
+        active.phase is Phase.FOLLOWING and event.reason is HoldReason.CONFLICT
+    ):
+        return Phase.CHECKING
+    return active.phase
+
+
+_PROOF_WAITS = (HoldReason.NOT_YET, HoldReason.THROTTLED)
+
+
+def _capped(state: RunState, active: Active, until: dt.datetime) -> dt.datetime:
+    """Wake no later than the deadline that applies."""
+    if active.held is HoldReason.THROTTLED:
+        return until  # calling early restarts the service's wait
+    if active.phase in (Phase.FOLLOWING, Phase.PROVING):
+        return min(until, active.deadline) if active.deadline else until
+    return min(until, active.step_began_at + state.plan.limits.start_deadline)
+
+
+def _operation_ended(state: RunState, event: e.OperationEnded) -> None:
+    if _is_leftover(state, event.target):
+        _forget_operation(state, event.target)
+        return
+    active = _active(state, event, Phase.PROVING)
+    active.error, active.message = event.error, event.error or ""
+    state.operations.pop(event.target, None)
+    _put(state, event.target, active, Phase.PROVING)
+
+
+def _is_leftover(state: RunState, target: int) -> bool:
+    """Whether the target has ended, and its operation was not seen to."""
+    return target in state.results and target in state.operations
+
+
+def _forget_operation(state: RunState, target: int) -> None:
+    del state.operations[target]
+    state.agenda.pop(target, None)
+
+
+def _proved(state: RunState, event: e.StepProved) -> None:
+    active = _active(state, event, _after_step(state, event))
+    state.operations.pop(event.target, None)
+    active.message = ""
+    _advance(state, event.target, active, at=event.at)
+
+
+def _failed(state: RunState, event: e.StepFailed) -> None:
+    active = _active(state, event, Phase.ENDING)
+    state.operations.pop(event.target, None)
+    active.message = event.message
+    active.ending = (Result.FAILED, event.message)
+    _put(state, event.target, active, Phase.ENDING)
+
+
+def _unknown(state: RunState, event: e.StepUnknown) -> None:
+    if _is_leftover(state, event.target):
+        _forget_operation(state, event.target)
+        return
+    active = _active(state, event, Phase.UNKNOWN)
+    active.message = event.message
+    _put(state, event.target, active, Phase.UNKNOWN)
+    state.agenda.pop(event.target)
+    state.unknown.add(event.target)
+    _free_slot(state, active)
+
+
+def _target_finished(state: RunState, event: e.TargetFinished) -> None:
+    active = _active(state, event, Phase.ENDED)
+    _require_ending(active, event)
+    wave = state.waves[active.wave]
+    del state.active[event.target]
+    state.timers.cancel(event.target)
+    state.agenda.pop(event.target, None)
+    _free_slot(state, active)
+    state.results[event.target] = event.result
+    state.counts[event.result] += 1
+    if event.result is not Result.SUCCEEDED:
+        state.details[event.target] = event.detail
+    if event.result is Result.SUCCEEDED:
+        wave.success_count += 1
+        wave.last_success_at = event.at
+    if event.result.is_failure:
+        wave.failures += 1
+        state.failures += 1
+    if event.target in state.operations:
+        state.agenda[event.target] = None
+
+
+def _require_ending(active: Active, event: e.TargetFinished) -> None:
+    """A target ends as its steps ended it, or early: by a deadline, or skipped by a stop."""
+    early = (Result.TIMED_OUT, Result.SKIPPED)
+    if event.result not in ((active.ending[0],) if active.ending else early):
+        message = f"target {event.target}: {event.result} is not what its steps came to"
+        raise IllegalTransitionError(message)
+
+
+def _free_slot(state: RunState, active: Active) -> None:
+    state.in_flight -= 1
+    state.waves[active.wave].in_flight -= 1
+
+
+HANDLERS: Mapping[type, Callable[[RunState, Any], None]] = {
+    e.TargetStarted: _target_started,
+    e.StepChecked: _checked,
+    e.StepIntended: _intended,
+    e.StepAccepted: _accepted,
+    e.StepLost: _lost,
+    e.StepHeld: _held,
+    e.OperationEnded: _operation_ended,
+    e.StepProved: _proved,
+    e.StepFailed: _failed,
+    e.StepUnknown: _unknown,
+    e.TargetFinished: _target_finished,
+}
