@@ -266,7 +266,7 @@ def measure(*, quick: bool) -> list[Row]:
     times, scale = (1, 10) if quick else (3, 1)
     fleet, large, small = 10_000 // scale, 100_000 // scale, 1_000 // scale
     planned = repeated(plan_fleet, times, fleet)
-    ran = repeated(carry_out, times, fleet, 200)
+    ran = repeated(carry_out, times, fleet, 1_000)
     held = repeated(memory_in_flight, times, 1_000 // scale)
     low, high = repeated(decide_and_apply, times, small), repeated(decide_and_apply, times, large)
     ratio = tuple(h / s for h, s in zip(high["us_per_event"], low["us_per_event"], strict=True))

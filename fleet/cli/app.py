@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
+import functools
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +17,10 @@ from rich.text import Text
 import fleet
 from fleet import log
 from fleet.cli import context, inspecting, planning, running, steering
-from fleet.cli.context import Context
-from fleet.errors import FleetError, InvariantError
-from fleet.model.redaction import Redactor
+from fleet.cli.context import DISCRETION, Context
+from fleet.errors import FleetError, InputError, InvariantError
+from fleet.spec.document import SpecError
+from fleet.ui import output
 
 app = typer.Typer(
     name="fleet",
@@ -55,7 +60,10 @@ def _main(
         str, typer.Option("--log-format", envvar="FLEET_LOG_FORMAT", help="text or json.")
     ] = "text",
     version: Annotated[  # noqa: ARG001 - acts through its callback
-        bool, typer.Option("--version", callback=_print_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
     if log_level not in ("debug", "info", "warning", "error"):
@@ -64,40 +72,109 @@ def _main(
     if log_format not in ("text", "json"):
         message = f"{log_format!r} is no log format: text or json"
         raise typer.BadParameter(message, param_hint="--log-format")
-    log.configure(level=log_level, is_json=log_format == "json", scrub=Redactor(()).text)
+    log.configure(
+        level=log_level,
+        is_json=log_format == "json",
+        scrub=DISCRETION.text,
+        stream=output.errors(),
+    )
     ctx.obj = Context(state_dir=state_dir or context.default_state_dir())
 
 
+def _to_a_reader(command: Callable[..., None]) -> Callable[..., None]:
+    """Return *command*, ending well where its reader has had enough, as after ``| head``."""
+
+    @functools.wraps(command)
+    def heard(*args: object, **kwargs: object) -> None:
+        try:
+            command(*args, **kwargs)
+        except BrokenPipeError:
+            output.hang_up(sys.stdout)
+            raise typer.Exit from None
+        except OSError as error:
+            # Files and journals say themselves what is wrong with them: this is the output.
+            if error.filename is not None or error.errno not in _FULL:
+                raise
+            output.hang_up(sys.stdout)
+            raise _unwritable(error) from None
+
+    return heard
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 for _group in (planning, running, steering, inspecting):
     for _command in _group.COMMANDS:
-        app.command()(_command)
+        app.command()(_to_a_reader(_command))
 
 
 def main() -> None:
     """Run the command line; every error ends in its class's exit status."""
+    status = _flushed(_ended())
+    sys.exit(status)
+
+
+def _ended() -> int:
     try:
-        app()
+        app(prog_name="fleet")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
     except FleetError as error:
-        _show(error)
-        sys.exit(error.exit_status)
-    except BrokenPipeError:
-        # Whoever read our output has had enough, as `head` does.
-        sys.stderr.close()
-        sys.exit(0)
+        return _told(error)
     except KeyboardInterrupt:
-        context.errors().print("interrupted")
-        sys.exit(130)
+        return 130
     except Exception:  # noqa: BLE001 - the outermost edge: what gets here is a bug of ours
-        bug = InvariantError(hint="Please report it with the text above; the journal is intact.")
-        sys.stderr.write(Redactor(()).text(traceback.format_exc()))
-        _show(bug)
-        sys.exit(bug.exit_status)
+        output.errors().write(DISCRETION.text(traceback.format_exc()))
+        return _told(InvariantError(hint=_REPORT_IT))
+    return 0
+
+
+_REPORT_IT = "Please report it with the text above; the journal is intact."
+
+
+def _flushed(status: int) -> int:
+    """Return *status*, or what to exit with where the output does not reach its reader."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        output.hang_up(sys.stdout)
+    except OSError as error:
+        output.hang_up(sys.stdout)
+        return status or _told(_unwritable(error))
+    return status
+
+
+def _unwritable(error: OSError) -> InputError:
+    message = f"the output cannot be written: {(error.strerror or str(error)).lower()}"
+    return InputError(message, hint="Send it where there is room.")
+
+
+def _told(error: FleetError) -> int:
+    _show(error)
+    return error.exit_status
 
 
 def _show(error: FleetError) -> None:
     console = context.errors()
-    clean = Redactor(()).text
-    console.print(Text(f"error {error.code}: {clean(error.message)}"), soft_wrap=True)
+    console.print(Text(f"error {error.code}: {_clean(error)}"), soft_wrap=True)
     if error.hint:
         console.print()
-        console.print(Text(f"hint: {clean(error.hint)}"), soft_wrap=True)
+        console.print(Text(f"hint: {DISCRETION.text(error.hint)}"), soft_wrap=True)
+
+
+def _clean(error: FleetError) -> str:
+    clean = DISCRETION.text
+    if not isinstance(error, SpecError):
+        return clean(error.message)
+    # NB: a path may end in "token", and the words that explain it would be taken for its value.
+    told = [
+        str(
+            dataclasses.replace(
+                problem,
+                message=clean(problem.message),
+                hint=None if problem.hint is None else clean(problem.hint),
+            )
+        )
+        for problem in error.problems
+    ]
+    return "\n".join([*told, *error.message.splitlines()[len(told) :]])

@@ -7,15 +7,36 @@ import getpass
 import importlib.metadata
 import os
 import socket
-import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
 
 from fleet.engine import clock
+from fleet.errors import InputError
 from fleet.journal.sqlite import SqliteStore
 from fleet.model.events import Actor
+from fleet.model.redaction import Redactor
 from fleet.ui import output
+
+
+class Discretion:
+    """Takes secrets out of what is said: what looks like one, and those this process was given."""
+
+    def __init__(self) -> None:
+        self._redactor = Redactor()
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Keep *secrets* back from now on."""
+        self._redactor = Redactor(secrets)
+
+    def text(self, text: str) -> str:
+        """Return *text* without secrets."""
+        return self._redactor.text(text)
+
+
+DISCRETION = Discretion()
+"""One for the process, as its streams are: what an error quotes is known to nobody before."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +48,9 @@ class Context:
     @property
     def store(self) -> SqliteStore:
         """All runs of this state directory."""
+        if self.state_dir.exists() and not self.state_dir.is_dir():
+            message = f"the state directory {self.state_dir} is no directory"
+            raise InputError(message, hint="Name another: --state-dir, or FLEET_STATE_DIR.")
         return SqliteStore(self.state_dir, now=clock.wall)
 
 
@@ -43,7 +67,7 @@ def actor() -> Actor:
 
 def errors() -> Console:
     """Return the console on stderr: progress, questions and errors."""
-    return output.console(sys.stderr)
+    return output.console(output.errors())
 
 
 def tzdata_version() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -15,18 +16,20 @@ from rich.text import Text
 
 from fleet.cli import context, options
 from fleet.cli.context import Context
-from fleet.cli.running import exit_status
+from fleet.cli.ending import exit_status
 from fleet.core import chain
 from fleet.core.state import RunState
 from fleet.engine import history
 from fleet.engine.history import Tail
 from fleet.errors import FleetError, InputError, TamperedError
-from fleet.model import events
+from fleet.model import codec, events
 from fleet.ports import JournalReader, StoredRecord
 from fleet.ui import eventlines, live, output, statusview
-from fleet.ui.output import Format, Table
+from fleet.ui.output import Format
+from fleet.ui.tables import Table
 
 _LOOK_EVERY_S = 0.5
+_ANCHOR = re.compile(r"([1-9]\d{0,17}):([0-9a-fA-F]{64})")
 
 
 class LogFormat(enum.StrEnum):
@@ -50,27 +53,35 @@ def status(
     with _reader(ctx, run) as reader:
         state, holder = history.load(reader), reader.holder()
     if form in (Format.JSON, Format.YAML):
-        output.print_document(statusview.document(state, holder=holder), form=form)
-        return
-    tables = [statusview.waves(state)] if form is Format.TABLE else []
-    tables.append(statusview.targets(state, only_trouble=is_failed_only))
-    if form is Format.NAME:
-        output.print_names([row[0] for row in tables[-1].rows])
-        return
-    if form is Format.TABLE:
+        found = statusview.document(state, holder=holder, only_trouble=is_failed_only)
+        output.print_document(found, form=form)
+    elif form is Format.TABLE:
         _print_head(state, f"{holder.name}@{holder.host} pid {holder.pid}" if holder else None)
-    output.print_tables(tables, form=form)
+        tables = [statusview.waves(state), statusview.targets(state, only_trouble=is_failed_only)]
+        output.print_tables(tables, form=form)
+    else:
+        table = statusview.rows(state, only_trouble=is_failed_only)
+        if form is Format.NAME:
+            output.print_names([row[0] for row in table.rows])
+        else:
+            output.print_tables([table], form=form)
 
 
 def watch(ctx: typer.Context, run: options.RunName) -> None:
     """Follow a run until it ends; exit as it does."""
-    with _reader(ctx, run) as reader, live.view(context.errors()) as view:
-        tail = Tail(reader)
+    with (
+        _reader(ctx, run) as reader,
+        live.view(context.errors(), clean=context.DISCRETION.text) as view,
+    ):
+        tail, was_alive = Tail(reader), True
         while True:
-            found = list(tail.catch_up())
-            view.show(found, tail.state)
+            is_alive = reader.holder() is not None
+            view.show(list(tail.catch_up()), tail.state)
             if tail.state.status.is_terminal:
                 break
+            if was_alive and not is_alive:
+                _say_nobody(run)
+            was_alive = is_alive
             time.sleep(_LOOK_EVERY_S)
     raise typer.Exit(exit_status(tail.state))
 
@@ -94,7 +105,7 @@ def log(
         for event, record in _with_records(tail, reader):
             if target is not None and wanted is None:
                 wanted = _number_of(tail.state, target)
-            if target is not None and getattr(event, "target", None) != wanted:
+            if target is not None and (wanted is None or getattr(event, "target", None) != wanted):
                 continue
             if is_json:
                 sys.stdout.write(_json_line(record, event, tail.state))
@@ -108,15 +119,18 @@ def runs(
     """List all runs, newest first."""
     form = options.chosen(form, as_json=as_json)
     found: Context = ctx.obj
-    rows = [_run_row(found, run) for run in found.store.runs()]
-    header = ("runId", "status", "plan", "startedAt", "targets", "runner")
+    names = found.store.runs()
     if form is Format.NAME:
-        output.print_names([row[0] for row in rows])
-    elif form in (Format.JSON, Format.YAML):
-        documents = [dict(zip(header, row, strict=True)) for row in rows]
+        output.print_names(names)
+        return
+    documents = [_run_document(found, run) for run in names]
+    if form in (Format.JSON, Format.YAML):
         output.print_document(documents, form=form)
-    else:
-        output.print_tables([Table(header=header, rows=rows)], form=form)
+        return
+    header = ("runId", "status", "plan", "startedAt", "targets", "runner")
+    rows = [_run_row(document) for document in documents]
+    numbers = frozenset({"targets"})
+    output.print_tables([Table(header=header, rows=rows, numbers=numbers)], form=form)
 
 
 def verify(
@@ -156,6 +170,9 @@ def verify(
     if form in (Format.JSON, Format.YAML):
         output.print_document(document, form=form)
         return
+    if form is not Format.TABLE:
+        _print_flat(document, form=form)
+        return
     whole = (
         f"ends with {state.status}"
         if state.status.is_terminal
@@ -176,11 +193,25 @@ def _reader(ctx: typer.Context, run: str) -> Iterator[JournalReader]:
         yield reader
 
 
+def _say_nobody(run: str) -> None:
+    text = f"no runner is alive: fleet run --run-id {run} carries on"
+    context.errors().print(Text(text), soft_wrap=True)
+
+
+def _print_flat(document: dict[str, Any], *, form: Format) -> None:
+    """Print one document as CSV or Markdown, or by its name."""
+    if form is Format.NAME:
+        output.print_names([document["runId"]])
+        return
+    row = [output.word(value) for value in document.values()]
+    output.print_tables([Table(header=tuple(document), rows=[row])], form=form)
+
+
 def _print_head(state: RunState, runner: str | None) -> None:
     on = output.console()
-    on.print(Text(statusview.headline(state), style="bold"), soft_wrap=True)
+    output.say(statusview.headline(state), on=on, style="bold")
     for reason in statusview.reasons(state):
-        on.print(Text(reason), soft_wrap=True)
+        output.say(reason, on=on)
     if not state.status.is_terminal:
         on.print(Text(f"runner: {runner or 'none is alive'}"), soft_wrap=True)
     on.print()
@@ -216,38 +247,52 @@ def _number_of(state: RunState, name: str) -> int | None:
     raise InputError(message, hint="`fleet status RUN` lists the targets.")
 
 
-def _run_row(found: Context, run: str) -> tuple[str, ...]:
+def _run_document(found: Context, run: str) -> dict[str, Any]:
+    """Return a run in a line's worth of values; its keys are part of what is published."""
+    empty = dict.fromkeys(("plan", "planDigest", "startedAt", "targets", "runner", "problem"))
     try:
         with contextlib.closing(found.store.read(run)) as reader:
             state, holder = history.load(reader), reader.holder()
     except FleetError as error:
-        return run, "Unreadable", error.message, "-", "-", "-"
+        return {"runId": run, "status": "Unreadable", **empty, "problem": error.message}
     header = state.header
     if header is None:
-        return run, "Empty", "-", "-", "-", "-"
+        return {"runId": run, "status": "Empty", **empty}
+    return {
+        "runId": run,
+        "status": state.status.value,
+        "plan": header.plan.name,
+        "planDigest": header.plan_digest,
+        "startedAt": codec.utc_text(header.at),
+        "targets": state.change_count,
+        "runner": codec.to_json(holder) if holder else None,
+        "problem": None,
+    }
+
+
+def _run_row(document: dict[str, Any]) -> tuple[str, ...]:
+    started, runner = document["startedAt"], document["runner"]
     return (
-        run,
-        state.status.value,
-        header.plan.name,
-        f"{header.at:%Y-%m-%d %H:%M:%S}Z",
-        str(state.change_count),
-        f"{holder.name}@{holder.host} pid {holder.pid}" if holder else "-",
+        document["runId"],
+        document["status"],
+        document["plan"] or document["problem"] or "-",
+        f"{started[:19].replace('T', ' ')}Z" if started else "-",
+        "-" if document["targets"] is None else str(document["targets"]),
+        f"{runner['name']}@{runner['host']} pid {runner['pid']}" if runner else "-",
     )
 
 
 def _anchor(text: str) -> tuple[int, bytes]:
-    count, _, digest = text.partition(":")
-    try:
-        found = int(count), bytes.fromhex(digest)
-    except ValueError:
-        message = f"{text!r} is no anchor such as 42:9f86d0..."
-        raise InputError(message, hint="`fleet verify` prints one.") from None
-    return found
+    match = _ANCHOR.fullmatch(text)
+    if match is None:
+        message = f"{text!r} is no anchor: a count from 1 up, and 64 hexadecimal digits"
+        raise InputError(message, hint="`fleet verify` prints one: COUNT:HASH, on its last line.")
+    return int(match[1]), bytes.fromhex(match[2])
 
 
 def _require_anchor(reader: JournalReader, wanted: tuple[int, bytes]) -> None:
     count, link = wanted
-    record = next(reader.records(after=count - 1), None) if count > 0 else None
+    record = next(iter(reader.records(after=count - 1)), None)
     if record is None or record.seq != count or record.link != link:
         message = f"the journal does not hold the record that the anchor names as number {count}"
         raise TamperedError(message, hint="It was cut or rewritten after the anchor was taken.")

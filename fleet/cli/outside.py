@@ -29,6 +29,8 @@ class Outside:
     service: Service
     clock: Clock
     origin: Origin
+    is_virtual: bool
+    """Whether time is virtual: then it does not wait for other processes."""
 
 
 Work = Callable[[Outside], Coroutine[Any, Any, T]]
@@ -45,9 +47,7 @@ def require_world(world: Path | None, *, state: RunState | None = None) -> Path:
     raise InputError(message, hint="Name one: --world FILE, or FLEET_WORLD; see plans/worlds.")
 
 
-def run(
-    work: Work[T], *, world: Path, state_dir: Path, not_before: dt.datetime | None = None
-) -> T:
+def run(work: Work[T], *, world: Path, state_dir: Path, not_before: dt.datetime | None = None) -> T:
     """Open *world*, and run *work* on the event loop that its time wants.
 
     Args:
@@ -87,4 +87,8 @@ def _origin(world: Path) -> Origin:
 
 async def _on(found: OpenWorld, base_at: dt.datetime, origin: Origin, work: Work[T]) -> T:
     shared = virtual.clock() if found.is_virtual else clock.scaled(base_at, found.time_scale)
-    return await work(Outside(service=found.azure(shared), clock=shared, origin=origin))
+    return await work(
+        Outside(
+            service=found.azure(shared), clock=shared, origin=origin, is_virtual=found.is_virtual
+        )
+    )

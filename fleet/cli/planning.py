@@ -20,7 +20,8 @@ from fleet.model.cluster import Cluster, Extension
 from fleet.model.plan import Plan
 from fleet.spec import planfile, schemas
 from fleet.ui import output, planview
-from fleet.ui.output import Format, Table
+from fleet.ui.output import Format
+from fleet.ui.tables import Table
 
 EXIT_CHANGES = 10
 
@@ -72,7 +73,8 @@ def discover(
     elif form in (Format.JSON, Format.YAML):
         output.print_document([codec.to_json(cluster) for cluster in clusters], form=form)
     else:
-        output.print_tables([_cluster_table(clusters, wanted)], form=form)
+        table = _cluster_table(clusters, wanted, has_ids=form is not Format.TABLE)
+        output.print_tables([table], form=form)
 
 
 def plan(
@@ -129,20 +131,24 @@ def print_plan(made: Plan, *, form: Format) -> None:
 
 def print_summary(made: Plan, *, on: Any, has_clusters: bool) -> None:
     """Print what a person reads before saying yes."""
-    on.print(Text(planview.headline(made), style="bold"), soft_wrap=True)
-    on.print(Text(planview.subline(made)), soft_wrap=True)
+    output.say(planview.headline(made), on=on, style="bold")
+    output.say(planview.subline(made), on=on)
     for warning in made.head.warnings:
-        on.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
-    on.print()
+        output.say(f"warning: {warning}", on=on, style="yellow")
     if made.head.waves:
+        on.print()
         output.print_tables([planview.waves(made)], form=Format.TABLE, on=on)
-        on.print(Text("Changes", style="bold"))
+        for line in planview.resolutions(made):
+            output.say(line, on=on)
+        on.print()
+        output.say("Changes", on=on, style="bold")
         for line in planview.changes(made):
-            on.print(Text(line), soft_wrap=True)
-    if made.change_count < len(made.targets):
-        output.print_tables([planview.left_out(made)], form=Format.TABLE, on=on)
-    if has_clusters:
-        output.print_tables([planview.targets(made)], form=Format.TABLE, on=on)
+            output.say(line, on=on)
+    tables = [planview.left_out(made)] if made.change_count < len(made.targets) else []
+    tables += [planview.targets(made)] if has_clusters else []
+    for table in tables:
+        on.print()
+        output.print_tables([table], form=Format.TABLE, on=on)
 
 
 def _save(made: Plan, path: Path) -> None:
@@ -158,30 +164,38 @@ def _save(made: Plan, path: Path) -> None:
         raise InputError(message) from error
 
 
-def _cluster_table(clusters: list[Cluster], wanted: str) -> Table:
+def _cluster_table(clusters: list[Cluster], wanted: str, *, has_ids: bool) -> Table:
+    header = ("cluster", *_FACTS)
+    rows = [(cluster.name, *_facts(cluster, wanted)) for cluster in clusters]
+    if not has_ids:
+        spare = ("kubernetes", "extension", "location", "distribution")
+        return Table(header=header, rows=rows, spare=spare)
+    ids = [cluster.id for cluster in clusters]
     return Table(
-        header=(
-            "cluster",
-            "location",
-            "distribution",
-            "kubernetes",
-            "connectivity",
-            "extension",
-            "version",
-            "auto-upgrade",
-            "state",
-        ),
-        rows=[
-            (
-                cluster.name,
-                cluster.location,
-                cluster.distribution,
-                cluster.kubernetes_version or "-",
-                cluster.connectivity.value,
-                *_extension_cells(_instance(cluster, wanted)),
-            )
-            for cluster in clusters
-        ],
+        header=("clusterId", *header),
+        rows=[(found, *row) for found, row in zip(ids, rows, strict=True)],
+    )
+
+
+_FACTS = (
+    "location",
+    "distribution",
+    "kubernetes",
+    "connectivity",
+    "extension",
+    "version",
+    "autoUpgrade",
+    "state",
+)
+
+
+def _facts(cluster: Cluster, wanted: str) -> tuple[str, ...]:
+    return (
+        cluster.location,
+        cluster.distribution,
+        cluster.kubernetes_version or "-",
+        cluster.connectivity.value,
+        *_extension_cells(_instance(cluster, wanted)),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import orjson
 
+from fleet.cli.context import DISCRETION
 from fleet.cli.outside import Outside
 from fleet.core import planner, saved
 from fleet.engine import requests
@@ -50,6 +51,7 @@ def read_saved(path: Path) -> Plan:
 async def plan_of(source: Source, outside: Outside) -> Plan:
     """Return the plan of *source*: as saved, or computed from what discovery returns now."""
     if source.plan is not None:
+        _refuse_secrets(source.plan)
         return source.plan
     rollout = source.rollout
     if rollout is None:
@@ -70,7 +72,9 @@ def vault(targets: Iterable[Target]) -> Mapping[str, str]:
     if absent:
         message = f"protected settings are to come from {', '.join(absent)}, which is not set"
         raise InputError(message, hint="Set the environment variable for this process only.")
-    return {name: os.environ[name] for name in names}
+    found = {name: os.environ[name] for name in names}
+    DISCRETION.learn(found.values())
+    return found
 
 
 def _saved(path: Path) -> Plan | None:

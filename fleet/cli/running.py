@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import gc
 import secrets
 import signal
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +16,7 @@ import typer
 from rich.text import Text
 
 import fleet
-from fleet.cli import context, options, outside, planning, plans
+from fleet.cli import consent, context, ending, options, outside, planning, plans
 from fleet.cli.context import Context
 from fleet.cli.outside import Outside
 from fleet.cli.plans import Source
@@ -25,20 +25,12 @@ from fleet.engine import clock, history, opening
 from fleet.engine.opening import Opening
 from fleet.engine.runner import Runner, Settings
 from fleet.errors import InputError, InvariantError, RefusedError
-from fleet.model.events import RunStatus
+from fleet.model.events import Event
 from fleet.model.plan import Action, Plan, RunId
 from fleet.model.redaction import Redactor
 from fleet.ports import Journal
 from fleet.ui import live, output, statusview
 from fleet.ui.output import Format
-
-EXIT_WAITING = 6
-_EXITS: Mapping[RunStatus, int] = {
-    RunStatus.SUCCEEDED: 0,
-    RunStatus.SUCCEEDED_WITH_FAILURES: 1,
-    RunStatus.FAILED: 1,
-    RunStatus.STOPPED: 7,
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,17 +80,29 @@ def run(
         settings=Settings(waits_when_paused=not is_impatient),
         is_agreed=is_agreed,
     )
-    is_known = order.run_id is not None and order.run_id in order.context.store.runs()
-    state = _taken_over(order) if is_known else _begun(order)
+    form = options.chosen(form, as_json=as_json)
+    state = _taken_over(order) if _exists(order) else _begun(order, form)
     if state is not None:
-        _report(state, options.chosen(form, as_json=as_json))
-        raise typer.Exit(exit_status(state))
+        # Whether anybody reads the report or not, the run ended as it did.
+        with output.best_effort():
+            ending.report(state, form)
+        ending.say_what_next(state)
+        raise typer.Exit(ending.exit_status(state))
+
+
+def _exists(order: Order) -> bool:
+    """Tell whether the run was begun: a journal without a record is a beginning cut short."""
+    store, run_id = order.context.store, order.run_id
+    if run_id is None or run_id not in store.runs():
+        return False
+    with contextlib.closing(store.read(run_id)) as reader:
+        return next(iter(reader.records()), None) is not None
 
 
 # --- a new run ---------------------------------------------------------------------------
 
 
-def _begun(order: Order) -> RunState | None:
+def _begun(order: Order, form: Format) -> RunState | None:
     """Plan, ask, and run; ``None`` where there is nothing to do."""
     source = order.source
     if source is None:
@@ -110,20 +114,26 @@ def _begun(order: Order) -> RunState | None:
         plan = await plans.plan_of(source, found)
         planning.print_summary(plan, on=context.errors(), has_clusters=False)
         if not plan.change_count:
-            _nothing_to_do(plan)
+            _nothing_to_do(plan, form)
             return None
         vault = plans.vault(plan.targets)
         header = _header(order, source, plan, found)
-        store = order.context.store
+        store, run_id = order.context.store, header.run_id
         values = tuple(vault.values())
-        async with store.hold(
-            header.run_id, actor=header.actor, secrets=values, create=True
-        ) as journal:
+        is_new = run_id not in store.runs()
+        async with store.hold(run_id, actor=header.actor, secrets=values, create=is_new) as journal:
+            _require_empty(journal, run_id)
             state = await opening.begin(journal, plan, header, now=found.clock.now())
             return await _carried_on(order, journal, state, found, vault)
 
     world = outside.require_world(order.world)
     return outside.run(work, world=world, state_dir=order.context.state_dir)
+
+
+def _require_empty(journal: Journal, run_id: RunId) -> None:
+    if next(iter(journal.records()), None) is not None:
+        message = f"run {run_id} was begun by another process meanwhile"
+        raise RefusedError(message, hint=f"Carry it on with: fleet run --run-id {run_id}")
 
 
 def _header(order: Order, source: Source, plan: Plan, found: Outside) -> Opening:
@@ -135,7 +145,7 @@ def _header(order: Order, source: Source, plan: Plan, found: Outside) -> Opening
         release=fleet.__version__,
         tzdata_version=context.tzdata_version(),
         plan_text=source.text,
-        consent=_consent(plan, run_id, is_agreed=order.is_agreed),
+        consent=consent.given(plan, run_id, is_agreed=order.is_agreed),
     )
 
 
@@ -144,28 +154,15 @@ def _new_id(plan: Plan) -> RunId:
     return RunId(f"{name[:60]}-{clock.wall():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
 
 
-def _consent(plan: Plan, run_id: RunId, *, is_agreed: bool) -> str:
-    """Get somebody's yes, and return how it was given."""
-    if is_agreed:
-        return "--yes"
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        message = "nobody can be asked here, and nobody said yes"
-        raise RefusedError(message, hint="Run it on a terminal, or add --yes.")
-    question = f"Change {plan.change_count} clusters, as run {run_id}? Only 'yes' is taken: "
-    context.errors().print(Text(question), end="")
-    if sys.stdin.readline().strip() != "yes":
-        message = "the answer was not yes; nothing was changed"
-        raise RefusedError(message)
-    return "prompt"
-
-
-def _nothing_to_do(plan: Plan) -> None:
+def _nothing_to_do(plan: Plan, form: Format) -> None:
     """Say so; success, unless somebody's hand is needed first."""
     blocked = sum(target.action is Action.BLOCKED for target in plan.targets)
     if blocked:
         message = f"nothing can be done: {blocked} of {len(plan.targets)} clusters are blocked"
         raise RefusedError(message, hint="The plan above says why, and whose move it is.")
     context.errors().print(Text("No changes: nothing to do."))
+    if form in (Format.JSON, Format.YAML):
+        output.print_document(statusview.no_run(plan), form=form)
 
 
 # --- a run that exists -------------------------------------------------------------------
@@ -228,23 +225,44 @@ async def _carried_on(
 ) -> RunState:
     console = context.errors()
     console.print(Text(f"run {state.header.run_id if state.header else ''}"), soft_wrap=True)
-    with live.view(console) as view:
+    with live.view(console, clean=context.DISCRETION.text) as view:
+
+        def observe(events: Sequence[Event], state: RunState) -> None:
+            view.show(events, state)
+            if state.has_bug:  # nothing to wait for: somebody has to look at it first
+                runner.settle_for_pause()
+
         runner = Runner(
             journal=journal,
             state=state,
             service=found.service,
             clock=found.clock,
             vault=vault,
-            settings=order.settings,
-            observe=view.show,
+            settings=_settings(order, found),
+            observe=observe,
         )
+        # The plan and what it was made from live as long as the run: a sixth of a large run's CPU
+        # went into the garbage collector looking at them again and again.
+        gc.freeze()
         with _signals(runner):
-            return await runner.run()
+            ended = await runner.run()
+    # What is told is what is kept: an error may have quoted a secret, and the journal has it not.
+    return history.load(journal) if vault else ended
+
+
+def _settings(order: Order, found: Outside) -> Settings:
+    if not found.is_virtual:
+        return order.settings
+    # Virtual time does not wait for what other processes may still ask.
+    return dataclasses.replace(order.settings, inbox_every_s=None, waits_when_paused=False)
 
 
 @contextlib.contextmanager
 def _signals(runner: Runner) -> Iterator[None]:
-    """Let Ctrl-C pause, then stop, then leave; SIGTERM leaves at once and the run goes on later."""
+    """Let Ctrl-C pause, then stop, then leave.
+
+    SIGTERM leaves at once, and so does a terminal that goes away: the run goes on later.
+    """
     loop = asyncio.get_running_loop()
     presses = iter(("pause", "stop"))
 
@@ -256,51 +274,17 @@ def _signals(runner: Runner) -> Iterator[None]:
             runner.settle_for_pause()
             runner.ask(kind, actor=context.actor(), reason="Ctrl-C")
 
+    leaving = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup asks for
+        leaving.append(signal.SIGHUP)
     loop.add_signal_handler(signal.SIGINT, interrupted)
-    loop.add_signal_handler(signal.SIGTERM, runner.leave)
+    for one in leaving:
+        loop.add_signal_handler(one, runner.leave)
     try:
         yield
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
-        loop.remove_signal_handler(signal.SIGTERM)
-
-
-def _report(state: RunState, form: Format) -> None:
-    if form is Format.NAME:
-        output.print_names([state.header.run_id if state.header else ""])
-        return
-    if form in (Format.JSON, Format.YAML):
-        output.print_document(statusview.document(state, holder=None), form=form)
-        return
-    tables = [statusview.waves(state)]
-    trouble = statusview.targets(state, only_trouble=True)
-    if trouble.rows:
-        tables.append(trouble)
-    on = output.console()
-    if form is Format.TABLE:
-        on.print(Text(statusview.headline(state), style="bold"), soft_wrap=True)
-        for reason in statusview.reasons(state):
-            on.print(Text(reason), soft_wrap=True)
-    output.print_tables(tables, form=form, on=on)
-    _say_what_next(state)
-
-
-def _say_what_next(state: RunState) -> None:
-    run_id = state.header.run_id if state.header else ""
-    console = context.errors()
-    if state.status is RunStatus.PAUSED:
-        text = f"hint: fleet resume {run_id}, then fleet run --run-id {run_id} carries on."
-        console.print(Text(text), soft_wrap=True)
-    elif not state.status.is_terminal:
-        text = f"hint: fleet run --run-id {run_id} carries on."
-        console.print(Text(text), soft_wrap=True)
-
-
-def exit_status(state: RunState) -> int:
-    """Return what a run that stands like this exits with."""
-    if state.has_bug:
-        return InvariantError.exit_status
-    return _EXITS.get(state.status, EXIT_WAITING)
+        for one in (signal.SIGINT, *leaving):
+            loop.remove_signal_handler(one)
 
 
 COMMANDS = (run,)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import uuid
 
 import typer
@@ -17,12 +18,12 @@ from fleet.cli import context, options, outside
 from fleet.cli.context import Context
 from fleet.core import fold, rollout
 from fleet.core.state import RunState
-from fleet.engine import clock, history
+from fleet.engine import clock
 from fleet.engine.history import Tail
-from fleet.errors import HeldError, RefusedError
+from fleet.errors import HeldError, InputError, RefusedError
 from fleet.model import events as e
 from fleet.model.events import Event
-from fleet.ports import Batch, Journal, JournalReader, Request
+from fleet.ports import Batch, Journal, Request
 from fleet.ui import eventlines
 
 _PATIENCE_S = 20
@@ -60,6 +61,17 @@ def stop(
     _steer(ctx.obj, run, "stop", reason, request_id)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What came of a request."""
+
+    event: Event | None
+    """``None`` where the run was over: a finished journal is not written to any more."""
+    state: RunState
+    is_live: bool
+    """Whether a runner is there to act on it."""
+
+
 def _steer(found: Context, run: str, kind: str, reason: str, request_id: str | None) -> None:
     request = Request(
         id=request_id or str(uuid.uuid4()),
@@ -68,15 +80,19 @@ def _steer(found: Context, run: str, kind: str, reason: str, request_id: str | N
         reason=reason or f"{kind} asked for",
         at=clock.wall(),
     )
-    event, state, is_live = asyncio.run(_answered(found, run, request))
-    line = eventlines.line(event, state, is_full=True) or event.kind
-    context.errors().print(Text(line), soft_wrap=True)
-    if isinstance(event, e.RequestRefused) and not _is_so_already(kind, state):
-        message = f"{kind} refused: {event.reason}"
-        raise RefusedError(message)
-    if not is_live and not state.status.is_terminal:
+    answer = asyncio.run(_answered(found, run, request))
+    state, say = answer.state, context.errors()
+    if isinstance(answer.event, e.RequestRefused | None):
+        if not _is_so_already(kind, state):
+            message = f"run {run} is {state.status}: there is nothing to {kind}"
+            raise RefusedError(message)
+        say.print(Text(f"run {run} is {state.status} already"), soft_wrap=True)
+    else:
+        line = eventlines.line(answer.event, state, is_full=True) or answer.event.kind
+        say.print(Text(line), soft_wrap=True)
+    if not answer.is_live and not state.status.is_terminal:
         text = f"no runner is alive: fleet run --run-id {run} carries on"
-        context.errors().print(Text(text), soft_wrap=True)
+        say.print(Text(text), soft_wrap=True)
 
 
 def _is_so_already(kind: str, state: RunState) -> bool:
@@ -90,26 +106,39 @@ def _is_so_already(kind: str, state: RunState) -> bool:
     return state.status in wanted[kind]
 
 
-async def _answered(found: Context, run: str, request: Request) -> tuple[Event, RunState, bool]:
-    """Return the event that answers *request*, the run after it, and whether a runner lives."""
-    store = found.store
+async def _answered(found: Context, run: str, request: Request) -> _Answer:
+    """Have *request* answered: by the runner where one lives, else here."""
+    store, is_asked = found.store, False
     with contextlib.closing(store.read(run)) as reader:
-        earlier = _answer_in(Tail(reader), request.id)
-    if earlier is not None:
-        return *earlier, False
-    try:
-        async with store.hold(run, actor=request.actor) as journal:
-            return *await _answer_here(journal, request, found), False
-    except HeldError:
-        store.ask(run, request)
-        with contextlib.closing(store.read(run)) as reader:
-            return *await _answer_there(reader, request.id), True
+        tail = Tail(reader)
+        for _ in range(round(_PATIENCE_S / _LOOK_EVERY_S)):
+            event = _answer_in(tail, request)
+            is_live = reader.holder() is not None
+            if event is not None or tail.state.status.is_terminal:
+                return _Answer(event=event, state=tail.state, is_live=is_live)
+            if not is_live:
+                with contextlib.suppress(HeldError):  # somebody was faster
+                    return await _answered_here(found, run, request)
+            if not is_asked:
+                store.ask(run, request)
+                is_asked = True
+            await asyncio.sleep(_LOOK_EVERY_S)
+    message = f"the runner has not answered within {_PATIENCE_S} s"
+    hint = "The request is kept, and is answered by whoever carries the run on next."
+    raise RefusedError(message, hint=hint)
 
 
-async def _answer_here(
-    journal: Journal, request: Request, found: Context
-) -> tuple[Event, RunState]:
-    state = history.load(journal)
+async def _answered_here(found: Context, run: str, request: Request) -> _Answer:
+    """Hold the run for as long as it takes to write the answer down."""
+    async with found.store.hold(run, actor=request.actor) as journal:
+        tail = Tail(journal)
+        event, state = _answer_in(tail, request), tail.state
+        if event is None and not state.status.is_terminal:
+            event = await _answer(journal, request, state, found)
+        return _Answer(event=event, state=state, is_live=False)
+
+
+async def _answer(journal: Journal, request: Request, state: RunState, found: Context) -> Event:
     now = outside.moment(state, state_dir=found.state_dir)
     answer = rollout.answer(
         state,
@@ -125,39 +154,42 @@ async def _answer_here(
         if decision.commands or not all(isinstance(one, _QUIET) for one in decision.events):
             break
         await _append(journal, state, list(decision.events))
-    return answer, state
+    return answer
 
 
 _QUIET = (e.RunPaused, e.RunFinished, e.BudgetBreached)
 
 
 async def _append(journal: Journal, state: RunState, found: list[Event]) -> None:
-    await journal.append(Batch(events=found))
+    # Folded first: what cannot follow must never reach the journal, where it would stay. Should
+    # the append fail, this state is thrown away with the process.
     for event in found:
         fold.apply(state, event)
+    await journal.append(Batch(events=found))
 
 
-async def _answer_there(reader: JournalReader, request_id: str) -> tuple[Event, RunState]:
-    tail = Tail(reader)
-    try:
-        async with asyncio.timeout(_PATIENCE_S):
-            while True:
-                answer = _answer_in(tail, request_id)
-                if answer is not None:
-                    return answer
-                await asyncio.sleep(_LOOK_EVERY_S)
-    except TimeoutError:
-        message = f"the runner has not answered within {_PATIENCE_S} s"
-        hint = "The request is kept, and is answered by whoever carries the run on next."
-        raise RefusedError(message, hint=hint) from None
-
-
-def _answer_in(tail: Tail, request_id: str) -> tuple[Event, RunState] | None:
+def _answer_in(tail: Tail, request: Request) -> Event | None:
+    """Return what answered *request*, by anybody, and fold everything on the way."""
     found = None
     for event in tail.catch_up():
-        if getattr(event, "request_id", None) == request_id:
+        if getattr(event, "request_id", None) == request.id:
             found = event
-    return (found, tail.state) if found is not None else None
+    if found is not None and (asked := _asked_by(found)) != request.kind:
+        message = f"the request id {request.id} was used before, to {asked} this run"
+        raise InputError(message, hint="Use another id for another request.")
+    return found
+
+
+def _asked_by(event: Event) -> str:
+    match event:
+        case e.RequestRefused():
+            return event.asked
+        case e.RunPausing():
+            return "pause"
+        case e.RunResumed():
+            return "resume"
+        case _:
+            return "stop"
 
 
 COMMANDS = (pause, resume, stop)

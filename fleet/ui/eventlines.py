@@ -44,6 +44,10 @@ def _what(event: Event, state: RunState) -> str:
     return tell(event, state) if tell else event.kind
 
 
+def _aside(detail: str) -> str:
+    return f" ({detail})" if detail else ""
+
+
 def _created(event: e.RunCreated, _: RunState) -> str:
     return (
         f"run {event.run_id} created by {event.actor.name}@{event.actor.host}, fleet "
@@ -88,7 +92,7 @@ _TOLD: Mapping[type, Callable[[Any, RunState], str]] = {
     e.WaveSoaking: lambda v, _: f"soaking until {v.until:%Y-%m-%d %H:%M:%S}Z",
     e.WaveClosed: lambda v, _: f"closed: {v.status}",
     e.TargetStarted: lambda _v, _: "started",
-    e.StepChecked: lambda v, _: f"step {v.step + 1} checked: {v.finding} {v.detail}".rstrip(),
+    e.StepChecked: lambda v, _: f"step {v.step + 1} checked: {v.finding}{_aside(v.detail)}",
     e.StepIntended: lambda v, _: (
         f"step {v.step + 1} attempt {v.attempt}: {v.verb.upper()} leaves, "
         f"correlation {v.correlation_id}"

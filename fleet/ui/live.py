@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from rich.console import Console, Group
@@ -14,9 +14,12 @@ from rich.text import Text
 
 from fleet.core.state import RunState
 from fleet.model.events import Event
-from fleet.ui import eventlines, statusview
+from fleet.ui import eventlines, output, statusview
 
 _REFRESH_PER_S = 8
+
+
+Clean = Callable[[str], str]
 
 
 class View(Protocol):
@@ -29,41 +32,43 @@ class View(Protocol):
 class Lines:
     """One line for each event worth telling."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, clean: Clean) -> None:
         self._console = console
+        self._clean = clean
 
     def show(self, events: Sequence[Event], state: RunState) -> None:
         """Print what is worth telling."""
         for event in events:
             line = eventlines.line(event, state, is_full=False)
             if line is not None:
-                self._console.print(Text(line), soft_wrap=True)
+                output.say(self._clean(line), on=self._console)
 
 
 class Moving:
     """The waves as bars, with the lines above them."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, clean: Clean) -> None:
         self._live = live
-        self._lines = Lines(live.console)
+        self._lines = Lines(live.console, clean)
+        self._clean = clean
 
     def show(self, events: Sequence[Event], state: RunState) -> None:
         """Print what is worth telling, and redraw the bars at the next refresh."""
         self._lines.show(events, state)
-        self._live.update(_picture(state))
+        self._live.update(_picture(state, self._clean))
 
 
 @contextlib.contextmanager
-def view(console: Console) -> Iterator[View]:
-    """Return the view that fits *console*."""
+def view(console: Console, *, clean: Clean) -> Iterator[View]:
+    """Return the view that fits *console*; *clean* takes secrets out of what is shown."""
     if not console.is_terminal:
-        yield Lines(console)
+        yield Lines(console, clean)
         return
     with Live(console=console, refresh_per_second=_REFRESH_PER_S, transient=True) as live:
-        yield Moving(live)
+        yield Moving(live, clean)
 
 
-def _picture(state: RunState) -> Group:
+def _picture(state: RunState, clean: Clean) -> Group:
     bars = Table.grid(padding=(0, 2))
     for wave, planned in zip(state.waves, state.plan.waves, strict=True):
         count = wave.end - wave.first
@@ -76,4 +81,4 @@ def _picture(state: RunState) -> Group:
             f"{wave.failures} failed" if wave.failures else "",
         )
     why = "; ".join(statusview.reasons(state))
-    return Group(Text(statusview.headline(state), style="bold"), bars, Text(why))
+    return Group(Text(statusview.headline(state), style="bold"), bars, Text(clean(why)))

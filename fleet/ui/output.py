@@ -6,23 +6,25 @@ Units:   a terminal's width in columns; where there is none, ``COLUMNS``, else e
 
 from __future__ import annotations
 
-import csv
-import dataclasses
+import contextlib
 import enum
 import io
 import os
 import sys
-from collections.abc import Sequence
-from typing import Any, TextIO
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any, TextIO, cast
 
 import orjson
-from rich import box
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 from ruamel.yaml import YAML
 
+from fleet.ui import tables
+from fleet.ui.tables import Table
+
 _WIDE = 160
+_NARROW = 20
 
 
 class Format(enum.StrEnum):
@@ -36,34 +38,99 @@ class Format(enum.StrEnum):
     NAME = "name"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """Rows under a header."""
+class Unfailing:
+    """A stream that may lose its reader: what is said there must never end what is being done."""
 
-    title: str = ""
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    numbers: frozenset[str] = frozenset()
-    """Columns to align right."""
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write *text*, if there is anybody to read it."""
+        try:
+            return self._stream.write(text)
+        except OSError:
+            hang_up(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        """Send what was written, if there is anybody to read it."""
+        try:
+            self._stream.flush()
+        except OSError:
+            hang_up(self._stream)
+
+
+def errors() -> TextIO:
+    """Return stderr, for progress and logs."""
+    return cast("TextIO", Unfailing(sys.stderr))
+
+
+@contextlib.contextmanager
+def best_effort() -> Iterator[None]:
+    """Print on stdout what may as well be lost."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError:
+        hang_up(sys.stdout)
+
+
+def hang_up(stream: TextIO) -> None:
+    """Send what is still written to *stream* nowhere: its reader is gone, or its disk is full."""
+    # NB: without this the interpreter tries to flush it at the end, and exits 120.
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the caller: the base class ends the process, with a run's exit status."""
+        raise BrokenPipeError
 
 
 def console(stream: TextIO | None = None) -> Console:
     """Return a console on *stream* (stdout): colour on a terminal only, never under NO_COLOR."""
     out = stream or sys.stdout
-    width = None if out.isatty() else int(os.environ.get("COLUMNS") or _WIDE)
-    return Console(file=out, width=width, highlight=False, soft_wrap=False, emoji=False)
+    width = None if out.isatty() else _asked_width()
+    return _Console(file=out, width=width, highlight=False, soft_wrap=False, emoji=False)
 
 
-def print_tables(tables: Sequence[Table], *, form: Format, on: Console | None = None) -> None:
-    """Print *tables* as text, Markdown or CSV."""
+def _asked_width() -> int:
+    asked = os.environ.get("COLUMNS", "")
+    return max(int(asked), _NARROW) if asked.isascii() and asked.isdigit() else _WIDE
+
+
+def say(text: str, *, on: Console, style: str = "") -> None:
+    """Print a line of prose: wrapped between words on a terminal, one line everywhere else."""
+    lines = [text]
+    if on.is_terminal and len(text) > on.width:
+        indent = " " * (len(text) - len(text.lstrip()) + 4)
+        lines = textwrap.wrap(
+            text,
+            on.width,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    for line in lines:
+        on.print(Text(line, style=style), soft_wrap=True)
+
+
+def print_tables(found: Sequence[Table], *, form: Format, on: Console | None = None) -> None:
+    """Print *found* as text, Markdown or CSV."""
     target = on or console()
-    for number, table in enumerate(tables):
+    for number, table in enumerate(found):
         if form is Format.CSV:
-            target.file.write(_csv(table))
+            target.file.write(tables.comma_separated(table))
         elif form is Format.MD:
-            target.file.write(("\n" if number else "") + _markdown(table))
+            target.file.write(("\n" if number else "") + tables.markdown(table))
         else:
-            _print_rich(table, target, is_first=number == 0)
+            tables.print_text(table, target, is_first=number == 0)
 
 
 def print_document(document: Any, *, form: Format) -> None:
@@ -75,6 +142,11 @@ def print_document(document: Any, *, form: Format) -> None:
 def print_names(names: Sequence[str]) -> None:
     """Print one name a line."""
     sys.stdout.write("".join(f"{name}\n" for name in names))
+
+
+def word(value: Any) -> str:
+    """Return a JSON value as it stands in a cell."""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def json_text(document: Any) -> str:
@@ -89,52 +161,4 @@ def yaml_text(document: Any) -> str:
     yaml.width = _WIDE
     out = io.StringIO()
     yaml.dump(document, out)
-    return out.getvalue()
-
-
-def _print_rich(table: Table, on: Console, *, is_first: bool) -> None:
-    if not is_first:
-        on.print()
-    if table.title:
-        on.print(Text(table.title, style="bold"))
-    shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for name in table.header:
-        is_number = name in table.numbers
-        shown.add_column(
-            name.upper(),
-            justify="right" if is_number else "left",
-            no_wrap=is_number,
-            overflow="fold",
-        )
-    for row in table.rows:
-        shown.add_row(*(Text(cell, style=_style(cell)) for cell in row))
-    on.print(shown)
-
-
-def _style(cell: str) -> str:
-    """Colour what a person looks for; the word says the same."""
-    if cell in ("Failed", "TimedOut", "blocked", "Unknown"):
-        return "red"
-    if cell in ("Drifted", "Deferred", "Paused", "Stopped", "SucceededWithFailures"):
-        return "yellow"
-    return "green" if cell == "Succeeded" else ""
-
-
-def _markdown(table: Table) -> str:
-    lines = [f"**{table.title}**", ""] if table.title else []
-    lines += [_md_row(table.header)]
-    lines += [_md_row(["---:" if one in table.numbers else "---" for one in table.header])]
-    lines += [_md_row([cell.replace("|", "\\|") for cell in row]) for row in table.rows]
-    return "\n".join(lines) + "\n"
-
-
-def _md_row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _csv(table: Table) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.header)
-    writer.writerows(table.rows)
     return out.getvalue()

@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from fleet.model.plan import Action, Plan, Target, Wave
-from fleet.ui.output import Table
+from fleet.ui.tables import Table
 
 _NAMES_SHOWN = 6
 _DIGEST_SHOWN = len("sha256:") + 12
@@ -36,10 +36,15 @@ def waves(plan: Plan) -> Table:
     """Return one row a wave, every number resolved."""
     return Table(
         title="Waves",
-        header=("wave", "targets", "at once", "max failures", "worst case", "soak", "how resolved"),
+        header=("wave", "targets", "at once", "max failures", "worst case", "soak"),
         rows=[_wave_row(wave) for wave in plan.head.waves],
         numbers=frozenset({"targets", "at once", "max failures", "worst case"}),
     )
+
+
+def resolutions(plan: Plan) -> list[str]:
+    """Return how every number of every wave came about."""
+    return [f"{wave.name}: {'; '.join(wave.notes)}" for wave in plan.head.waves if wave.notes]
 
 
 def changes(plan: Plan) -> list[str]:
@@ -50,10 +55,10 @@ def changes(plan: Plan) -> list[str]:
             groups.setdefault(_group_key(target), []).append(target)
     lines = []
     for (action, diff, steps, note), members in groups.items():
-        lines += [f"{action}  {len(members)}: {names_of(members)}"]
+        lines += ["", f"{action} {len(members)}: {names_of(members)}"]
         lines += [f"    {line}" for line in (*diff.splitlines(), *steps.splitlines())]
-        lines += [f"    rollback: {note}", ""]
-    return lines
+        lines += [f"    rollback: {note}"]
+    return lines[1:]
 
 
 def left_out(plan: Plan) -> Table:
@@ -91,6 +96,7 @@ def targets(plan: Plan) -> Table:
             for target in plan.targets
         ],
         numbers=frozenset({"steps"}),
+        spare=("steps",),
     )
 
 
@@ -164,7 +170,6 @@ def _wave_row(wave: Wave) -> tuple[str, ...]:
         str(wave.max_failures),
         str(wave.worst_case_failures),
         span_text(wave.soak),
-        "; ".join(wave.notes),
     )
 
 

@@ -9,8 +9,9 @@ from fleet.core import rollout
 from fleet.core.moves import Phase
 from fleet.core.state import Active, RunState
 from fleet.model import codec
-from fleet.model.events import Actor, Result
-from fleet.ui.output import Table
+from fleet.model.events import Actor, Result, RunStatus
+from fleet.model.plan import Plan
+from fleet.ui.tables import Table
 
 _RESULT_ORDER = (
     Result.FAILED,
@@ -81,10 +82,22 @@ def targets(state: RunState, *, only_trouble: bool) -> Table:
             )
             for target in _targets(state, only_trouble=only_trouble)
         ],
+        spare=("from", "to", "wave"),
     )
 
 
-def document(state: RunState, *, holder: Actor | None) -> dict[str, Any]:
+def rows(state: RunState, *, only_trouble: bool) -> Table:
+    """Return one row a target with everything, for CSV and Markdown."""
+    header = ("clusterId", "clusterName", "status", "wave", "from", "to", "detail")
+    found = _targets(state, only_trouble=only_trouble)
+    return Table(
+        header=header, rows=[tuple(target[key] or "" for key in header) for target in found]
+    )
+
+
+def document(
+    state: RunState, *, holder: Actor | None, only_trouble: bool = False
+) -> dict[str, Any]:
     """Return the run as JSON values; its keys are part of what is published."""
     header = state.header
     return {
@@ -112,7 +125,27 @@ def document(state: RunState, *, holder: Actor | None) -> dict[str, Any]:
             }
             for wave, planned in zip(state.waves, state.plan.waves if header else (), strict=True)
         ],
-        "targets": list(_targets(state, only_trouble=False)),
+        "targets": list(_targets(state, only_trouble=only_trouble)),
+    }
+
+
+def no_run(plan: Plan) -> dict[str, Any]:
+    """Return :func:`document` for a plan that needed no run."""
+    return {
+        "apiVersion": "fleet/v1",
+        "kind": "RunStatus",
+        "runId": None,
+        "name": plan.head.name,
+        "planDigest": plan.digest,
+        "status": RunStatus.SUCCEEDED.value,
+        "isTerminal": True,
+        "reasons": ["no changes: nothing to do"],
+        "startedAt": None,
+        "lastEventAt": None,
+        "runner": None,
+        "counts": {},
+        "waves": [],
+        "targets": [],
     }
 
 

@@ -36,9 +36,8 @@ def environment(given: Mapping[str, str | Path]) -> dict[str, str]:
     return {
         **kept,
         "PYTHONPATH": str(ROOT),
-        # A warning is an error here too, and no test writes beside the source.
+        # A warning is an error here too.
         "PYTHONWARNINGS": "error",
-        "PYTHONDONTWRITEBYTECODE": "1",
         **{name: str(value) for name, value in given.items()},
     }
 
@@ -67,11 +66,12 @@ class Ended:
 
 
 class Living:
-    """A command that may still be running."""
+    """A command that may still be running; what it says goes to files, to be read meanwhile."""
 
-    def __init__(self, process: subprocess.Popen[str], args: tuple[str, ...]) -> None:
+    def __init__(self, process: subprocess.Popen[str], args: tuple[str, ...], said: Path) -> None:
         self.process = process
         self._args = args
+        self._out, self._err = _streams(said)
 
     @property
     def pid(self) -> int:
@@ -81,6 +81,16 @@ class Living:
     def is_alive(self) -> bool:
         return self.process.poll() is None
 
+    @property
+    def stderr(self) -> str:
+        """What it has said so far."""
+        return self._err.read_text()
+
+    def wait_for(self, text: str, *, count: int = 1) -> None:
+        """Wait until it has said *text* on stderr, as often as *count*."""
+        until(lambda: self.stderr.count(text) >= count or not self.is_alive, what=repr(text))
+        assert self.stderr.count(text) >= count, f"ended without {text!r}:\n{self.stderr}"
+
     def send(self, signum: signal.Signals) -> None:
         """Send a signal; to nobody, where it has ended already."""
         self.process.send_signal(signum)
@@ -88,13 +98,19 @@ class Living:
     def end(self, *, limit_s: float = LIMIT_S) -> Ended:
         """Wait for the end."""
         try:
-            out, err = self.process.communicate(timeout=limit_s)
+            status = self.process.wait(limit_s)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            out, err = self.process.communicate()
+            self.process.wait()
             told = f"fleet {' '.join(self._args)} was still running after {limit_s} s"
-            raise AssertionError(f"{told}\n--- stdout\n{out}\n--- stderr\n{err}") from None
-        return Ended(args=self._args, status=self.process.returncode, stdout=out, stderr=err)
+            raise AssertionError(f"{told}\n--- stderr\n{self.stderr}") from None
+        return Ended(
+            args=self._args, status=status, stdout=self._out.read_text(), stderr=self.stderr
+        )
+
+
+def _streams(said: Path) -> tuple[Path, Path]:
+    return said.with_suffix(".out"), said.with_suffix(".err")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,17 +144,21 @@ class Shell:
             entry: What Python runs.
         """
         told = tuple(str(arg) for arg in args)
-        process = subprocess.Popen(
-            [sys.executable, *entry, *told],
-            cwd=self.root,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=before,  # noqa: PLW1509 - no threads here
-        )
-        return Living(process, told)
+        said = self.root / ".said" / f"{len(list(self.root.glob('.said/*')))}"
+        said.parent.mkdir(exist_ok=True)
+        out, err = _streams(said)
+        with out.open("w") as stdout, err.open("w") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, *entry, *told],
+                cwd=self.root,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                text=True,
+                preexec_fn=before,  # noqa: PLW1509 - no threads here
+            )
+        return Living(process, told, said)
 
     def __call__(
         self, *args: str | Path, before: Hook | None = None, entry: Sequence[str] = ("-m", "fleet")
@@ -146,7 +166,19 @@ class Shell:
         """Run a command to its end."""
         return self.start(*args, before=before, entry=entry).end()
 
-    def _environment(self) -> dict[str, str]:
+    def many(self, *told: Sequence[str | Path]) -> list[Ended]:
+        """Run many short commands one after another in one process: what they share is Python."""
+        args = [[str(arg) for arg in one] for one in told]
+        script = commands_file(self.root / ".said" / "many.json", args)
+        found = self(str(script), entry=("-c", _MANY)).must(0).json
+        return [
+            Ended(args=tuple(one), status=status, stdout=out, stderr=err)
+            for one, (status, out, err) in zip(args, found, strict=True)
+        ]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """All that a command typed here knows of the machine."""
         given: dict[str, str | Path] = {"FLEET_STATE_DIR": self.state_dir, **self.extra}
         if self.world is not None:
             given.setdefault("FLEET_WORLD", self.world)
@@ -162,8 +194,7 @@ def living(shell: Shell, *args: str | Path, before: Hook | None = None) -> Itera
     finally:
         if found.is_alive:
             found.process.kill()
-        with contextlib.suppress(ValueError):  # read to the end already
-            found.process.communicate()
+        found.process.wait()
 
 
 def until(holds: Callable[[], bool], *, what: str, limit_s: float = LIMIT_S) -> None:
@@ -172,6 +203,29 @@ def until(holds: Callable[[], bool], *, what: str, limit_s: float = LIMIT_S) -> 
     while not holds():
         assert time.monotonic() < deadline, f"not within {limit_s} s: {what}"
         time.sleep(0.02)  # another process lives in real time: there is nothing else to wait for
+
+
+_MANY = """
+import contextlib, io, json, pathlib, sys
+from fleet.cli.app import main
+
+found = []
+for args in json.loads(pathlib.Path(sys.argv[1]).read_text()):
+    sys.argv = ["fleet", *args]
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code
+    found.append((status, out.getvalue(), err.getvalue()))
+print(json.dumps(found))
+"""
+
+
+def commands_file(path: Path, args: list[list[str]]) -> Path:
+    """Write down what :meth:`Shell.many` is to run."""
+    return written(path, json.dumps(args))
 
 
 def written(path: Path, text: str) -> Path:

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.rig import commands
+from tests.rig.commands import Shell
+
+EXAMPLES = sorted(path.stem for path in commands.PLANS.glob("*.yaml"))
+
+
+def test_there_is_an_example_for_everything_that_people_want_to_do() -> None:
+    assert EXAMPLES == [
+        "flux-upgrade",
+        "osm-auto-upgrade",
+        "osm-install",
+        "osm-openshift",
+        "osm-pin",
+        "osm-uninstall",
+        "osm-upgrade",
+    ]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_runs_to_its_end_and_then_has_nothing_left_to_do(
+    tmp_path: Path, name: str
+) -> None:
+    shell = Shell(root=tmp_path, world=commands.world("examples"))
+    plan = commands.PLANS / f"{name}.yaml"
+    shell("validate", plan).must(0)
+    shell("plan", plan, "--detailed-exitcode").must(10)
+
+    ended = shell("run", plan, "--yes", "--run-id", "r1", "--json").must(0)
+
+    assert set(ended.json["counts"]) == {"Succeeded"}
+    assert shell("verify", "r1", "--json").must(0).json["isComplete"]
+    before = _heard(shell)
+    again = shell("run", plan, "--yes").must(0)
+    assert _heard(shell) == before
+    if name != "osm-uninstall":
+        # NB: virtual time goes on from the last write, so the last uninstall seems under way.
+        assert "No changes" in again.stderr
+
+
+def _heard(shell: Shell) -> list[str]:
+    """Return every write that the world has heard."""
+    (memory,) = (shell.state_dir / "worlds").iterdir()
+    return memory.read_text().splitlines()
+
+
+@pytest.mark.parametrize("world", ["one-bad-agent", "quick", "stormy", "thousands"])
+def test_an_example_world_can_be_looked_at(tmp_path: Path, world: str) -> None:
+    shell = Shell(root=tmp_path, world=commands.PLANS / "worlds" / f"{world}.yaml")
+
+    assert shell("discover", commands.PLANS / "osm-pin.yaml", "-o", "name").must(0).stdout
+
+
+def test_a_selector_that_means_no_cluster_is_bad_input(shell: Shell) -> None:
+    text = commands.plan("pin").read_text().replace("tenant: true", "tenant: true, match: {}")
+    nobody = commands.written(
+        shell.root / "nobody.yaml", text.replace("match: {}", "match: {names: [nobody]}")
+    )
+
+    for args in (("plan", nobody), ("run", nobody, "--yes")):
+        assert "no cluster is selected" in shell(*args).must(2).stderr
+    assert shell("discover", nobody, "-o", "name").must(0).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("unreachable", "status", "exit_status"),
+    [("defer", "Deferred", 0), ("skip", None, 0), ("fail", "Failed", 1)],
+)
+def test_clusters_that_are_not_connected_go_the_way_the_file_says(
+    shell: Shell, unreachable: str, status: str | None, exit_status: int
+) -> None:
+    world = commands.written(
+        shell.root / "world.yaml",
+        commands.world("calm").read_text()
+        + "overrides: [{cluster: store-0003-a, connectivity: Offline}]\n",
+    )
+    plan = commands.written(
+        shell.root / "plan.yaml",
+        commands.plan("pin")
+        .read_text()
+        .replace("tenant: true", f"tenant: true, unreachable: {unreachable}"),
+    )
+
+    ended = shell("run", plan, "--yes", "--world", world, "--json").must(exit_status)
+
+    found = {one["clusterName"]: one["status"] for one in ended.json["targets"]}
+    assert found.pop("store-0003-a", None) == status
+    assert set(found.values()) == {"Succeeded"}
+    assert len(found) == 11
+
+
+def test_a_cluster_that_comes_back_is_changed_in_the_last_wave(shell: Shell) -> None:
+    world = commands.written(
+        shell.root / "world.yaml",
+        commands.world("calm").read_text().replace("offlineShare: 0", "offlineShare: 20%")
+        + "offlineSeconds: {min: 60, max: 120}\n",
+    )
+
+    ended = shell("run", commands.plan("pin"), "--yes", "--world", world, "--json").must(0)
+
+    waves = {one["name"]: one["targetCount"] for one in ended.json["waves"]}
+    assert list(waves) == ["canary", "rest", "catch-up"]
+    assert ended.json["counts"] == {"Succeeded": 12}
