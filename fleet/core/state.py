@@ -135,6 +135,6 @@ class RunState:
         found |= {
             "InProgress": self.in_flight,
             "Unknown": len(self.unknown),
-            "NotStarted": self.pending_count,
+            "Pending": self.pending_count,
         }
         return {name: count for name, count in found.items() if count}

@@ -137,9 +137,8 @@ class Performer:
         reading = Reading(found=found, mark_before=command.mark_before)
         judged = proof.check(target, command.step, reading, is_in_doubt=command.is_in_doubt)
         if judged.finding is Finding.BUSY:
-            wait = pacing.backoff(
-                command.held_count, jitter_ppm=self._jitter(command), first=pacing.CONFLICT_WAIT
-            )
+            # It does not wait longer each time: operations take minutes, and this one may be ours.
+            wait = pacing.backoff(0, jitter_ppm=self._jitter(command), first=pacing.CONFLICT_WAIT)
             return self._held(command, HoldReason.BUSY, wait, "F320", judged.detail)
         return self._checked(command, judged.finding, found, judged.detail)
 

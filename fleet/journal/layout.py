@@ -103,7 +103,9 @@ def unknown(run_id: str, known: Iterable[str]) -> InputError:
 def taken(run_id: str) -> InputError:
     """Return the error for making a run that is there already."""
     message = f"there is a run {run_id} already"
-    return InputError(message, hint=f"Choose another id, or go on with it: fleet show {run_id}")
+    return InputError(
+        message, hint=f"Choose another id, or go on with it: fleet run --run-id {run_id}"
+    )
 
 
 def _entries(path: Path) -> list[Path]:

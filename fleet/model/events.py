@@ -270,7 +270,7 @@ class RunFinished:
     status: RunStatus
     reason: str
     counts: Mapping[str, int]
-    """Targets by how they ended; ``NotStarted`` for those never begun."""
+    """Targets by how they ended; ``Pending`` for those never begun."""
 
 
 # --- waves -------------------------------------------------------------------------------

@@ -25,6 +25,9 @@ from fleet.sim.world import World
 from fleet.sim.worldfile import WorldFile
 from fleet.spec import document
 
+_UNDER_WAY = dt.timedelta(hours=1)
+"""An operation that takes longer is stuck, or waits for agents: nobody waits for it here."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class OpenWorld:
@@ -75,7 +78,7 @@ def open_world(path: Path, *, state_dir: Path, wall: dt.datetime) -> OpenWorld:
     return OpenWorld(
         world=world,
         ledger=ledger,
-        base_at=clock_base(ledger.anchor, recipe.time_scale, wall=wall, last_at=world.last_at),
+        base_at=clock_base(ledger.anchor, recipe.time_scale, wall=wall, last_at=_last_at(world)),
         time_scale=recipe.time_scale or 1,
         is_virtual=recipe.time_scale is None,
     )
@@ -89,6 +92,13 @@ def opened(path: Path, *, state_dir: Path, wall: dt.datetime) -> Iterator[OpenWo
         yield world
     finally:
         world.close()
+
+
+def _last_at(world: World) -> dt.datetime:
+    """Return the last thing that happened; on a virtual clock, what was under way has ended too."""
+    if world.recipe.time_scale is not None:
+        return world.last_at
+    return max(world.last_at, world.settled_at(within=_UNDER_WAY))
 
 
 def clock_base(

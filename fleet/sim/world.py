@@ -151,6 +151,16 @@ class World:
         special = self._landscape.special(self._landscape.number(cluster_id, now))
         return (special and special.faults) or self.recipe.faults
 
+    def settled_at(self, *, within: dt.timedelta) -> dt.datetime:
+        """Return when the last operation that takes no longer than *within* has ended."""
+        latest_lag = self.recipe.faults.late_read_s.high
+        ends = (
+            one.ends_at + dt.timedelta(seconds=latest_lag)
+            for one in self._operations.values()
+            if one.ends_at is not None and one.ends_at - one.at <= within
+        )
+        return max(ends, default=self.recipe.epoch)
+
     # --- hearing ---------------------------------------------------------------------
 
     def replay(self, calls: Iterable[Call]) -> None:

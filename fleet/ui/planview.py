@@ -43,8 +43,9 @@ def waves(plan: Plan) -> Table:
 
 
 def resolutions(plan: Plan) -> list[str]:
-    """Return how every number of every wave came about."""
-    return [f"{wave.name}: {'; '.join(wave.notes)}" for wave in plan.head.waves if wave.notes]
+    """Return how every number of the run and of every wave came about."""
+    told = [("run", plan.head.limits.notes), *((wave.name, wave.notes) for wave in plan.head.waves)]
+    return [f"{whose}: {'; '.join(notes)}" for whose, notes in told if notes]
 
 
 def changes(plan: Plan) -> list[str]:

@@ -23,7 +23,7 @@ def test_ctrl_c_once_pauses_and_what_is_in_flight_finishes(lively: Shell) -> Non
 
     assert ended.json["status"] == "Paused"
     assert "InProgress" not in ended.json["counts"]
-    assert ended.json["counts"]["NotStarted"] > 0
+    assert ended.json["counts"]["Pending"] > 0
     assert "Ctrl-C" in ended.stderr
     assert "fleet resume r1, then fleet run --run-id r1" in ended.stderr
 

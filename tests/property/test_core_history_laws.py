@@ -152,7 +152,7 @@ class Books:
         counts = collections.Counter(str(one) for one in self.results.values())
         good = counts["Succeeded"] + counts["NoOp"]
         told = dict(event.counts)
-        left = told.pop("NotStarted", 0) + told.pop("Unknown", 0) + told.pop("InProgress", 0)
+        left = told.pop("Pending", 0) + told.pop("Unknown", 0) + told.pop("InProgress", 0)
         assert told == counts
         assert left + len(self.results) == self.plan.change_count
         if event.status is RunStatus.STOPPED:

@@ -216,7 +216,7 @@ def test_a_pause_lets_what_is_in_flight_finish_and_starts_nothing() -> None:
     assert state.status is RunStatus.PAUSED
     assert state.stopped_by == (runs.ALICE, "lunch")
     assert "target.started" not in told[told.index("run.pausing") :]
-    assert state.status_counts()["Succeeded"] + state.status_counts()["NotStarted"] == 8
+    assert state.status_counts()["Succeeded"] + state.status_counts()["Pending"] == 8
 
 
 def test_a_stop_ends_the_run_with_what_was_not_begun_left_alone() -> None:
@@ -334,7 +334,7 @@ def test_a_broken_budget_stops_new_starts_and_is_reported() -> None:
     state, store = played(world, asked)
 
     assert state.status is RunStatus.FAILED
-    assert state.status_counts() == {"Failed": 1, "NotStarted": 7}
+    assert state.status_counts() == {"Failed": 1, "Pending": 7}
     assert kinds(store)[-3:] == ["wave.breached", "wave.closed", "run.finished"]
     assert len(world.effects) == 1
 
@@ -347,7 +347,7 @@ def test_a_broken_budget_may_pause_and_a_person_may_go_on() -> None:
 
     assert (state.status, state.status_counts()) == (
         RunStatus.PAUSED,
-        {"Failed": 1, "NotStarted": 7},
+        {"Failed": 1, "Pending": 7},
     )
     again = resumed(world, store)
     assert again.status_counts() == {"Failed": 1, "Succeeded": 7}

@@ -70,5 +70,5 @@ def test_the_last_event_counts_everything() -> None:
         at=T0,
         status=MIXED,
         reason="1 failed",
-        counts={"Failed": 1, "Succeeded": 2, "NotStarted": 1},
+        counts={"Failed": 1, "Succeeded": 2, "Pending": 1},
     )

@@ -89,7 +89,7 @@ def test_a_breach_in_a_later_wave_is_reported_and_ends_the_run() -> None:
 
     assert state.status is RunStatus.FAILED
     assert state.finish_reason == "the failure budget was broken: 1 failed"
-    assert state.status_counts()["NotStarted"] == 1
+    assert state.status_counts()["Pending"] == 1
 
 
 @pytest.mark.parametrize("allowed", [2, 3])

@@ -94,17 +94,22 @@ def test_a_wall_clock_that_was_set_back_does_not_undo_what_happened(
         assert one.base_at == effect.call.at
 
 
-def test_at_full_speed_the_world_goes_on_from_the_last_that_happened(tmp_path: Path) -> None:
+def test_at_full_speed_the_world_goes_on_when_what_was_under_way_has_ended(tmp_path: Path) -> None:
     path = world_file(tmp_path, "timeScale: max\nclusters: 4\n")
     with opening.opened(path, state_dir=tmp_path, wall=WALL) as one:
         first = (one.base_at, one.time_scale, one.is_virtual)
         write_to_first(one)
         (effect,) = one.world.effects
     with opening.opened(path, state_dir=tmp_path, wall=WALL + MINUTE) as one:
-        second = (one.base_at, one.time_scale, one.is_virtual)
+        second = (one.time_scale, one.is_virtual)
+        found = one.world.extension(effect.call.cluster_id, effect.call.name, one.base_at)
+        gone_on = one.base_at - effect.call.at
 
     assert first == (stock.EPOCH, 1, True)
-    assert second == (effect.call.at, 1, True)
+    assert second == (1, True)
+    assert dt.timedelta(0) < gone_on < dt.timedelta(hours=1)
+    assert found is not None
+    assert found.provisioning_state.is_terminal
 
 
 def test_another_content_is_another_world(path: Path, tmp_path: Path) -> None:
