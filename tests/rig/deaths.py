@@ -10,7 +10,7 @@ from fleet.engine import history, virtual
 from fleet.journal.memory import MemoryStore
 from fleet.model.desired import Rollout
 from fleet.model.events import Actor, Event
-from fleet.ports import Batch, Journal, OperationKey, Request, StoredRecord
+from fleet.ports import Batch, Journal, JournalStore, OperationKey, Request, StoredRecord
 from fleet.sim.ports import SimulatedAzure
 from fleet.sim.recipe import Recipe
 from fleet.sim.world import World
@@ -24,7 +24,7 @@ class KilledError(Exception):
 class MortalJournal:
     """A journal whose holder dies right after an append became durable."""
 
-    def __init__(self, inner: Journal, store: MemoryStore, *, life: int) -> None:
+    def __init__(self, inner: Journal, store: JournalStore, *, life: int) -> None:
         self._inner = inner
         self._store = store
         self.life = life
@@ -39,7 +39,8 @@ class MortalJournal:
         await self._inner.append(batch)
         self.append_count += 1
         if self.append_count == self.life:
-            self._store.kill(runs.RUN)
+            if isinstance(self._store, MemoryStore):
+                self._store.kill(runs.RUN)
             raise KilledError
 
     def operations(self) -> Mapping[OperationKey, str]:
@@ -92,9 +93,15 @@ class Story:
         ]
 
 
-def told(recipe: Recipe, asked: Rollout, *, lives: Sequence[int] = ()) -> Story:
+def told(
+    recipe: Recipe,
+    asked: Rollout,
+    *,
+    lives: Sequence[int] = (),
+    store: JournalStore | None = None,
+) -> Story:
     """Run *asked* to its end; the n-th runner dies after ``lives[n]`` appends."""
-    world, store = World(recipe), MemoryStore()
+    world, store = World(recipe), store or MemoryStore()
     append_count, runner_count = virtual.run(play(store, world, asked, lives))
     return Story(
         state=history.load(store.read(runs.RUN)),
@@ -106,7 +113,7 @@ def told(recipe: Recipe, asked: Rollout, *, lives: Sequence[int] = ()) -> Story:
 
 
 async def play(
-    store: MemoryStore, world: World, asked: Rollout, lives: Sequence[int]
+    store: JournalStore, world: World, asked: Rollout, lives: Sequence[int]
 ) -> tuple[int, int]:
     """Run *asked* to its end; return how many appends and how many runners it took."""
     azure = SimulatedAzure(world, virtual.clock())

@@ -5,10 +5,12 @@ from __future__ import annotations
 import collections
 import datetime as dt
 import os
+from pathlib import Path
 
 import pytest
 
 from fleet.core import draws
+from fleet.journal.sqlite import SqliteStore
 from fleet.model.desired import FailureMode, Rollout, WaveRule
 from fleet.sim.recipe import Recipe
 from fleet.sim.worldfile import WorldFile
@@ -76,3 +78,18 @@ def test_a_run_ends_even_if_every_runner_dies_young(seed: int) -> None:
     assert story.runner_count > 3
     assert (story.state.status, story.results) == (whole.state.status, whole.results)
     assert collections.Counter(story.effects) == collections.Counter(whole.effects)
+
+
+@pytest.mark.parametrize("seed", [4, 7])
+def test_the_same_holds_for_a_journal_on_disk(seed: int, tmp_path: Path) -> None:
+    """Fewer kills than in memory, because every commit is a real one."""
+    recipe, asked = recipe_of(seed), rollout_of(seed)
+    whole = deaths.told(recipe, asked)
+
+    for life in range(1, whole.append_count + 1, 4):
+        store = SqliteStore(tmp_path / f"life-{life}")
+        story = deaths.told(recipe, asked, lives=[life], store=store)
+
+        told = f"seed {seed}, killed after append {life}"
+        assert (story.state.status, story.results) == (whole.state.status, whole.results), told
+        assert collections.Counter(story.effects) == collections.Counter(whole.effects), told
