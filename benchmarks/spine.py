@@ -35,8 +35,9 @@ from fleet.journal.sqlite import SqliteStore
 from fleet.model import events as e
 from fleet.model.commands import Check, Command, Follow, Prove, Send
 from fleet.model.desired import Rollout, WaveRule
-from fleet.model.events import Event, Finding
+from fleet.model.events import Event
 from fleet.model.plan import Plan, PlanHead
+from fleet.model.statuses import Finding
 from fleet.sim.ports import SimulatedAzure
 from tests.rig import rollouts, runs
 

@@ -9,7 +9,7 @@ from rich.text import Text
 from fleet.cli import context
 from fleet.core.state import RunState
 from fleet.errors import InvariantError
-from fleet.model.events import RunStatus
+from fleet.model.statuses import RunStatus
 from fleet.ui import output, statusview
 from fleet.ui.output import Format
 

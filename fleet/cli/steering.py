@@ -23,6 +23,7 @@ from fleet.engine.history import Tail
 from fleet.errors import HeldError, InputError, RefusedError
 from fleet.model import events as e
 from fleet.model.events import Event
+from fleet.model.statuses import RunStatus
 from fleet.ports import Batch, Journal, Request
 from fleet.ui import eventlines
 
@@ -97,7 +98,7 @@ def _steer(found: Context, run: str, kind: str, reason: str, request_id: str | N
 
 def _is_so_already(kind: str, state: RunState) -> bool:
     """Tell whether the run is where *kind* would bring it: asking twice is no error."""
-    status = e.RunStatus
+    status = RunStatus
     wanted = {
         "pause": (status.PAUSING, status.PAUSED),
         "resume": (status.RUNNING,),

@@ -6,7 +6,7 @@ import datetime as dt
 
 from fleet.core.state import RunState
 from fleet.model import events as e
-from fleet.model.events import Result, RunStatus
+from fleet.model.statuses import Result, RunStatus
 
 
 def finished(state: RunState, *, now: dt.datetime) -> e.RunFinished:

@@ -18,7 +18,8 @@ from fleet.core.state import RunState, WaveState
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
 from fleet.model.desired import OnBreach
-from fleet.model.events import Event, RunStatus, WaveStatus
+from fleet.model.events import Event
+from fleet.model.statuses import RunStatus, WaveStatus
 
 
 def apply(state: RunState, event: Event) -> RunState:

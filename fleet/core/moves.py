@@ -13,8 +13,8 @@ import enum
 from collections.abc import Mapping
 
 from fleet.errors import IllegalTransitionError
-from fleet.model.events import RunStatus as R
-from fleet.model.events import WaveStatus as W
+from fleet.model.statuses import RunStatus as R
+from fleet.model.statuses import WaveStatus as W
 
 Moves = Mapping[str, Mapping[str, frozenset[str]]]
 

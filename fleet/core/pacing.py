@@ -12,7 +12,7 @@ import dataclasses
 import datetime as dt
 
 from fleet import errors
-from fleet.model.events import HoldReason
+from fleet.model.statuses import HoldReason
 
 FIRST_WAIT = dt.timedelta(seconds=10)
 LONGEST_WAIT = dt.timedelta(minutes=5)

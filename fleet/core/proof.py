@@ -15,8 +15,8 @@ from collections.abc import Mapping
 
 from fleet.core import facts
 from fleet.model.cluster import Extension, ProvisioningState
-from fleet.model.events import Finding
 from fleet.model.plan import Facts, Target, Verb
+from fleet.model.statuses import Finding
 
 
 class Proof(enum.Enum):

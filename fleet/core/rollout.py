@@ -20,8 +20,9 @@ from fleet.core.state import Active, RunState, WaveState
 from fleet.model import events as e
 from fleet.model.commands import Check, Command, Follow, Prove, Send
 from fleet.model.desired import FailureMode, OnBreach
-from fleet.model.events import Actor, Event, Result, RunStatus, WaveStatus
+from fleet.model.events import Actor, Event
 from fleet.model.plan import CATCH_UP
+from fleet.model.statuses import Result, RunStatus, WaveStatus
 
 _LIVE = frozenset({RunStatus.RUNNING, RunStatus.PAUSING, RunStatus.STOPPING})
 

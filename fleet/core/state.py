@@ -18,8 +18,9 @@ import datetime as dt
 from fleet.core.moves import Phase
 from fleet.core.timers import Timers
 from fleet.errors import InvariantError
-from fleet.model.events import Actor, HoldReason, Result, RunCreated, RunStatus, WaveStatus
+from fleet.model.events import Actor, RunCreated
 from fleet.model.plan import PlanHead, Target
+from fleet.model.statuses import HoldReason, Result, RunStatus, WaveStatus
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)

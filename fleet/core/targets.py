@@ -18,7 +18,8 @@ from fleet.core.state import Active, RunState
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
 from fleet.model.desired import OnDrift, Unreachable
-from fleet.model.events import Finding, HoldReason, Result, RunStatus, TargetEvent, WaveStatus
+from fleet.model.events import TargetEvent
+from fleet.model.statuses import Finding, HoldReason, Result, RunStatus, WaveStatus
 
 
 def is_expected(state: RunState, event: TargetEvent) -> bool:

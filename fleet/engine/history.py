@@ -9,7 +9,7 @@ import orjson
 from fleet.core import chain, fold
 from fleet.core.state import RunState
 from fleet.errors import IllegalTransitionError, JournalError, TamperedError
-from fleet.model import events
+from fleet.model import events, records
 from fleet.ports import JournalReader
 
 _HINT = "Compare it with a copy; `fleet verify` says where it breaks."
@@ -67,7 +67,7 @@ def load(reader: JournalReader) -> RunState:
 
 def _event(body: bytes, seq: int) -> events.Event:
     try:
-        return events.from_record(orjson.loads(body))
+        return records.from_record(orjson.loads(body))
     except orjson.JSONDecodeError as error:
         message = f"record {seq} is not JSON"
         raise TamperedError(message, hint=_HINT) from error

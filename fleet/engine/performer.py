@@ -28,8 +28,9 @@ from fleet.errors import LostAnswerError, LostClusterError, RemoteError
 from fleet.model import events as e
 from fleet.model.cluster import Extension
 from fleet.model.commands import Check, Command, Follow, Prove, Send
-from fleet.model.events import Finding, HoldReason, TargetEvent
+from fleet.model.events import TargetEvent
 from fleet.model.plan import Target
+from fleet.model.statuses import Finding, HoldReason
 from fleet.ports import Discovery, Extensions, OperationKey, OperationStatus, RequestIds
 
 T = TypeVar("T")

@@ -25,7 +25,8 @@ from fleet.engine.outcomes import Outbox, Outcome, batch_of
 from fleet.engine.performer import Performer
 from fleet.errors import InvariantError
 from fleet.model import events as e
-from fleet.model.events import Actor, Event, RunStatus
+from fleet.model.events import Actor, Event
+from fleet.model.statuses import RunStatus
 from fleet.ports import Batch, Discovery, Extensions, Journal, OperationKey
 
 Observe = Callable[[Sequence[Event], RunState], None]

@@ -25,7 +25,7 @@ import orjson
 
 from fleet.core import chain
 from fleet.errors import JournalError, RefusedError
-from fleet.model import codec, events
+from fleet.model import codec, records
 from fleet.model.events import Event
 from fleet.model.plan import Digest, RunId
 from fleet.model.redaction import Redactor
@@ -52,7 +52,7 @@ class Shape:
 
 def encode(event: Event, *, seq: int, epoch: int, redactor: Redactor) -> bytes:
     """Return what is stored for *event*."""
-    record = events.to_record(event, seq=seq, epoch=epoch)
+    record = records.to_record(event, seq=seq, epoch=epoch)
     body = _canonical(record)
     look = SHAPES[event.kind]
     if look.acted_on and redactor.knows(body):
@@ -68,10 +68,10 @@ def decode(body: bytes, *, seq: int) -> Event:
         raise _foreign(seq) from error
     if not isinstance(record, dict):
         raise _foreign(seq)
-    return events.from_record(record)
+    return records.from_record(record)
 
 
-def _canonical(record: events.Fields) -> bytes:
+def _canonical(record: records.Fields) -> bytes:
     try:
         return chain.canonical(record)
     except TypeError:
@@ -123,5 +123,5 @@ def _refuse_secrets(part: dict[str, object], event: Event, redactor: Redactor) -
     raise RefusedError(message, hint=hint)
 
 
-SHAPES: Mapping[str, Shape] = {kind: _shape(cls) for kind, cls in events.KINDS.items()}
+SHAPES: Mapping[str, Shape] = {kind: _shape(cls) for kind, cls in records.KINDS.items()}
 """``{kind: shape}``."""

@@ -1,114 +1,23 @@
-"""Everything that is ever written to a journal, and how it is read back.
+"""Everything that is ever written to a journal.
 
 An event says what has happened; its fields never change once a release wrote
-them. A changed event gets ``v + 1``, and :data:`UPCASTS` learns to lift the
-old fields. Targets are numbers: their place in the plan that the journal
+them. A changed event gets ``v + 1``, and :data:`fleet.model.records.UPCASTS`
+learns to lift the old fields. Targets are numbers: their place in the plan that the journal
 opens with. Commands and views are derived from events, never stored.
 
-Shapes:  one JSON object ``{"at", "epoch", "kind", "seq", "v", ...fields}`` each.
 Units:   ``at`` is the moment the event was decided or observed, by the run's clock.
-Errors:  :exc:`~fleet.errors.JournalError` for a record of a newer release or none of ours.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import enum
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, get_args
+from collections.abc import Mapping
+from typing import ClassVar
 
-from fleet.errors import JournalError
-from fleet.model import codec
 from fleet.model.cluster import nothing
 from fleet.model.plan import Digest, PlanHead, RunId, Target, Verb
-
-
-class RunStatus(enum.StrEnum):
-    """Where a run stands."""
-
-    DRAFT = "Draft"
-    PLANNED = "Planned"
-    RUNNING = "Running"
-    PAUSING = "Pausing"
-    PAUSED = "Paused"
-    STOPPING = "Stopping"
-    STOPPED = "Stopped"
-    SUCCEEDED = "Succeeded"
-    SUCCEEDED_WITH_FAILURES = "SucceededWithFailures"
-    FAILED = "Failed"
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether nothing can follow."""
-        return self in _TERMINAL_RUN
-
-
-class WaveStatus(enum.StrEnum):
-    """Where a wave stands."""
-
-    NOT_STARTED = "NotStarted"
-    RUNNING = "Running"
-    SOAKING = "Soaking"
-    SUCCEEDED = "Succeeded"
-    SUCCEEDED_WITH_FAILURES = "SucceededWithFailures"
-    FAILED = "Failed"
-
-
-class Result(enum.StrEnum):
-    """How a target ended."""
-
-    SUCCEEDED = "Succeeded"
-    NO_OP = "NoOp"
-    """It was as wished when its turn came; nothing was sent."""
-    FAILED = "Failed"
-    TIMED_OUT = "TimedOut"
-    DRIFTED = "Drifted"
-    SKIPPED = "Skipped"
-    DEFERRED = "Deferred"
-    """Not connected, also in the catch-up wave."""
-
-    @property
-    def is_failure(self) -> bool:
-        """Whether it counts against a budget."""
-        return self in (Result.FAILED, Result.TIMED_OUT)
-
-
-class Finding(enum.StrEnum):
-    """What a GET before a write, or instead of a lost answer, says of a step."""
-
-    PROCEED = "proceed"
-    """As planned: the write may be sent."""
-    DONE = "done"
-    """What the step would do is true already."""
-    BUSY = "busy"
-    """An operation is in progress on it."""
-    DRIFTED = "drifted"
-    UNREACHABLE = "unreachable"
-    CLUSTER_MISSING = "clusterMissing"
-    FAILED = "failed"
-    """The write that was sent took effect, and failed."""
-
-
-class HoldReason(enum.StrEnum):
-    """Why a target waits; none of them is a failure."""
-
-    BUSY = "busy"
-    THROTTLED = "throttled"
-    CONFLICT = "conflict"
-    TRANSIENT = "transient"
-    NOT_YET = "notYet"
-    """The operation ended and the extension does not show it yet."""
-
-
-_TERMINAL_RUN = frozenset(
-    {
-        RunStatus.STOPPED,
-        RunStatus.SUCCEEDED,
-        RunStatus.SUCCEEDED_WITH_FAILURES,
-        RunStatus.FAILED,
-    }
-)
+from fleet.model.statuses import Finding, HoldReason, Result, RunStatus, WaveStatus
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -520,47 +429,3 @@ TargetEvent = (
     | TargetFinished
 )
 Event = RunEvent | WaveEvent | TargetEvent
-
-KINDS: Mapping[str, type[Any]] = {cls.kind: cls for cls in get_args(Event)}
-"""``{kind: class}`` of every event that this release writes."""
-
-Fields = dict[str, Any]
-Upcast = Callable[[Fields], Fields]
-UPCASTS: Mapping[tuple[str, int], Upcast] = {}
-"""``{(kind, v): fields of v -> fields of v + 1}``; applied until the current ``v`` is reached."""
-
-
-def to_record(event: Event, *, seq: int, epoch: int) -> Fields:
-    """Return the JSON object that is stored for *event*."""
-    record = codec.to_json(event)
-    record.update(kind=event.kind, v=event.v, seq=seq, epoch=epoch)
-    return record
-
-
-def from_record(record: Fields, *, upcasts: Mapping[tuple[str, int], Upcast] = UPCASTS) -> Event:
-    """Read a stored object, of this release or an earlier one."""
-    if not isinstance(record, dict):
-        message = "a journal record is not an object"
-        raise JournalError(message)
-    fields = dict(record)
-    try:
-        seq, kind, v = fields.pop("seq"), fields.pop("kind"), fields.pop("v")
-        fields.pop("epoch")
-    except KeyError as error:
-        message = f"a journal record lacks {error}"
-        raise JournalError(message) from None
-    cls = KINDS.get(kind) if isinstance(kind, str) else None
-    if not isinstance(v, int) or isinstance(v, bool) or v < 1:
-        message = f"record {seq} has no version that can be read"
-        raise JournalError(message)
-    if cls is None or v > cls.v:
-        message = f"record {seq} ({kind} version {v}) was written by a newer release of fleet"
-        raise JournalError(message, hint="Read it with the release named in its first record.")
-    try:
-        for step in range(v, cls.v):
-            fields = upcasts[kind, step](fields)
-        event: Event = codec.from_json(cls, fields)
-    except (KeyError, ValueError) as error:
-        message = f"record {seq} ({kind}) cannot be read: {error}"
-        raise JournalError(message) from error
-    return event

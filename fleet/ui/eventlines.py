@@ -7,7 +7,8 @@ from typing import Any
 
 from fleet.core.state import RunState
 from fleet.model import events as e
-from fleet.model.events import Event, Result
+from fleet.model.events import Event
+from fleet.model.statuses import Result
 
 
 def line(event: Event, state: RunState, *, is_full: bool) -> str | None:

@@ -9,8 +9,9 @@ from fleet.core import rollout
 from fleet.core.moves import Phase
 from fleet.core.state import Active, RunState
 from fleet.model import codec
-from fleet.model.events import Actor, Result, RunStatus
+from fleet.model.events import Actor
 from fleet.model.plan import Plan
+from fleet.model.statuses import Result, RunStatus
 from fleet.ui.tables import Table
 
 _RESULT_ORDER = (

@@ -21,10 +21,11 @@ from fleet.core.moves import Phase
 from fleet.core.rollout import Decision
 from fleet.core.state import RunState
 from fleet.model import events as e
+from fleet.model import records
 from fleet.model.commands import Check, Command, Follow, Prove, Send
 from fleet.model.desired import FailureMode, OnBreach
-from fleet.model.events import Finding, HoldReason, Result, RunStatus
 from fleet.model.plan import Plan
+from fleet.model.statuses import Finding, HoldReason, Result, RunStatus
 from tests.rig import fleets
 
 MOST_TURNS = 5000
@@ -226,8 +227,8 @@ class Life:
 
     def record(self, event: e.Event) -> None:
         """Store *event*, and fold what is read back."""
-        body = chain.canonical(e.to_record(event, seq=len(self.records) + 1, epoch=1))
-        stored = e.from_record(orjson.loads(body))
+        body = chain.canonical(records.to_record(event, seq=len(self.records) + 1, epoch=1))
+        stored = records.from_record(orjson.loads(body))
         assert stored == event
         fold.apply(self.state, stored)
         self.records.append(body)
@@ -381,7 +382,7 @@ class Life:
 
     def die(self) -> None:
         """Replaying equals living; then another runner looks up everything that is in flight."""
-        state = fleets.folded(e.from_record(orjson.loads(body)) for body in self.records)
+        state = fleets.folded(records.from_record(orjson.loads(body)) for body in self.records)
         assert history_of(state) == history_of(self.state)
         self.state = state
         self.out.clear()
@@ -417,7 +418,7 @@ def test_every_history_ends_and_breaks_no_law(
 
     status = life.state.status
     assert status.is_terminal or status is RunStatus.PAUSED
-    replayed = fleets.folded(e.from_record(orjson.loads(body)) for body in life.records)
+    replayed = fleets.folded(records.from_record(orjson.loads(body)) for body in life.records)
     assert history_of(replayed) == history_of(life.state)
     assert rollout.decide(life.state, now=life.now).is_idle
 

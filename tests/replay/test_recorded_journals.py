@@ -11,12 +11,12 @@ import pytest
 
 from fleet.core import chain, fold
 from fleet.core.state import RunState
-from fleet.model import events
+from fleet.model import records
 
 JOURNALS = sorted((Path(__file__).parent / "journals").glob("*.jsonl"))
 
 
-def records(path: Path) -> Iterator[tuple[int, bytes, bytes]]:
+def links(path: Path) -> Iterator[tuple[int, bytes, bytes]]:
     """The stored records: position, body, link."""
     for seq, line in enumerate(path.read_bytes().splitlines(), start=1):
         link, _, body = line.partition(b" ")
@@ -36,8 +36,8 @@ def test_there_are_recorded_journals() -> None:
 def test_a_recorded_journal_folds_to_the_end_it_had(journal: Path) -> None:
     state = RunState()
 
-    for _, body, _ in records(journal):
-        fold.apply(state, events.from_record(orjson.loads(body)))
+    for _, body, _ in links(journal):
+        fold.apply(state, records.from_record(orjson.loads(body)))
 
     expected = json.loads(journal.with_suffix(".expected.json").read_text())
     assert {
@@ -49,7 +49,7 @@ def test_a_recorded_journal_folds_to_the_end_it_had(journal: Path) -> None:
 
 
 def test_a_recorded_chain_is_intact(journal: Path) -> None:
-    found = chain.verify(records(journal))
+    found = chain.verify(links(journal))
 
     assert found.problem is None
     assert found.count == len(journal.read_bytes().splitlines())
@@ -57,9 +57,9 @@ def test_a_recorded_chain_is_intact(journal: Path) -> None:
 
 def test_events_are_still_written_as_they_were(journal: Path) -> None:
     """What a release wrote never changes under the same version: a changed event gets v + 1."""
-    for _, body, _ in records(journal):
+    for _, body, _ in links(journal):
         record = orjson.loads(body)
-        event = events.from_record(record)
+        event = records.from_record(record)
         if record["v"] == event.v:
-            again = events.to_record(event, seq=record["seq"], epoch=record["epoch"])
+            again = records.to_record(event, seq=record["seq"], epoch=record["epoch"])
             assert chain.canonical(again) == body

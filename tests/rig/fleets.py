@@ -50,6 +50,7 @@ from fleet.model.plan import (
     Verb,
     Wave,
 )
+from fleet.model.statuses import Finding, HoldReason, Result, RunStatus, WaveStatus
 
 T0 = dt.datetime(2026, 1, 10, 2, tzinfo=dt.UTC)
 ALICE = e.Actor(name="alice", host="ops-1", pid=100)
@@ -265,15 +266,15 @@ SAMPLES: Mapping[type, Mapping[str, Any]] = {
     e.RunTaken: {"actor": ALICE, "release": "0.0.0"},
     e.RunStarted: {"actor": ALICE, "consent": "--yes"},
     e.RequestRefused: {"actor": ALICE, "asked": "pause", "reason": "no", "request_id": "q4"},
-    e.RunFinished: {"status": e.RunStatus.SUCCEEDED, "reason": "done", "counts": {}},
+    e.RunFinished: {"status": RunStatus.SUCCEEDED, "reason": "done", "counts": {}},
     e.RunPlanned: {"plan_digest": "sha256:0"},
     e.TargetsListed: {"first": 0, "targets": ()},
     e.WaveOpened: {"wave": 0},
     e.BudgetBreached: {"wave": 0, "level": "wave", "failures": 1, "max_failures": 0},
     e.WaveSoaking: {"wave": 0, "until": T0},
-    e.WaveClosed: {"wave": 0, "status": e.WaveStatus.SUCCEEDED},
+    e.WaveClosed: {"wave": 0, "status": WaveStatus.SUCCEEDED},
     e.TargetStarted: {"target": 0},
-    e.StepChecked: {"target": 0, "step": 0, "finding": e.Finding.PROCEED, "mark": "before"},
+    e.StepChecked: {"target": 0, "step": 0, "finding": Finding.PROCEED, "mark": "before"},
     e.StepIntended: {
         "target": 0,
         "step": 0,
@@ -293,7 +294,7 @@ SAMPLES: Mapping[type, Mapping[str, Any]] = {
     e.StepHeld: {
         "target": 0,
         "step": 0,
-        "reason": e.HoldReason.THROTTLED,
+        "reason": HoldReason.THROTTLED,
         "until": T0 + dt.timedelta(seconds=10),
         "code": "F310",
         "message": "later",
@@ -308,7 +309,7 @@ SAMPLES: Mapping[type, Mapping[str, Any]] = {
     e.StepProved: {"target": 0, "step": 0, "evidence": {}},
     e.StepFailed: {"target": 0, "step": 0, "code": "F360", "message": "refused"},
     e.StepUnknown: {"target": 0, "step": 0, "message": "KeyError"},
-    e.TargetFinished: {"target": 0, "result": e.Result.TIMED_OUT},
+    e.TargetFinished: {"target": 0, "result": Result.TIMED_OUT},
 }
 """``{event: fields}`` that fit a run of one target that is in its first step."""
 

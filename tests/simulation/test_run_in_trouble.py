@@ -17,8 +17,9 @@ from fleet.journal.memory import MemoryStore
 from fleet.model import events as e
 from fleet.model.cluster import AutoUpgrade, Extension
 from fleet.model.desired import OnBreach, OnDrift, Rollout, WaveRule
-from fleet.model.events import Event, Result, RunStatus
+from fleet.model.events import Event
 from fleet.model.plan import Verb
+from fleet.model.statuses import Result, RunStatus
 from fleet.ports import Accepted, Batch, ExtensionRef, Request, RequestIds, Write
 from fleet.sim.ports import SimulatedAzure
 from fleet.sim.world import World

@@ -4,7 +4,8 @@ import pytest
 
 from fleet.core import finish
 from fleet.core.state import RunState
-from fleet.model.events import Result, RunFinished, RunStatus
+from fleet.model.events import RunFinished
+from fleet.model.statuses import Result, RunStatus
 from tests.rig.fleets import ALICE, T0, opened, plan, wave
 
 OK, NO_OP, FAILED = Result.SUCCEEDED, Result.NO_OP, Result.FAILED

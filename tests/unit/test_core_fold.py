@@ -14,8 +14,8 @@ from fleet.core.state import RunState
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
 from fleet.model.desired import OnBreach, OnDrift, Unreachable
-from fleet.model.events import Finding, HoldReason, Result
 from fleet.model.plan import Digest
+from fleet.model.statuses import Finding, HoldReason, Result
 from tests.rig.fleets import (
     T0,
     event,
@@ -305,9 +305,9 @@ def test_resuming_forgives_a_breach_only_where_a_breach_means_pause(
 
 def test_only_failures_count_against_a_budget() -> None:
     ends = {
-        0: (e.Finding.DRIFTED, Result.DRIFTED),
-        1: (e.Finding.UNREACHABLE, Result.DEFERRED),
-        2: (e.Finding.CLUSTER_MISSING, Result.FAILED),
+        0: (Finding.DRIFTED, Result.DRIFTED),
+        1: (Finding.UNREACHABLE, Result.DEFERRED),
+        2: (Finding.CLUSTER_MISSING, Result.FAILED),
     }
     events = [
         one

@@ -12,7 +12,8 @@ from fleet.core.moves import Moves, Phase
 from fleet.core.state import RunState
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
-from fleet.model.events import HoldReason, Result, RunStatus, WaveStatus
+from fleet.model import records
+from fleet.model.statuses import HoldReason, Result, RunStatus, WaveStatus
 from tests.rig.fleets import T0, event, folded, limits, opened, opening, plan, snapshot, wave
 
 LATE = T0 + limits().progress_deadline
@@ -217,4 +218,6 @@ def test_every_state_is_in_the_table_and_can_be_reached(
 def test_every_kind_in_the_tables_is_an_event() -> None:
     tables = (moves.RUN_MOVES, moves.WAVE_MOVES, moves.TARGET_MOVES)
 
-    assert {kind for one in tables for kinds in one.values() for kind in kinds} == set(e.KINDS)
+    assert {kind for one in tables for kinds in one.values() for kind in kinds} == set(
+        records.KINDS
+    )

@@ -9,8 +9,8 @@ import pytest
 from fleet.core import facts, proof
 from fleet.core.proof import Proof, Reading
 from fleet.model.cluster import Extension
-from fleet.model.events import Finding
 from fleet.model.plan import Step, Target, Verb
+from fleet.model.statuses import Finding
 from tests.rig.fleets import PIN, extension, target
 
 OWNED = {"a": "1"}

@@ -7,7 +7,7 @@ import pytest
 from fleet import errors
 from fleet.core import pacing
 from fleet.core.pacing import Fail, Hold, Lost
-from fleet.model.events import HoldReason
+from fleet.model.statuses import HoldReason
 from tests.rig.fleets import seconds
 
 WAITS = [

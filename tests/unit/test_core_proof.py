@@ -10,8 +10,8 @@ import pytest
 from fleet.core import facts, proof
 from fleet.core.proof import Check, Proof, Reading
 from fleet.model.cluster import AutoUpgrade, Extension, ProvisioningState
-from fleet.model.events import Finding
 from fleet.model.plan import Step, Target, Verb
+from fleet.model.statuses import Finding
 from tests.rig.fleets import PIN, absent_target, automatic, extension, target
 
 BEFORE = extension("1.1.1", release_train="stable")

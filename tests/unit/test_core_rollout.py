@@ -13,8 +13,8 @@ from fleet.core.state import RunState
 from fleet.model import events as e
 from fleet.model.commands import Check, Follow, Prove
 from fleet.model.desired import FailureMode, OnBreach
-from fleet.model.events import Finding, HoldReason, Result, RunStatus, WaveStatus
 from fleet.model.plan import CATCH_UP, Plan
+from fleet.model.statuses import Finding, HoldReason, Result, RunStatus, WaveStatus
 from tests.rig.fleets import ALICE, T0, event, folded, limits, opened, plan, seconds, wave
 
 MINUTE = dt.timedelta(minutes=1)

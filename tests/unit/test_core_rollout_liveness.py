@@ -16,8 +16,8 @@ from fleet.core import fold, planner, rollout
 from fleet.core.state import RunState
 from fleet.model import events as e
 from fleet.model.desired import WaveRule
-from fleet.model.events import Result, RunStatus
 from fleet.model.plan import Plan
+from fleet.model.statuses import Result, RunStatus
 from tests.rig import rollouts
 from tests.rig.fleets import T0, cluster, event, extension, inventory, opened
 

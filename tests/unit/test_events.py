@@ -8,23 +8,24 @@ import pytest
 from fleet.core import chain
 from fleet.errors import JournalError
 from fleet.model import events as e
-from fleet.model.events import Result, RunStatus
+from fleet.model import records
+from fleet.model.statuses import Result, RunStatus
 from tests.rig.fleets import T0, event, opening, plan, wave
 
 HEADER, LISTED, *_ = opening(plan([wave(2)], steps=2))
 EVERY: list[Any] = [
     HEADER,
     LISTED,
-    *(event(cls) for cls in e.KINDS.values() if cls not in (e.RunCreated, e.TargetsListed)),
+    *(event(cls) for cls in records.KINDS.values() if cls not in (e.RunCreated, e.TargetsListed)),
 ]
 
 
 @pytest.mark.parametrize("one", EVERY, ids=lambda one: one.kind)
 def test_what_is_stored_is_read_back(one: e.Event) -> None:
-    record = e.to_record(one, seq=7, epoch=2)
+    record = records.to_record(one, seq=7, epoch=2)
     body = chain.canonical(record)
 
-    assert e.from_record(orjson.loads(body)) == one
+    assert records.from_record(orjson.loads(body)) == one
     assert {key: record[key] for key in ("kind", "v", "seq", "epoch", "at")} == {
         "kind": one.kind,
         "v": one.v,
@@ -35,10 +36,10 @@ def test_what_is_stored_is_read_back(one: e.Event) -> None:
 
 
 def test_kinds_are_unique_and_all_are_here() -> None:
-    assert len(EVERY) == len(e.KINDS) == 26
+    assert len(EVERY) == len(records.KINDS) == 26
 
 
-STARTED = e.to_record(event(e.TargetStarted), seq=7, epoch=1)
+STARTED = records.to_record(event(e.TargetStarted), seq=7, epoch=1)
 
 
 @pytest.mark.parametrize(
@@ -61,25 +62,25 @@ STARTED = e.to_record(event(e.TargetStarted), seq=7, epoch=1)
 )
 def test_what_cannot_be_read_is_a_journal_error(changes: dict[str, Any], match: str) -> None:
     with pytest.raises(JournalError, match=match):
-        e.from_record({**STARTED, **changes})
+        records.from_record({**STARTED, **changes})
 
 
 @pytest.mark.parametrize("key", ["seq", "epoch", "kind", "v"])
 def test_a_record_without_its_frame_is_a_journal_error(key: str) -> None:
     with pytest.raises(JournalError, match=f"lacks '{key}'"):
-        e.from_record({name: value for name, value in STARTED.items() if name != key})
+        records.from_record({name: value for name, value in STARTED.items() if name != key})
 
 
 @pytest.mark.parametrize("record", [[], "x", 5, None])
 def test_a_record_that_is_no_object_is_a_journal_error(record: Any) -> None:
     with pytest.raises(JournalError, match="is not an object"):
-        e.from_record(record)
+        records.from_record(record)
 
 
 def test_reading_does_not_change_the_record() -> None:
     before = dict(STARTED)
 
-    e.from_record(STARTED)
+    records.from_record(STARTED)
 
     assert before == STARTED
 
@@ -91,9 +92,9 @@ def test_an_old_version_is_lifted_step_by_step(monkeypatch: pytest.MonkeyPatch) 
         ("target.started", 2): lambda fields: {"at": fields["at"], "target": fields["index"] + 1},
     }
 
-    assert e.from_record(STARTED, upcasts=upcasts) == event(e.TargetStarted, target=1)
+    assert records.from_record(STARTED, upcasts=upcasts) == event(e.TargetStarted, target=1)
     with pytest.raises(JournalError, match="record 7"):
-        e.from_record(STARTED, upcasts={})
+        records.from_record(STARTED, upcasts={})
 
 
 def test_which_results_count_against_a_budget() -> None:
@@ -112,4 +113,6 @@ def test_which_statuses_nothing_can_follow() -> None:
 def test_the_moment_is_stored_to_the_microsecond() -> None:
     moment = T0.replace(microsecond=1)
 
-    assert e.to_record(event(e.RunPaused, at=moment), seq=1, epoch=1)["at"].endswith(":00.000001Z")
+    assert records.to_record(event(e.RunPaused, at=moment), seq=1, epoch=1)["at"].endswith(
+        ":00.000001Z"
+    )

@@ -1,0 +1,92 @@
+"""Where runs, waves and targets stand, and what is found of them: the words of every view."""
+
+from __future__ import annotations
+
+import enum
+
+
+class RunStatus(enum.StrEnum):
+    """Where a run stands."""
+
+    DRAFT = "Draft"
+    PLANNED = "Planned"
+    RUNNING = "Running"
+    PAUSING = "Pausing"
+    PAUSED = "Paused"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+    SUCCEEDED = "Succeeded"
+    SUCCEEDED_WITH_FAILURES = "SucceededWithFailures"
+    FAILED = "Failed"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing can follow."""
+        return self in _TERMINAL_RUN
+
+
+class WaveStatus(enum.StrEnum):
+    """Where a wave stands."""
+
+    NOT_STARTED = "NotStarted"
+    RUNNING = "Running"
+    SOAKING = "Soaking"
+    SUCCEEDED = "Succeeded"
+    SUCCEEDED_WITH_FAILURES = "SucceededWithFailures"
+    FAILED = "Failed"
+
+
+class Result(enum.StrEnum):
+    """How a target ended."""
+
+    SUCCEEDED = "Succeeded"
+    NO_OP = "NoOp"
+    """It was as wished when its turn came; nothing was sent."""
+    FAILED = "Failed"
+    TIMED_OUT = "TimedOut"
+    DRIFTED = "Drifted"
+    SKIPPED = "Skipped"
+    DEFERRED = "Deferred"
+    """Not connected, also in the catch-up wave."""
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it counts against a budget."""
+        return self in (Result.FAILED, Result.TIMED_OUT)
+
+
+class Finding(enum.StrEnum):
+    """What a GET before a write, or instead of a lost answer, says of a step."""
+
+    PROCEED = "proceed"
+    """As planned: the write may be sent."""
+    DONE = "done"
+    """What the step would do is true already."""
+    BUSY = "busy"
+    """An operation is in progress on it."""
+    DRIFTED = "drifted"
+    UNREACHABLE = "unreachable"
+    CLUSTER_MISSING = "clusterMissing"
+    FAILED = "failed"
+    """The write that was sent took effect, and failed."""
+
+
+class HoldReason(enum.StrEnum):
+    """Why a target waits; none of them is a failure."""
+
+    BUSY = "busy"
+    THROTTLED = "throttled"
+    CONFLICT = "conflict"
+    TRANSIENT = "transient"
+    NOT_YET = "notYet"
+    """The operation ended and the extension does not show it yet."""
+
+
+_TERMINAL_RUN = frozenset(
+    {
+        RunStatus.STOPPED,
+        RunStatus.SUCCEEDED,
+        RunStatus.SUCCEEDED_WITH_FAILURES,
+        RunStatus.FAILED,
+    }
+)
