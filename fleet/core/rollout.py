@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 from collections.abc import Iterator
 
 from fleet.core import draws, finish
@@ -166,6 +167,7 @@ def _intent(state: RunState, target: int, active: Active, now: dt.datetime) -> e
     )
 
 
+@functools.lru_cache(maxsize=8192)
 def correlation_id(run_id: str, *, target: int, step: int) -> str:
     """Return the id that joins all requests of one step, here and in the service's own log."""
     return draws.guid(run_id, target, step)
