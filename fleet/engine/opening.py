@@ -55,8 +55,8 @@ async def take(
 ) -> None:
     """Write down who carries the run on from here."""
     event = e.RunTaken(at=now, actor=actor, release=release)
-    await journal.append(Batch(events=[event]))
     fold.apply(state, event)
+    await journal.append(Batch(events=[event]))
 
 
 def require_origin(state: RunState, origin: Origin) -> None:

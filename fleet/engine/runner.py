@@ -1,7 +1,7 @@
-"""The loop: fold, decide, append the intents, perform, wait, append what came of it.
+"""The loop: fold what came in, decide, append it all, perform, wait.
 
-An event changes the state only once it is durable, and a command is performed
-only when its intent is. Whatever ends the process, the next runner finds in the
+A command is performed only once its intent is durable, and what was decided in
+one round is made durable together. Whatever ends the process, the next runner finds in the
 journal all that was decided, and looks up the rest.
 
 Errors:  :exc:`~fleet.errors.JournalError` ends the loop at once: nothing may be done that
@@ -25,9 +25,10 @@ from fleet.engine.outcomes import Outbox, Outcome, batch_of
 from fleet.engine.performer import Performer
 from fleet.errors import InvariantError
 from fleet.model import events as e
+from fleet.model.commands import Command
 from fleet.model.events import Actor, Event
 from fleet.model.statuses import RunStatus
-from fleet.ports import Batch, Discovery, Extensions, Journal, OperationKey
+from fleet.ports import Batch, Discovery, Extensions, Journal
 
 Observe = Callable[[Sequence[Event], RunState], None]
 """Is shown every durable event, with the state after it."""
@@ -124,42 +125,69 @@ class Runner:
 
     async def _loop(self, tasks: asyncio.TaskGroup) -> None:
         while not self._is_over():
-            await self._answer_requests()
-            decision = rollout.decide(self._state, now=self._clock.now())
-            if decision.events:
-                await self._record(Batch(events=decision.events, drop=self._erased(decision)))
-            rollout.hand_out(self._state, decision)
-            for command in decision.commands:
-                self._performer.perform(command, tasks)
-            if decision.is_idle:
-                await self._wait(decision.wake_at)
+            wake_at = await self._round(tasks, self._outbox.take())
+            if not self._is_over():
+                await self._wait(wake_at)
                 await self._gather()
-            await self._record_outcomes(self._outbox.take())
+
+    async def _round(self, tasks: asyncio.TaskGroup, outcomes: list[Outcome]) -> dt.datetime | None:
+        """Take in what happened, decide until nothing is left, write it down, and only then act."""
+        batch = self._taken_in(outcomes)
+        events = list(batch.events)
+        commands: list[Command] = []
+        while not (decision := rollout.decide(self._state, now=self._clock.now())).is_idle:
+            events += self._folded(decision.events)
+            rollout.hand_out(self._state, decision)
+            commands += decision.commands
+        await self._commit(dataclasses.replace(batch, events=events))
+        for command in commands:
+            self._performer.perform(command, tasks)
+        return decision.wake_at
 
     def _is_over(self) -> bool:
         status = self._state.status
         is_parked = status is RunStatus.PAUSED and not self._settings.waits_when_paused
         return status.is_terminal or self._is_leaving or is_parked
 
-    async def _record(self, batch: Batch) -> None:
-        await self._journal.append(batch)
-        for event in batch.events:
+    def _taken_in(self, outcomes: list[Outcome]) -> Batch:
+        """Fold what came in: outcomes, the pause that a bug asks for, what people asked."""
+        batch = batch_of([one for one in outcomes if self._fits(one.event)])
+        events = self._folded(batch.events)
+        events += self._pause_for_bugs(events)
+        for kind, actor, reason, request_id in self._requests():
+            events += self._folded([self._answer(kind, actor, reason, request_id)])
+        return dataclasses.replace(batch, events=events)
+
+    def _folded(self, events: Sequence[Event]) -> list[Event]:
+        """Fold *events* before they are written: what cannot follow never reaches the journal.
+
+        Nothing is performed or shown before it is durable. Should the append fail, the run ends
+        here, and this state with it.
+        """
+        for event in events:
             fold.apply(self._state, event)
+        return list(events)
+
+    async def _commit(self, batch: Batch) -> None:
+        if not batch.events:
+            return
+        if any(isinstance(event, e.RunFinished) for event in batch.events):
+            # The end of a run: no operation's URL is of use any more.
+            drop = [*batch.drop, *batch.keep, *self._journal.operations()]
+            batch = dataclasses.replace(batch, keep={}, drop=drop)
+        await self._journal.append(batch)
         self._observe(batch.events, self._state)
 
-    async def _record_outcomes(self, outcomes: list[Outcome]) -> None:
-        outcomes = [one for one in outcomes if self._fits(one.event)]
-        if not outcomes:
-            return
-        await self._record(batch_of(outcomes))
-        bugs = [o.event for o in outcomes if isinstance(o.event, e.StepUnknown)]
-        if bugs and self._state.status in (RunStatus.RUNNING, RunStatus.PAUSING):
-            name = self._state.targets[bugs[0].target].cluster_name
-            reason = f"a bug in fleet hit {name}: {bugs[0].message}"
-            pausing = e.RunPausing(
-                at=self._clock.now(), actor=None, reason=reason, request_id=None, is_bug=True
-            )
-            await self._record(Batch(events=[pausing]))
+    def _pause_for_bugs(self, events: Sequence[Event]) -> list[Event]:
+        bugs = [event for event in events if isinstance(event, e.StepUnknown)]
+        if not bugs or self._state.status not in (RunStatus.RUNNING, RunStatus.PAUSING):
+            return []
+        name = self._state.targets[bugs[0].target].cluster_name
+        reason = f"a bug in fleet hit {name}: {bugs[0].message}"
+        pausing = e.RunPausing(
+            at=self._clock.now(), actor=None, reason=reason, request_id=None, is_bug=True
+        )
+        return self._folded([pausing])
 
     def _fits(self, event: e.TargetEvent) -> bool:
         """Keep out of the journal what could never be read back from it; that is a bug of ours."""
@@ -168,21 +196,16 @@ class Runner:
             log.logger().error(log.Event.OUTCOME_DROPPED, target=event.target, kind=event.kind)
         return is_expected
 
-    def _erased(self, decision: rollout.Decision) -> Sequence[OperationKey]:
-        """Erase every URL that is left when the run ends."""
-        is_end = any(isinstance(event, e.RunFinished) for event in decision.events)
-        return tuple(self._journal.operations()) if is_end else ()
-
-    async def _answer_requests(self) -> None:
-        asked, self._asked = self._asked, []
-        for kind, actor, reason in asked:
-            await self._answer(kind, actor, reason, str(uuid.uuid4()))
+    def _requests(self) -> list[tuple[str, Actor, str, str]]:
+        """Return what was asked, here and from other processes, and not answered yet."""
+        asked = [(kind, actor, reason, str(uuid.uuid4())) for kind, actor, reason in self._asked]
+        self._asked = []
         if self._journal.has_news():
-            for request in self._journal.requests():
-                await self._answer(request.kind, request.actor, request.reason, request.id)
+            asked += [(one.kind, one.actor, one.reason, one.id) for one in self._journal.requests()]
+        return asked
 
-    async def _answer(self, kind: str, actor: Actor, reason: str, request_id: str) -> None:
-        event = rollout.answer(
+    def _answer(self, kind: str, actor: Actor, reason: str, request_id: str) -> Event:
+        return rollout.answer(
             self._state,
             asked=kind,
             actor=actor,
@@ -190,7 +213,6 @@ class Runner:
             request_id=request_id,
             now=self._clock.now(),
         )
-        await self._record(Batch(events=[event]))
 
     async def _wait(self, wake_at: dt.datetime | None) -> None:
         """Wait for an outcome, a request, or the moment that was named."""
@@ -216,14 +238,14 @@ class Runner:
             async with asyncio.timeout(_GRACE_S):
                 while self._performer.call_count:
                     await self._outbox.heard()
-                    await self._record_last(self._outbox.take())
+                    await self._commit_last(self._outbox.take())
         except TimeoutError:
             log.logger().warning(log.Event.RUN_LEFT, unanswered=self._performer.call_count)
-        await self._record_last(self._outbox.take())
+        await self._commit_last(self._outbox.take())
 
-    async def _record_last(self, outcomes: list[Outcome]) -> None:
+    async def _commit_last(self, outcomes: list[Outcome]) -> None:
         if not self._state.status.is_terminal:
-            await self._record_outcomes(outcomes)
+            await self._commit(self._taken_in(outcomes))
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
