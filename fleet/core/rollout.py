@@ -107,10 +107,15 @@ def _next_for(
         events.append(_orphaned(target, active, now))
     elif active.phase in (Phase.CHECKING, Phase.READY, Phase.LOST):
         _before_write(state, target, active, now, events, commands)
-    elif active.phase is Phase.FOLLOWING and (active.deadline is None or now < active.deadline):
+    elif active.phase is Phase.FOLLOWING and not _is_proof_due(active, now):
         commands.append(_follow(state, target, active, now))
     else:
         commands.append(_prove(target, active))
+
+
+def _is_proof_due(active: Active, now: dt.datetime) -> bool:
+    """Whether to look at the extension itself; one that waits was looked at already."""
+    return active.held is not None or (active.deadline is not None and now >= active.deadline)
 
 
 def _before_write(
@@ -244,7 +249,7 @@ def _next_of_run(state: RunState, now: dt.datetime) -> Iterator[Event]:
     elif state.status is RunStatus.STOPPING:
         if not state.in_flight:
             yield finish.finished(state, now=now)
-    elif state.status is RunStatus.RUNNING and state.unknown:
+    elif state.unknown and not state.has_bug:
         yield _pause_for_bug(state, now)
     elif wave.is_breached or state.is_breached:
         yield from _after_breach(state, now)
@@ -256,7 +261,7 @@ def _next_of_run(state: RunState, now: dt.datetime) -> Iterator[Event]:
 
 
 def _pause_for_bug(state: RunState, now: dt.datetime) -> e.RunPausing:
-    """Pause where the runner that met the bug ended before it could."""
+    """Pause the run, or say why a pause that is pending became one for a bug."""
     target = min(state.unknown)
     name, message = state.targets[target].cluster_name, state.active[target].message
     reason = f"a bug in fleet hit {name}: {message}"

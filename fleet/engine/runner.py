@@ -150,10 +150,9 @@ class Runner:
         return status.is_terminal or self._is_leaving or is_parked
 
     def _taken_in(self, outcomes: list[Outcome]) -> Batch:
-        """Fold what came in: outcomes, the pause that a bug asks for, what people asked."""
+        """Fold what came in: outcomes, and what people asked."""
         batch = batch_of([one for one in outcomes if self._fits(one.event)])
         events = self._folded(batch.events)
-        events += self._pause_for_bugs(events)
         for kind, actor, reason, request_id in self._requests():
             events += self._folded([self._answer(kind, actor, reason, request_id)])
         return dataclasses.replace(batch, events=events)
@@ -177,17 +176,6 @@ class Runner:
             batch = dataclasses.replace(batch, keep={}, drop=drop)
         await self._journal.append(batch)
         self._observe(batch.events, self._state)
-
-    def _pause_for_bugs(self, events: Sequence[Event]) -> list[Event]:
-        bugs = [event for event in events if isinstance(event, e.StepUnknown)]
-        if not bugs or self._state.status not in (RunStatus.RUNNING, RunStatus.PAUSING):
-            return []
-        name = self._state.targets[bugs[0].target].cluster_name
-        reason = f"a bug in fleet hit {name}: {bugs[0].message}"
-        pausing = e.RunPausing(
-            at=self._clock.now(), actor=None, reason=reason, request_id=None, is_bug=True
-        )
-        return self._folded([pausing])
 
     def _fits(self, event: e.TargetEvent) -> bool:
         """Keep out of the journal what could never be read back from it; that is a bug of ours."""
