@@ -21,15 +21,7 @@ Scrub = Callable[[str], str]
 class Event(enum.StrEnum):
     """Everything that is ever logged, as ``noun.verb``."""
 
-    RUN_TAKEN = "run.taken"
     RUN_LEFT = "run.left"
-    RUN_FINISHED = "run.finished"
-    WAVE_OPENED = "wave.opened"
-    WAVE_CLOSED = "wave.closed"
-    BUDGET_BREACHED = "budget.breached"
-    TARGET_FINISHED = "target.finished"
-    STEP_HELD = "step.held"
-    STEP_LOST = "step.lost"
     BUG_CAUGHT = "bug.caught"
     OUTCOME_DROPPED = "outcome.dropped"
 

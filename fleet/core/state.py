@@ -29,7 +29,6 @@ class Active:
 
     phase: Phase
     wave: int
-    started_at: dt.datetime
     step: int = 0
     step_began_at: dt.datetime
     attempt: int = 0
@@ -69,7 +68,6 @@ class WaveState:
     forgiven: int = 0
     """Failures that a person resumed the run in spite of."""
     is_breached: bool = False
-    success_count: int = 0
     last_success_at: dt.datetime | None = None
     soaks_until: dt.datetime | None = None
 

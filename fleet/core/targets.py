@@ -70,7 +70,7 @@ def _target_started(state: RunState, event: e.TargetStarted) -> None:
     wave.in_flight += 1
     state.in_flight += 1
     state.active[event.target] = Active(
-        phase=Phase.CHECKING, wave=state.current, started_at=event.at, step_began_at=event.at
+        phase=Phase.CHECKING, wave=state.current, step_began_at=event.at
     )
     state.agenda[event.target] = None
 
@@ -286,7 +286,6 @@ def _target_finished(state: RunState, event: e.TargetFinished) -> None:
     if event.result is not Result.SUCCEEDED:
         state.details[event.target] = event.detail
     if event.result is Result.SUCCEEDED:
-        wave.success_count += 1
         wave.last_success_at = event.at
     if event.result.is_failure:
         wave.failures += 1

@@ -2,8 +2,8 @@
 
 An event says what has happened; its fields never change once a release wrote
 them. A changed event gets ``v + 1``, and :data:`fleet.model.records.UPCASTS`
-learns to lift the old fields. Targets are numbers: their place in the plan that the journal
-opens with. Commands and views are derived from events, never stored.
+learns to lift the old fields. Targets are numbers: their place in the plan that
+the journal opens with. Commands and views are derived from events, never stored.
 
 Units:   ``at`` is the moment the event was decided or observed, by the run's clock.
 """
