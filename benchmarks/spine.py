@@ -88,7 +88,9 @@ def plan_fleet(clusters: int) -> dict[str, float]:
 
     async def discover() -> Any:
         azure = SimulatedAzure(world, virtual.clock())
-        return await azure.inventory(asked(50).scope, extension_type="Microsoft.openservicemesh")
+        return await azure.inventory(
+            asked(50).scope, extension_type="Microsoft.openservicemesh", release_train=None
+        )
 
     inventory = virtual.run(discover())
     gc.collect()

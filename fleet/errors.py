@@ -11,7 +11,8 @@
         ConflictError           F320         whoever runs the other operation
         TransientError          F330         nobody: it may pass
         LostAnswerError         F331         nobody: the effect must be looked up
-        AuthError               F340         whoever grants access
+        AuthError               F340         whoever runs fleet: log in again
+        DeniedError             F341         whoever grants access
         LostClusterError        F350         the cluster's owner
         OperationFailedError    F360         the extension, or its settings
         UnexpectedPayloadError  F370         the service, or our reading of it
@@ -108,9 +109,15 @@ class LostAnswerError(RemoteError):
 
 
 class AuthError(RemoteError):
-    """The service did not accept the identity."""
+    """There is no identity that the service accepts: no token, or one that it refuses."""
 
     code = "F340"
+
+
+class DeniedError(RemoteError):
+    """The service knows the identity and does not allow it this."""
+
+    code = "F341"
 
 
 class LostClusterError(RemoteError):

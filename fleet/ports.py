@@ -95,8 +95,17 @@ class OperationStatus:
 class Discovery(Protocol):
     """Which clusters exist."""
 
-    async def inventory(self, scope: Scope, *, extension_type: str) -> Inventory:
-        """Return the clusters that *scope* selects, with their extensions of every type."""
+    async def inventory(
+        self, scope: Scope, *, extension_type: str, release_train: str | None
+    ) -> Inventory:
+        """Return the clusters that *scope* selects, with their extensions of every type.
+
+        Args:
+            scope: Where to look, and what is meant. More may be returned than it means.
+            extension_type: Whose versions are asked for.
+            release_train: The train that is wished for; ``None``: the service's default. Trains
+                that the extensions found are on are asked for as well.
+        """
 
     async def cluster(self, cluster_id: ClusterId) -> Cluster:
         """Return one cluster as it is now; :exc:`LostClusterError` where it is gone."""

@@ -62,7 +62,9 @@ def discover(
     wanted = rollout.desired.profile.extension_type
 
     async def work(found: Outside) -> list[Cluster]:
-        inventory = await found.service.inventory(rollout.scope, extension_type=wanted)
+        inventory = await found.service.inventory(
+            rollout.scope, extension_type=wanted, release_train=rollout.desired.release_train
+        )
         return selection.selected(inventory.clusters, rollout.scope)
 
     clusters = outside.run(

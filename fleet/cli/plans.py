@@ -58,7 +58,9 @@ async def plan_of(source: Source, outside: Outside) -> Plan:
         message = f"{source.path} says nothing to do"
         raise InputError(message)
     inventory = await outside.service.inventory(
-        rollout.scope, extension_type=rollout.desired.profile.extension_type
+        rollout.scope,
+        extension_type=rollout.desired.profile.extension_type,
+        release_train=rollout.desired.release_train,
     )
     plan = planner.plan(rollout, inventory)
     _refuse_secrets(plan)

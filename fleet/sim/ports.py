@@ -34,7 +34,13 @@ class SimulatedAzure:
         self._store = store
         self._calls: Counter[str] = Counter()
 
-    async def inventory(self, scope: Scope, *, extension_type: str) -> Inventory:
+    async def inventory(
+        self,
+        scope: Scope,
+        *,
+        extension_type: str,
+        release_train: str | None,  # noqa: ARG002 - every train's versions are returned
+    ) -> Inventory:
         """Return the clusters that *scope* selects, ordered by id."""
         pages = -(-self.world.recipe.cluster_count // _PAGE)
         await self._travel("inventory", trips=pages)

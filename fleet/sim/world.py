@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from fleet.core import draws
-from fleet.errors import AuthError, InvariantError, RemoteError
+from fleet.errors import DeniedError, InvariantError, RemoteError
 from fleet.model import codec
 from fleet.model.cluster import Cluster, ClusterId, Extension, ProvisioningState
 from fleet.model.plan import Digest, Verb
@@ -200,7 +200,7 @@ class World:
         call, recipe = write.call, self.recipe
         found = self._landscape.underneath(write.number, call.name, call.at)
         if found is not None and found.is_read_only:
-            raise AuthError(messages.read_only(call.name), status=403)
+            raise DeniedError(messages.read_only(call.name), status=403)
         kind = kind_of(recipe, found.extension_type if found else call.body.extension_type)
         aim = extension.outlook(call, found, kind=kind, patch_settings=recipe.patch_settings)
         if has_rival or self._landscape.is_busy(write.number, call.name, call.at):

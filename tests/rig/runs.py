@@ -46,7 +46,9 @@ def opening_of(plan_text: str = "# a test") -> Opening:
 async def planned(asked: Rollout, azure: SimulatedAzure) -> Plan:
     """Discover and plan."""
     inventory = await azure.inventory(
-        asked.scope, extension_type=asked.desired.profile.extension_type
+        asked.scope,
+        extension_type=asked.desired.profile.extension_type,
+        release_train=asked.desired.release_train,
     )
     return planner.plan(asked, inventory)
 

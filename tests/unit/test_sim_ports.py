@@ -93,7 +93,9 @@ def test_an_inventory_is_what_the_scope_selects_in_order_of_id() -> None:
         exclude=Match(distributions=("k3s",)),
     )
     found, _, took = lived(
-        lambda azure: azure.inventory(scope, extension_type="microsoft.OPENservicemesh")
+        lambda azure: azure.inventory(
+            scope, extension_type="microsoft.OPENservicemesh", release_train=None
+        )
     )
 
     ids = [cluster.id for cluster in found.clusters]
@@ -109,7 +111,9 @@ def test_an_inventory_is_what_the_scope_selects_in_order_of_id() -> None:
 
 
 def test_an_inventory_of_everything_is_the_whole_fleet() -> None:
-    found, _, _ = lived(lambda azure: azure.inventory(Scope(), extension_type="No.Such"))
+    found, _, _ = lived(
+        lambda azure: azure.inventory(Scope(), extension_type="No.Such", release_train=None)
+    )
 
     assert (len(found.clusters), found.versions) == (2500, {})
 

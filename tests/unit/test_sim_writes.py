@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fleet.errors import AuthError, FleetError, LostClusterError, RemoteError
+from fleet.errors import DeniedError, FleetError, LostClusterError, RemoteError
 from fleet.model.cluster import (
     AutoUpgrade,
     ClusterId,
@@ -340,7 +340,7 @@ def test_what_somebody_else_manages_can_only_be_read() -> None:
     special = Special(cluster="store-0001-a", is_read_only=True)
     refused = world(specials=(special,)).hear(call(Verb.DELETE)).error
 
-    assert _shape(refused) == (AuthError, 403, messages.read_only("osm"), "session")
+    assert _shape(refused) == (DeniedError, 403, messages.read_only("osm"), "session")
 
 
 def test_a_write_between_ends_in_a_conflict_and_changes_nothing() -> None:
