@@ -229,7 +229,7 @@ def _json_line(record: StoredRecord, event: events.Event, state: RunState) -> st
         fields["clusterId"] = state.targets[number].cluster_id
     wave = getattr(event, "wave", None)
     if isinstance(wave, int):
-        fields["waveName"] = state.plan.waves[wave].name
+        fields["waveName"] = state.waves[wave].planned.name
     if state.header is not None:
         fields["runId"] = state.header.run_id
         fields["planDigest"] = state.header.plan_digest

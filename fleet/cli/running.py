@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import datetime as dt
 import gc
 import secrets
 import signal
@@ -111,13 +112,15 @@ def _begun(order: Order, form: Format) -> RunState | None:
         raise InputError(message, hint="fleet run FILE, or fleet run --run-id ID; see fleet runs.")
 
     async def work(found: Outside) -> RunState | None:
+        asked_at = found.clock.now()
         plan = await plans.plan_of(source, found)
         planning.print_summary(plan, on=context.errors(), has_clusters=False)
         if not plan.change_count:
             _nothing_to_do(plan, form)
             return None
         vault = plans.vault(plan.targets)
-        header = _header(order, source, plan, found)
+        discovered_at = None if source.plan else asked_at
+        header = _header(order, source, plan, found, discovered_at=discovered_at)
         store, run_id = order.context.store, header.run_id
         values = tuple(vault.values())
         is_new = run_id not in store.runs()
@@ -136,7 +139,14 @@ def _require_empty(journal: Journal, run_id: RunId) -> None:
         raise RefusedError(message, hint=f"Carry it on with: fleet run --run-id {run_id}")
 
 
-def _header(order: Order, source: Source, plan: Plan, found: Outside) -> Opening:
+def _header(
+    order: Order,
+    source: Source,
+    plan: Plan,
+    found: Outside,
+    *,
+    discovered_at: dt.datetime | None,
+) -> Opening:
     run_id = order.run_id or _new_id(plan)
     return Opening(
         run_id=run_id,
@@ -146,6 +156,7 @@ def _header(order: Order, source: Source, plan: Plan, found: Outside) -> Opening
         tzdata_version=context.tzdata_version(),
         plan_text=source.text,
         consent=consent.given(plan, run_id, is_agreed=order.is_agreed),
+        discovered_at=discovered_at,
     )
 
 

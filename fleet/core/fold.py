@@ -74,7 +74,7 @@ def _planned(state: RunState, event: e.RunPlanned) -> None:
     first = 0
     for wave in state.plan.waves:
         end = first + wave.target_count
-        state.waves.append(WaveState(first=first, end=end, cursor=first))
+        state.waves.append(WaveState(planned=wave, first=first, end=end, cursor=first))
         first = end
 
 
@@ -152,7 +152,7 @@ def _move_wave(state: RunState, event: e.WaveEvent, to: WaveStatus) -> WaveState
         message = f"wave {event.wave}: {event.kind} while wave {state.current} is the current one"
         raise IllegalTransitionError(message)
     wave = state.waves[event.wave]
-    what = f"wave {state.plan.waves[event.wave].name}"
+    what = f"wave {wave.planned.name}"
     moves.require(moves.WAVE_MOVES, state=wave.status, kind=event.kind, to=to, what=what)
     wave.status = to
     return wave

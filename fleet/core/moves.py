@@ -94,7 +94,11 @@ TARGET_MOVES: Moves = {
         **_UNKNOWN,
     },
     P.UNKNOWN: {"run.resumed": _to(P.CHECKING, P.LOST)},
-    P.ENDING: {"target.finished": _to(P.ENDED)},
+    P.ENDING: {
+        "target.finished": _to(P.ENDED),
+        # Not connected, and nothing was sent: it waits for the catch-up wave.
+        "target.putOff": _to(P.PENDING),
+    },
     # A target that timed out is followed until its operation ends: it is still physical work.
     P.ENDED: {
         "operation.ended": _to(P.ENDED),

@@ -97,6 +97,7 @@ _WAITS: tuple[tuple[type[errors.RemoteError], HoldReason, dt.timedelta], ...] = 
     (errors.ThrottledError, HoldReason.THROTTLED, FIRST_WAIT),
     (errors.ConflictError, HoldReason.CONFLICT, CONFLICT_WAIT),
     (errors.TransientError, HoldReason.TRANSIENT, FIRST_WAIT),
+    (errors.AuthError, HoldReason.IDENTITY, FIRST_WAIT),
 )
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
+import itertools
 from collections.abc import Iterator
 
 from fleet.core import draws, finish
@@ -22,8 +23,11 @@ from fleet.model import events as e
 from fleet.model.commands import Check, Command, Follow, Prove, Send
 from fleet.model.desired import FailureMode, OnBreach
 from fleet.model.events import Actor, Event
-from fleet.model.plan import CATCH_UP
 from fleet.model.statuses import Result, RunStatus, WaveStatus
+
+# Source: a cluster counts as connected for 15 minutes after its last heartbeat, so a reading that
+# is younger says as much as one made now.
+HEARTBEAT = dt.timedelta(minutes=15)
 
 _LIVE = frozenset({RunStatus.RUNNING, RunStatus.PAUSING, RunStatus.STOPPING})
 
@@ -101,7 +105,7 @@ def _next_for(
         commands += _leftover(state, target, now)
         return
     if active.phase is Phase.ENDING:
-        events.append(_ended(target, active, now))
+        events.append(_ended(state, target, active, now))
     elif active.phase is Phase.WRITING:
         # Nobody performs it: the runner that sent it is gone.
         events.append(_orphaned(target, active, now))
@@ -139,22 +143,29 @@ def _before_write(
         events.append(intent)
         commands.append(_send(intent))
     else:
-        commands.append(_check(state, target, active))
+        commands.append(_check(state, target, active, now))
 
 
 def _start_by(state: RunState, active: Active) -> dt.datetime:
     return active.step_began_at + state.plan.limits.start_deadline
 
 
-def _check(state: RunState, target: int, active: Active) -> Check:
+def _check(state: RunState, target: int, active: Active, now: dt.datetime) -> Check:
     return Check(
         target=target,
         step=active.step,
         is_in_doubt=active.phase is Phase.LOST,
-        asks_connectivity=state.plan.waves[active.wave].name == CATCH_UP,
+        asks_connectivity=_is_connectivity_open(state, active, now),
         mark_before=active.mark_before,
         held_count=active.held_count,
     )
+
+
+def _is_connectivity_open(state: RunState, active: Active, now: dt.datetime) -> bool:
+    """Whether the plan's word that the cluster is connected is not enough."""
+    discovered_at = state.header.discovered_at if state.header else None
+    is_old = discovered_at is None or now - discovered_at >= HEARTBEAT
+    return is_old or state.waves[active.wave].is_catch_up
 
 
 def _intent(state: RunState, target: int, active: Active, now: dt.datetime) -> e.StepIntended:
@@ -226,8 +237,11 @@ def _orphaned(target: int, active: Active, now: dt.datetime) -> e.StepLost:
     )
 
 
-def _ended(target: int, active: Active, now: dt.datetime) -> e.TargetFinished:
+def _ended(state: RunState, target: int, active: Active, now: dt.datetime) -> Event:
     result, detail = active.ending or (Result.FAILED, "")
+    is_put_off = active.is_untouched and not state.waves[active.wave].is_catch_up
+    if result is Result.DEFERRED and is_put_off and state.status is not RunStatus.STOPPING:
+        return e.TargetPutOff(at=now, target=target, detail=detail)
     return _finished(target, result, detail, now)
 
 
@@ -274,7 +288,7 @@ def _next_of_wave(state: RunState, wave: WaveState, now: dt.datetime) -> Iterato
     elif wave.is_drained:
         yield from _close(state, wave, now)
     else:
-        for target in range(wave.cursor, wave.cursor + _free_slots(state, wave)):
+        for target in itertools.islice(wave.waiting(), _free_slots(state, wave)):
             yield e.TargetStarted(at=now, target=target)
 
 
@@ -288,7 +302,7 @@ def _breaches(state: RunState, wave: WaveState, now: dt.datetime) -> Iterator[e.
     """Yield each budget that is broken and not yet reported, whatever the run is doing."""
     if wave.status is not WaveStatus.RUNNING:
         return
-    allowed = state.plan.waves[state.current].max_failures, state.plan.limits.max_failures
+    allowed = wave.planned.max_failures, state.plan.limits.max_failures
     failures = wave.failures - wave.forgiven, state.failures - state.forgiven
     reported = wave.is_breached, state.is_breached
     for n, level in enumerate(("wave", "run")):
@@ -319,7 +333,7 @@ def _after_breach(state: RunState, now: dt.datetime) -> Iterator[Event]:
 
 def _close(state: RunState, wave: WaveState, now: dt.datetime) -> Iterator[Event]:
     is_last = state.current + 1 == len(state.waves)
-    soak = state.plan.waves[state.current].soak
+    soak = wave.planned.soak
     if wave.status is WaveStatus.RUNNING and soak and wave.last_success_at and not is_last:
         until = wave.last_success_at + soak
         if now < until:
@@ -333,11 +347,11 @@ def _close(state: RunState, wave: WaveState, now: dt.datetime) -> Iterator[Event
 
 
 def _free_slots(state: RunState, wave: WaveState) -> int:
-    limits, planned = state.plan.limits, state.plan.waves[state.current]
+    limits, planned = state.plan.limits, wave.planned
     free = min(
         planned.max_concurrency - wave.in_flight,
         limits.max_concurrency - state.in_flight,
-        wave.end - wave.cursor,
+        wave.waiting_count,
     )
     if limits.failure_mode is FailureMode.STRICT:
         left = planned.max_failures + 1 - (wave.failures - wave.forgiven) - wave.in_flight
@@ -361,7 +375,8 @@ def _reasons(state: RunState) -> tuple[str, ...]:
         return (f"{state.status}{by}: {reason}; {state.in_flight} in flight finish first",)
     if state.is_breached or state.waves[state.current].is_breached:
         return (f"the failure budget is broken; {state.in_flight} in flight finish first",)
-    wave, planned = state.waves[state.current], state.plan.waves[state.current]
+    wave = state.waves[state.current]
+    planned = wave.planned
     if wave.status is WaveStatus.SOAKING and wave.soaks_until is not None:
         return (f"wave {planned.name} soaks until {wave.soaks_until:%Y-%m-%d %H:%M:%SZ}",)
     return (f"wave {planned.name}: {wave.in_flight} of {planned.effective_concurrency} in flight",)

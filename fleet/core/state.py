@@ -14,12 +14,13 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime as dt
+from collections.abc import Iterator
 
 from fleet.core.moves import Phase
 from fleet.core.timers import Timers
 from fleet.errors import InvariantError
 from fleet.model.events import Actor, RunCreated
-from fleet.model.plan import PlanHead, Target
+from fleet.model.plan import CATCH_UP, PlanHead, Target, Wave
 from fleet.model.statuses import HoldReason, Result, RunStatus, WaveStatus
 
 
@@ -51,17 +52,30 @@ class Active:
     message: str = ""
     """The last thing that a person should know about it."""
 
+    @property
+    def is_untouched(self) -> bool:
+        """Whether no write of it ever left: then it can begin again as if it never had."""
+        return not (self.has_written or self.step or self.attempt)
+
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class WaveState:
     """A wave under way."""
 
+    planned: Wave
+    """As the plan has it; the run's own limits where a catch-up wave became necessary."""
     first: int
     """Its first target."""
     end: int
     """One past its last target."""
     cursor: int
     """Its next target to start."""
+    late: collections.deque[int] = dataclasses.field(default_factory=collections.deque)
+    """Of the catch-up wave: targets put off by earlier waves that have not started again."""
+    late_count: int = 0
+    """Targets that were ever put off to this wave."""
+    put_off_count: int = 0
+    """Its targets that were put off to the catch-up wave."""
     status: WaveStatus = WaveStatus.NOT_STARTED
     in_flight: int = 0
     failures: int = 0
@@ -72,9 +86,42 @@ class WaveState:
     soaks_until: dt.datetime | None = None
 
     @property
+    def is_catch_up(self) -> bool:
+        """Whether it is the last wave, for clusters that were not connected."""
+        return self.planned.name == CATCH_UP
+
+    @property
+    def target_count(self) -> int:
+        """Targets whose turn comes, or came, in this wave."""
+        return self.end - self.first - self.put_off_count + self.late_count
+
+    @property
+    def waiting_count(self) -> int:
+        """Targets that have not started."""
+        return self.end - self.cursor + len(self.late)
+
+    @property
+    def done_count(self) -> int:
+        """Targets that have ended."""
+        return self.target_count - self.waiting_count - self.in_flight
+
+    @property
     def is_drained(self) -> bool:
         """Whether all of its targets have ended."""
-        return self.cursor == self.end and not self.in_flight
+        return not (self.waiting_count or self.in_flight)
+
+    def waiting(self) -> Iterator[int]:
+        """Yield the targets that have not started, in their order."""
+        yield from range(self.cursor, self.end)
+        yield from self.late
+
+    def start_next(self) -> None:
+        """Take the next target that waits into flight."""
+        if self.cursor < self.end:
+            self.cursor += 1
+        else:
+            self.late.popleft()
+        self.in_flight += 1
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -121,7 +168,7 @@ class RunState:
     @property
     def pending_count(self) -> int:
         """Targets never begun."""
-        return sum(wave.end - wave.cursor for wave in self.waves)
+        return sum(wave.waiting_count for wave in self.waves)
 
     @property
     def change_count(self) -> int:

@@ -12,9 +12,9 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fleet.core import moves
+from fleet.core import moves, waves
 from fleet.core.moves import TARGET_MOVES, Phase
-from fleet.core.state import Active, RunState
+from fleet.core.state import Active, RunState, WaveState
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
 from fleet.model.desired import OnDrift, Unreachable
@@ -63,11 +63,10 @@ def _target_started(state: RunState, event: e.TargetStarted) -> None:
     if not is_open or state.status is not RunStatus.RUNNING or state.is_breached:
         message = f"target {event.target}: nothing may start now"
         raise IllegalTransitionError(message)
-    if wave is None or event.target != wave.cursor or wave.cursor == wave.end:
+    if wave is None or event.target != next(wave.waiting(), None):
         message = f"target {event.target}: it is not its turn"
         raise IllegalTransitionError(message)
-    wave.cursor += 1
-    wave.in_flight += 1
+    wave.start_next()
     state.in_flight += 1
     state.active[event.target] = Active(
         phase=Phase.CHECKING, wave=state.current, step_began_at=event.at
@@ -117,12 +116,18 @@ def _ending_of(state: RunState, event: e.StepChecked) -> tuple[Result, str] | No
             is_skipped = plan.on_drift is OnDrift.SKIP
             return (Result.SKIPPED if is_skipped else Result.DRIFTED), detail
         case Finding.UNREACHABLE:
-            is_failed = plan.unreachable is Unreachable.FAIL
-            return (Result.FAILED if is_failed else Result.DEFERRED), detail
+            return _LEFT_OUT[plan.unreachable], detail
         case Finding.CLUSTER_MISSING | Finding.FAILED:
             return Result.FAILED, detail
         case _:
             return None
+
+
+_LEFT_OUT: Mapping[Unreachable, Result] = {
+    Unreachable.DEFER: Result.DEFERRED,
+    Unreachable.SKIP: Result.SKIPPED,
+    Unreachable.FAIL: Result.FAILED,
+}
 
 
 def _advance(state: RunState, target: int, active: Active, *, at: dt.datetime) -> None:
@@ -201,6 +206,8 @@ def _after_hold(state: RunState, event: e.StepHeld) -> Phase:
     active = state.active.get(event.target)
     if active is None:
         return Phase.CHECKING
+    if event.reason is HoldReason.IDENTITY and active.phase is not Phase.WRITING:
+        return active.phase  # nothing was asked, so nothing is late
     if active.phase is Phase.LOST:
         start_by = active.step_began_at + state.plan.limits.start_deadline
         return Phase.ENDING if event.at >= start_by else Phase.LOST
@@ -219,8 +226,8 @@ _PROOF_WAITS = (HoldReason.NOT_YET, HoldReason.THROTTLED)
 
 def _capped(state: RunState, active: Active, until: dt.datetime) -> dt.datetime:
     """Wake no later than the deadline that applies."""
-    if active.held is HoldReason.THROTTLED:
-        return until  # calling early restarts the service's wait
+    if active.held in (HoldReason.THROTTLED, HoldReason.IDENTITY):
+        return until  # calling early restarts the service's wait; nobody may call at all
     if active.phase in (Phase.FOLLOWING, Phase.PROVING):
         return min(until, active.deadline) if active.deadline else until
     return min(until, active.step_began_at + state.plan.limits.start_deadline)
@@ -302,6 +309,37 @@ def _require_ending(active: Active, event: e.TargetFinished) -> None:
         raise IllegalTransitionError(message)
 
 
+def _put_off(state: RunState, event: e.TargetPutOff) -> None:
+    active = _active(state, event, Phase.PENDING)
+    wave = state.waves[active.wave]
+    if wave.is_catch_up or not active.is_untouched or not _is_deferred(active):
+        message = f"target {event.target}: it cannot be put off"
+        raise IllegalTransitionError(message)
+    del state.active[event.target]
+    state.timers.cancel(event.target)
+    state.agenda.pop(event.target, None)
+    _free_slot(state, active)
+    wave.put_off_count += 1
+    later = _catch_up(state)
+    later.late.append(event.target)
+    later.late_count += 1
+
+
+def _is_deferred(active: Active) -> bool:
+    return active.ending is not None and active.ending[0] is Result.DEFERRED
+
+
+def _catch_up(state: RunState) -> WaveState:
+    """Return the last wave; one is added where the plan foresaw none."""
+    last = state.waves[-1]
+    if last.is_catch_up:
+        return last
+    planned = waves.catch_up(state.plan.limits)
+    added = WaveState(planned=planned, first=last.end, end=last.end, cursor=last.end)
+    state.waves.append(added)
+    return added
+
+
 def _free_slot(state: RunState, active: Active) -> None:
     state.in_flight -= 1
     state.waves[active.wave].in_flight -= 1
@@ -318,5 +356,6 @@ HANDLERS: Mapping[type, Callable[[RunState, Any], None]] = {
     e.StepProved: _proved,
     e.StepFailed: _failed,
     e.StepUnknown: _unknown,
+    e.TargetPutOff: _put_off,
     e.TargetFinished: _target_finished,
 }

@@ -104,6 +104,23 @@ def limits_of(strategy: Strategy, *, count: int, is_uninstall: bool) -> Limits:
     )
 
 
+def catch_up(limits: Limits) -> Wave:
+    """Return the wave for clusters that turn out not to be connected when their turn comes.
+
+    The plan foresaw nobody there, so there is no share to take: the run's own limits hold.
+    """
+    return Wave(
+        name=CATCH_UP,
+        target_count=0,
+        max_concurrency=limits.max_concurrency,
+        max_failures=limits.max_failures,
+        worst_case_failures=0,
+        effective_concurrency=limits.max_concurrency,
+        soak=dt.timedelta(0),
+        notes=(),
+    )
+
+
 def clamps(strategy: Strategy, assignment: Assignment, *, count: int) -> tuple[str, ...]:
     """Return a warning for each integer that asks for more than there is.
 

@@ -38,6 +38,8 @@ class Opening:
     tzdata_version: str
     plan_text: str
     consent: str
+    discovered_at: dt.datetime | None
+    """When the plan's inventory was read; ``None`` for a saved plan."""
 
 
 async def begin(journal: Journal, plan: Plan, opening: Opening, *, now: dt.datetime) -> RunState:
@@ -87,6 +89,7 @@ def _first_events(plan: Plan, opening: Opening, now: dt.datetime) -> list[Event]
         plan_text=opening.plan_text,
         target_count=len(plan.targets),
         plan=plan.head,
+        discovered_at=opening.discovered_at,
     )
     stretches = [
         e.TargetsListed(at=now, first=first, targets=plan.targets[first : first + _STRETCH])

@@ -24,7 +24,7 @@ from fleet.engine import requests
 from fleet.engine.clock import Clock
 from fleet.engine.outcomes import Outbox, Outcome
 from fleet.engine.poller import Followed, Poller
-from fleet.errors import LostAnswerError, LostClusterError, RemoteError
+from fleet.errors import AuthError, LostAnswerError, LostClusterError, RemoteError
 from fleet.model import events as e
 from fleet.model.cluster import Extension
 from fleet.model.commands import Check, Command, Follow, Prove, Send
@@ -67,6 +67,8 @@ class Performer:
         self._vault = vault
         self._found: dict[int, Extension | None] = {}
         self._poller = Poller(clock, self._read_operation)
+        self.refusal: AuthError | None = None
+        """The service accepts nobody's token any more: nothing can be done from here."""
         self._calls: set[asyncio.Task[None] | None] = set()
 
     @property
@@ -189,6 +191,7 @@ class Performer:
         return Outcome(event=event, keep=url)
 
     def _write_failed(self, command: Send, error: RemoteError) -> Outcome:
+        self._heed(error)
         match pacing.after_write(
             error, count=command.attempt - 1, jitter_ppm=self._jitter(command)
         ):
@@ -259,6 +262,7 @@ class Performer:
         return self._ended(followed, status.status, error=status.error)
 
     def _poll_failed(self, followed: Followed, error: RemoteError) -> Outcome | None:
+        self._heed(error)
         count, jitter = followed.hold_count, self._jitter(followed.command)
         disposition = pacing.after_read(error, count=count, jitter_ppm=jitter)
         if isinstance(disposition, pacing.Hold):
@@ -319,15 +323,22 @@ class Performer:
         return await _limited(self._extensions.get(requests.ref_of(target), ids))
 
     def _read_failed(self, command: Check | Prove, error: RemoteError) -> Outcome:
+        self._heed(error)
         disposition = pacing.after_read(
             error, count=command.held_count, jitter_ppm=self._jitter(command)
         )
         if isinstance(disposition, pacing.Fail):
             return self._failed(command, error.code, error.message)
-        is_throttled = disposition.reason is HoldReason.THROTTLED
-        is_proof = isinstance(command, Prove) and not is_throttled
+        is_own = disposition.reason in (HoldReason.THROTTLED, HoldReason.IDENTITY)
+        is_proof = isinstance(command, Prove) and not is_own
         reason = HoldReason.NOT_YET if is_proof else disposition.reason
         return self._held(command, reason, disposition.wait, error.code, error.message)
+
+    def _heed(self, error: RemoteError) -> None:
+        """Note an error that every other target will meet as well."""
+        if isinstance(error, AuthError) and self.refusal is None:
+            self.refusal = error
+            self._outbox.ring()
 
     def _held(
         self, command: Command, reason: HoldReason, wait: dt.timedelta, code: str, message: str

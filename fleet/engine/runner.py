@@ -111,7 +111,12 @@ class Runner:
         self._outbox.ring()
 
     async def run(self) -> RunState:
-        """Carry the run on to its end, a pause, or until asked to leave."""
+        """Carry the run on to its end, a pause, or until asked to leave.
+
+        Raises:
+            AuthError: The service accepts no token any more. What is in flight goes on there, and
+                nothing is lost: the next runner takes the run over.
+        """
         try:
             async with asyncio.TaskGroup() as tasks:
                 polling = tasks.create_task(self._performer.poll(tasks), name="poller")
@@ -121,6 +126,9 @@ class Runner:
                 self._performer.abandon()
         except BaseExceptionGroup as group:
             raise _first(group) from None
+        refusal = self._performer.refusal
+        if refusal is not None and not self._state.status.is_terminal:
+            raise refusal
         return self._state
 
     async def _loop(self, tasks: asyncio.TaskGroup) -> None:
@@ -147,7 +155,8 @@ class Runner:
     def _is_over(self) -> bool:
         status = self._state.status
         is_parked = status is RunStatus.PAUSED and not self._settings.waits_when_paused
-        return status.is_terminal or self._is_leaving or is_parked
+        is_barred = self._performer.refusal is not None
+        return status.is_terminal or self._is_leaving or is_parked or is_barred
 
     def _taken_in(self, outcomes: list[Outcome]) -> Batch:
         """Fold what came in: outcomes, and what people asked."""

@@ -19,7 +19,7 @@ class Check:
     is_in_doubt: bool
     """Whether a write is out whose effect is unknown."""
     asks_connectivity: bool
-    """Whether the cluster was not connected when the plan was made, so must be asked now."""
+    """Whether the cluster must be asked too if it is connected."""
     mark_before: str | None
     held_count: int
 

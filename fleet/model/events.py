@@ -37,7 +37,7 @@ class RunCreated:
     """The header: all that a reader in a year needs to know about where this came from."""
 
     kind: ClassVar[str] = "run.created"
-    v: ClassVar[int] = 1
+    v: ClassVar[int] = 2
 
     at: dt.datetime
     run_id: RunId
@@ -53,6 +53,8 @@ class RunCreated:
     """The plan file as written; empty where a saved plan was run."""
     target_count: int
     plan: PlanHead
+    discovered_at: dt.datetime | None
+    """When the plan's inventory was read; ``None`` where a saved plan does not tell."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -401,6 +403,21 @@ class TargetFinished:
     detail: str = ""
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TargetPutOff:
+    """The target gave its slot back before anything was sent: its cluster is not connected.
+
+    Its turn comes again in the catch-up wave.
+    """
+
+    kind: ClassVar[str] = "target.putOff"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    target: int
+    detail: str
+
+
 RunEvent = (
     RunCreated
     | TargetsListed
@@ -426,6 +443,7 @@ TargetEvent = (
     | StepProved
     | StepFailed
     | StepUnknown
+    | TargetPutOff
     | TargetFinished
 )
 Event = RunEvent | WaveEvent | TargetEvent

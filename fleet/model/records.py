@@ -18,7 +18,9 @@ KINDS: Mapping[str, type[Any]] = {cls.kind: cls for cls in get_args(Event)}
 
 Fields = dict[str, Any]
 Upcast = Callable[[Fields], Fields]
-UPCASTS: Mapping[tuple[str, int], Upcast] = {}
+UPCASTS: Mapping[tuple[str, int], Upcast] = {
+    ("run.created", 1): lambda fields: {**fields, "discoveredAt": None},
+}
 """``{(kind, v): fields of v -> fields of v + 1}``; applied until the current ``v`` is reached."""
 
 

@@ -47,7 +47,7 @@ class Result(enum.StrEnum):
     DRIFTED = "Drifted"
     SKIPPED = "Skipped"
     DEFERRED = "Deferred"
-    """Not connected, also in the catch-up wave."""
+    """Not connected, in the catch-up wave too."""
 
     @property
     def is_failure(self) -> bool:
@@ -78,6 +78,8 @@ class HoldReason(enum.StrEnum):
     THROTTLED = "throttled"
     CONFLICT = "conflict"
     TRANSIENT = "transient"
+    IDENTITY = "identity"
+    """The service accepts nobody's token: this process leaves, and the next one goes on."""
     NOT_YET = "notYet"
     """The operation ended and the extension does not show it yet."""
 

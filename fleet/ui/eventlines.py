@@ -37,7 +37,7 @@ def _who(event: Event, state: RunState) -> str:
     if isinstance(target, int):
         return f"{state.targets[target].cluster_name}  "
     wave = getattr(event, "wave", None)
-    return f"wave {state.plan.waves[wave].name}  " if isinstance(wave, int) else ""
+    return f"wave {state.waves[wave].planned.name}  " if isinstance(wave, int) else ""
 
 
 def _what(event: Event, state: RunState) -> str:
@@ -86,7 +86,7 @@ _TOLD: Mapping[type, Callable[[Any, RunState], str]] = {
     e.RunStopping: lambda v, _: f"stopping{_by(v)}: {v.reason}",
     e.RequestRefused: lambda v, _: f"{v.asked} refused: {v.reason}",
     e.RunFinished: _ended,
-    e.WaveOpened: lambda v, s: f"opened, {s.plan.waves[v.wave].target_count} targets",
+    e.WaveOpened: lambda v, s: f"opened, {s.waves[v.wave].target_count} targets",
     e.BudgetBreached: lambda v, _: (
         f"{v.level} budget broken: {v.failures} failures, {v.max_failures} allowed"
     ),
@@ -109,5 +109,6 @@ _TOLD: Mapping[type, Callable[[Any, RunState], str]] = {
     e.StepProved: lambda v, _: f"step {v.step + 1} proved",
     e.StepFailed: lambda v, _: f"step {v.step + 1} failed ({v.code}): {v.message}",
     e.StepUnknown: lambda v, _: f"step {v.step + 1} outcome unknown, a bug in fleet: {v.message}",
+    e.TargetPutOff: lambda v, _: f"put off to the catch-up wave: {v.detail}",
     e.TargetFinished: _finished,
 }

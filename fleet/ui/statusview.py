@@ -48,15 +48,14 @@ def reasons(state: RunState) -> list[str]:
 def waves(state: RunState) -> Table:
     """Return one row a wave."""
     rows = []
-    for wave, planned in zip(state.waves, state.plan.waves, strict=True):
-        done = wave.cursor - wave.first - wave.in_flight
+    for wave in state.waves:
         rows.append(
             (
-                planned.name,
+                wave.planned.name,
                 str(wave.status),
-                f"{done}/{wave.end - wave.first}",
+                f"{wave.done_count}/{wave.target_count}",
                 str(wave.in_flight),
-                f"{wave.failures}/{planned.max_failures}",
+                f"{wave.failures}/{wave.planned.max_failures}",
             )
         )
     return Table(
@@ -116,15 +115,15 @@ def document(
         "counts": state.status_counts(),
         "waves": [
             {
-                "name": planned.name,
+                "name": wave.planned.name,
                 "status": wave.status.value,
-                "targetCount": wave.end - wave.first,
+                "targetCount": wave.target_count,
                 "inFlight": wave.in_flight,
-                "notStarted": wave.end - wave.cursor,
+                "notStarted": wave.waiting_count,
                 "failures": wave.failures,
-                "maxFailures": planned.max_failures,
+                "maxFailures": wave.planned.max_failures,
             }
-            for wave, planned in zip(state.waves, state.plan.waves if header else (), strict=True)
+            for wave in state.waves
         ],
         "targets": list(_targets(state, only_trouble=only_trouble)),
     }
@@ -159,7 +158,7 @@ def _targets(state: RunState, *, only_trouble: bool) -> Iterator[dict[str, Any]]
     if only_trouble:
         order = [n for n in order if n in state.active or state.results[n] is not Result.SUCCEEDED]
     else:
-        order += [n for wave in state.waves for n in range(wave.cursor, wave.end)]
+        order += [n for wave in state.waves for n in wave.waiting()]
     for number in order:
         target = state.targets[number]
         yield {

@@ -16,15 +16,15 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet.core import chain, draws, fold, rollout
+from fleet.core import chain, draws, fold, rollout, waves
 from fleet.core.moves import Phase
 from fleet.core.rollout import Decision
 from fleet.core.state import RunState
 from fleet.model import events as e
 from fleet.model import records
 from fleet.model.commands import Check, Command, Follow, Prove, Send
-from fleet.model.desired import FailureMode, OnBreach
-from fleet.model.plan import Plan
+from fleet.model.desired import FailureMode, OnBreach, Unreachable
+from fleet.model.plan import CATCH_UP, Plan, Wave
 from fleet.model.statuses import Finding, HoldReason, Result, RunStatus
 from tests.rig import fleets
 
@@ -49,9 +49,12 @@ class Books:
     said: dict[int, list[e.Event]] = dataclasses.field(default_factory=dict)
     """Each target's events, and the takeovers in between."""
     wave_of: list[int] = dataclasses.field(default_factory=list)
+    waves: list[Wave] = dataclasses.field(default_factory=list)
+    """As planned, and the catch-up wave that becomes necessary where none was."""
 
     def __post_init__(self) -> None:
-        for n, wave in enumerate(self.plan.head.waves):
+        self.waves += self.plan.head.waves
+        for n, wave in enumerate(self.waves):
             self.wave_of += [n] * wave.target_count
 
     def note(self, event: e.Event) -> None:
@@ -68,6 +71,8 @@ class Books:
                 self.in_flight.discard(event.target)
             case e.TargetFinished():
                 self._has_ended(event)
+            case e.TargetPutOff():
+                self._is_put_off(event.target)
             case e.BudgetBreached():
                 level = "run" if event.level == "run" else f"wave {event.wave}"
                 assert event.failures == self.failures[level] > event.max_failures
@@ -85,13 +90,14 @@ class Books:
         if isinstance(event, e.RunTaken):
             for said in self.said.values():
                 said.append(event)
-        if isinstance(event, e.TargetEvent) and not isinstance(event, e.TargetStarted):
+        is_about = isinstance(event, e.TargetEvent) and event.target in self.said
+        if is_about and not isinstance(event, e.TargetStarted):
             self.said[event.target].append(event)
 
     def _may_start(self, target: int) -> None:
         """Never more than any cap, never after a breach."""
         n = self.wave_of[target]
-        wave, run = self.plan.head.waves[n], self.plan.head.limits
+        wave, run = self.waves[n], self.plan.head.limits
         mates = [one for one in self.in_flight if self.wave_of[one] == n]
         assert len(self.in_flight) <= run.max_concurrency
         assert len(mates) <= wave.max_concurrency
@@ -126,6 +132,17 @@ class Books:
         if event.result.is_failure:
             self.failures["run"] += 1
             self.failures[f"wave {self.wave_of[event.target]}"] += 1
+
+    def _is_put_off(self, target: int) -> None:
+        """Once, with nothing sent, from an earlier wave to the last."""
+        assert self.plan.head.unreachable is Unreachable.DEFER
+        assert not any(isinstance(one, e.StepIntended) for one in self.said[target])
+        assert self.waves[self.wave_of[target]].name != CATCH_UP
+        if self.waves[-1].name != CATCH_UP:
+            self.waves.append(waves.catch_up(self.plan.head.limits))
+        self.wave_of[target] = len(self.waves) - 1
+        self.in_flight.discard(target)
+        del self.said[target]
 
     def _proven(self, target: int) -> int:
         return len(
@@ -172,9 +189,9 @@ class Books:
             )
 
     def _budgets(self) -> list[tuple[str, int]]:
-        waves = enumerate(self.plan.head.waves)
+        numbered = enumerate(self.waves)
         run = self.plan.head.limits.max_failures
-        return [("run", run), *((f"wave {n}", wave.max_failures) for n, wave in waves)]
+        return [("run", run), *((f"wave {n}", wave.max_failures) for n, wave in numbered)]
 
 
 class Life:
@@ -188,7 +205,7 @@ class Life:
         self.books = Books(plan=plan)
         self.records: list[bytes] = []
         self.out: dict[int, Command] = {}
-        for event in fleets.opening(plan):
+        for event in fleets.opening(plan, discovered_at=None if seed % 2 else fleets.T0):
             self.record(event)
 
     def run(self) -> None:
@@ -295,7 +312,8 @@ class Life:
     def checked(self, command: Check, lot: str) -> e.Event:
         if lot == "hold":
             reasons = [HoldReason.BUSY, HoldReason.THROTTLED, HoldReason.TRANSIENT]
-            return self.held(command, reasons[self.turn % 3])
+            reasons += [HoldReason.IDENTITY]
+            return self.held(command, reasons[self.turn % 4])
         if lot == "bug":
             return self.made(e.StepUnknown, command)
         if lot == "fail" and not command.is_in_doubt:
@@ -313,7 +331,8 @@ class Life:
     def sent(self, command: Send, lot: str) -> e.Event:
         if lot == "hold":
             reasons = [HoldReason.CONFLICT, HoldReason.THROTTLED, HoldReason.TRANSIENT]
-            return self.held(command, reasons[self.turn % 3])
+            reasons += [HoldReason.IDENTITY]
+            return self.held(command, reasons[self.turn % 4])
         cls = {"bug": e.StepUnknown, "fail": e.StepFailed, "lost": e.StepLost}.get(lot)
         if cls is e.StepLost:
             return self.made(cls, command, attempt=command.attempt)
@@ -332,7 +351,8 @@ class Life:
 
     def proved(self, command: Prove, lot: str) -> e.Event:
         if lot in ("hold", "lost", "never"):
-            return self.held(command, HoldReason.NOT_YET)
+            is_barred = self.turn % 5 == 0
+            return self.held(command, HoldReason.IDENTITY if is_barred else HoldReason.NOT_YET)
         cls = {"bug": e.StepUnknown, "fail": e.StepFailed}.get(lot, e.StepProved)
         return self.made(cls, command)
 

@@ -208,7 +208,9 @@ def plan(
     return planner.sealed(PlanHead(**(defaults | changes)), made)
 
 
-def opening(planned: Plan, *, at: dt.datetime = T0) -> list[e.Event]:
+def opening(
+    planned: Plan, *, at: dt.datetime = T0, discovered_at: dt.datetime | None = T0
+) -> list[e.Event]:
     """The first events of a run of *planned*."""
     header = e.RunCreated(
         at=at,
@@ -224,6 +226,7 @@ def opening(planned: Plan, *, at: dt.datetime = T0) -> list[e.Event]:
         plan_text="# a test",
         target_count=len(planned.targets),
         plan=planned.head,
+        discovered_at=discovered_at,
     )
     listed = [e.TargetsListed(at=at, first=0, targets=planned.targets)] if planned.targets else []
     return [
@@ -309,6 +312,7 @@ SAMPLES: Mapping[type, Mapping[str, Any]] = {
     e.StepProved: {"target": 0, "step": 0, "evidence": {}},
     e.StepFailed: {"target": 0, "step": 0, "code": "F360", "message": "refused"},
     e.StepUnknown: {"target": 0, "step": 0, "message": "KeyError"},
+    e.TargetPutOff: {"target": 0, "detail": "not connected (Offline)"},
     e.TargetFinished: {"target": 0, "result": Result.TIMED_OUT},
 }
 """``{event: fields}`` that fit a run of one target that is in its first step."""

@@ -40,6 +40,7 @@ def opening_of(plan_text: str = "# a test") -> Opening:
         tzdata_version="2026a",
         plan_text=plan_text,
         consent="--yes",
+        discovered_at=None,
     )
 
 

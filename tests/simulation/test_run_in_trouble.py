@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -12,15 +13,23 @@ from fleet.core.state import RunState
 from fleet.engine import history, virtual
 from fleet.engine.outcomes import Outcome
 from fleet.engine.runner import Runner, Settings
-from fleet.errors import FencedError, JournalError
+from fleet.errors import AuthError, FencedError, JournalError
 from fleet.journal.memory import MemoryStore
 from fleet.model import events as e
-from fleet.model.cluster import AutoUpgrade, Extension
+from fleet.model.cluster import AutoUpgrade, Cluster, ClusterId, Connectivity, Extension
 from fleet.model.desired import OnBreach, OnDrift, Rollout, WaveRule
 from fleet.model.events import Event
 from fleet.model.plan import Verb
 from fleet.model.statuses import Result, RunStatus
-from fleet.ports import Accepted, Batch, ExtensionRef, Request, RequestIds, Write
+from fleet.ports import (
+    Accepted,
+    Batch,
+    ExtensionRef,
+    OperationStatus,
+    Request,
+    RequestIds,
+    Write,
+)
 from fleet.sim.ports import SimulatedAzure
 from fleet.sim.world import World
 from tests.rig import deaths, rollouts, runs
@@ -128,6 +137,104 @@ def test_a_bug_in_one_target_pauses_the_run_and_cancels_nobody() -> None:
 
     assert (again.status, again.status_counts()) == (RunStatus.SUCCEEDED, {"Succeeded": 8})
     assert not again.has_bug
+
+
+# --- nobody's token is accepted ----------------------------------------------------------
+
+
+class LoggedOut(SimulatedAzure):
+    """Accepts no token once so many writes were taken."""
+
+    writes_left = 3
+
+    async def get(self, ref: ExtensionRef, ids: RequestIds) -> Extension | None:
+        self._require_login()
+        return await super().get(ref, ids)
+
+    async def write(self, ref: ExtensionRef, write: Write, ids: RequestIds) -> Accepted:
+        self._require_login()
+        self.writes_left -= 1
+        return await super().write(ref, write, ids)
+
+    async def operation(self, url: str, ids: RequestIds) -> OperationStatus:
+        self._require_login()
+        return await super().operation(url, ids)
+
+    def _require_login(self) -> None:
+        if self.writes_left == 0:
+            message = "the token was refused"
+            raise AuthError(message, status=401)
+
+
+def test_a_runner_that_nobody_accepts_leaves_and_the_next_one_ends_as_if_nothing_had_been() -> None:
+    world = runs.world(**CALM)
+    store = MemoryStore()
+
+    async def first() -> None:
+        azure = LoggedOut(world, virtual.clock())
+        plan = await runs.planned(TWO_AT_ONCE, azure)
+        async with store.hold(runs.RUN, actor=runs.ALICE, create=True) as journal:
+            await (await runs.begun(journal, plan, azure)).run()
+
+    async def second() -> RunState:
+        async with store.hold(runs.RUN, actor=runs.ALICE) as journal:
+            return await (await runs.taken(journal, SimulatedAzure(world, virtual.clock()))).run()
+
+    with pytest.raises(AuthError, match="the token was refused"):
+        virtual.run(first())
+
+    assert kinds(store).count("target.finished") < 3
+    assert "step.failed" not in kinds(store)
+
+    # The next one comes long after every deadline of what was in flight.
+    state = virtual.run(second(), start_at=world.last_at + dt.timedelta(hours=5))
+
+    assert (state.status, state.status_counts()) == (RunStatus.SUCCEEDED, {"Succeeded": 8})
+    assert [one.call.name for one in world.effects] == ["osm"] * 8
+
+
+# --- a cluster that goes offline ---------------------------------------------------------
+
+
+class Napping(SimulatedAzure):
+    """One cluster's agents are silent from the plan on, until its second turn."""
+
+    naps = 1
+
+    async def cluster(self, cluster_id: ClusterId) -> Cluster:
+        found = await super().cluster(cluster_id)
+        if not cluster_id.endswith("store-0001-b") or self.naps == 0:
+            return found
+        self.naps -= 1
+        return dataclasses.replace(found, connectivity=Connectivity.OFFLINE)
+
+
+@pytest.mark.parametrize(
+    ("naps", "counts", "reason"),
+    [
+        pytest.param(1, {"Succeeded": 8}, "every target is as planned", id="back in time"),
+        pytest.param(2, {"Succeeded": 7, "Deferred": 1}, "1 not connected", id="not back"),
+    ],
+)
+def test_a_cluster_that_went_offline_comes_last_and_costs_no_failure(
+    naps: int, counts: dict[str, int], reason: str
+) -> None:
+    world = runs.world(**CALM)
+
+    def napping(world: World) -> SimulatedAzure:
+        service = Napping(world, virtual.clock())
+        service.naps = naps
+        return service
+
+    state, store = played(world, service=napping)
+
+    assert (state.status, state.finish_reason) == (RunStatus.SUCCEEDED, reason)
+    assert dict(sorted(state.status_counts().items())) == dict(sorted(counts.items()))
+    assert [(one.planned.name, one.target_count, one.failures) for one in state.waves] == [
+        ("rest", 7, 0),
+        ("catch-up", 1, 0),
+    ]
+    assert kinds(store).count("target.putOff") == 1
 
 
 # --- a journal that fails ----------------------------------------------------------------

@@ -14,6 +14,7 @@ WAITS = [
     pytest.param(errors.ThrottledError, HoldReason.THROTTLED, 10, id="throttled"),
     pytest.param(errors.ConflictError, HoldReason.CONFLICT, 30, id="conflict"),
     pytest.param(errors.TransientError, HoldReason.TRANSIENT, 10, id="transient"),
+    pytest.param(errors.AuthError, HoldReason.IDENTITY, 10, id="nobody's token"),
 ]
 
 
@@ -62,7 +63,12 @@ def test_a_write_without_a_readable_answer_is_looked_up_and_a_read_repeated(
 
 @pytest.mark.parametrize(
     "error",
-    [errors.RemoteError, errors.AuthError, errors.LostClusterError, errors.OperationFailedError],
+    [
+        errors.RemoteError,
+        errors.DeniedError,
+        errors.LostClusterError,
+        errors.OperationFailedError,
+    ],
 )
 def test_what_does_not_pass_fails_at_once(error: type[errors.RemoteError]) -> None:
     assert pacing.after_write(error(), count=0, jitter_ppm=0) == Fail()

@@ -12,10 +12,21 @@ from fleet.core.rollout import Decision
 from fleet.core.state import RunState
 from fleet.model import events as e
 from fleet.model.commands import Check, Follow, Prove
-from fleet.model.desired import FailureMode, OnBreach
+from fleet.model.desired import FailureMode, OnBreach, Unreachable
 from fleet.model.plan import CATCH_UP, Plan
 from fleet.model.statuses import Finding, HoldReason, Result, RunStatus, WaveStatus
-from tests.rig.fleets import ALICE, T0, event, folded, limits, opened, plan, seconds, wave
+from tests.rig.fleets import (
+    ALICE,
+    T0,
+    event,
+    folded,
+    limits,
+    opened,
+    opening,
+    plan,
+    seconds,
+    wave,
+)
 
 MINUTE = dt.timedelta(minutes=1)
 DEADLINE = T0 + limits().progress_deadline
@@ -119,20 +130,79 @@ def test_the_next_starts_when_one_has_ended_well_or_badly() -> None:
         assert kinds(rollout.decide(state, now=T0)) == ["target.started"]
 
 
-def test_only_the_catch_up_wave_asks_whether_a_cluster_is_connected() -> None:
-    for name, asks in (("w0", False), (CATCH_UP, True)):
-        decision = settled(life(of=plan([wave(1, name=name)])))
+@pytest.mark.parametrize(
+    ("name", "discovered_at", "asks"),
+    [
+        pytest.param("w0", T0, False, id="a wave, just discovered"),
+        pytest.param("w0", T0 - rollout.HEARTBEAT, True, id="a wave, discovered long ago"),
+        pytest.param("w0", None, True, id="a wave of a saved plan"),
+        pytest.param(CATCH_UP, T0, True, id="the catch-up wave"),
+    ],
+)
+def test_connectivity_is_asked_where_the_plan_cannot_know_it(
+    name: str, discovered_at: dt.datetime | None, asks: bool
+) -> None:
+    decision = settled(folded(opening(plan([wave(1, name=name)]), discovered_at=discovered_at)))
 
-        assert decision.commands == (
-            Check(
-                target=0,
-                step=0,
-                is_in_doubt=False,
-                asks_connectivity=asks,
-                mark_before=None,
-                held_count=0,
-            ),
-        )
+    assert decision.commands == (
+        Check(
+            target=0,
+            step=0,
+            is_in_doubt=False,
+            asks_connectivity=asks,
+            mark_before=None,
+            held_count=0,
+        ),
+    )
+
+
+UNREACHABLE = event(e.StepChecked, finding=Finding.UNREACHABLE, detail="not connected (Offline)")
+
+
+def test_a_cluster_that_went_offline_waits_for_the_catch_up_wave_and_blocks_nobody() -> None:
+    state = life(*STARTED, UNREACHABLE, of=plan([wave(2, max_concurrency=1)]))
+
+    settled(state)
+
+    assert (state.in_flight, list(state.active)) == (1, [1])
+    assert [(one.planned.name, one.target_count) for one in state.waves] == [
+        ("w0", 1),
+        (CATCH_UP, 1),
+    ]
+    assert list(state.waves[1].waiting()) == [0]
+    assert not state.results
+
+
+def test_a_cluster_that_is_offline_in_the_catch_up_wave_too_is_deferred() -> None:
+    state = life(*STARTED, UNREACHABLE, of=plan([wave(1, name=CATCH_UP)]))
+
+    settled(state)
+
+    assert state.results == {0: Result.DEFERRED}
+    assert state.failures == 0
+
+
+@pytest.mark.parametrize(
+    ("unreachable", "result", "failures"),
+    [(Unreachable.SKIP, Result.SKIPPED, 0), (Unreachable.FAIL, Result.FAILED, 1)],
+)
+def test_a_cluster_that_went_offline_is_skipped_or_failed_where_the_plan_says_so(
+    unreachable: Unreachable, result: Result, failures: int
+) -> None:
+    asked = plan([wave(1)], unreachable=unreachable)
+    state = life(*STARTED, UNREACHABLE, of=asked)
+
+    settled(state)
+
+    assert (state.results, state.failures) == ({0: result}, failures)
+
+
+def test_a_run_that_stops_puts_nobody_off() -> None:
+    state = life(*STARTED, event(e.RunStopping), UNREACHABLE)
+
+    settled(state)
+
+    assert state.results == {0: Result.DEFERRED}
 
 
 def test_an_intent_stands_before_its_write() -> None:

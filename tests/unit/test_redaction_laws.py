@@ -157,6 +157,7 @@ def test_every_field_of_every_event_is_either_made_by_fleet_or_redacted() -> Non
         "step.proved": ["evidence"],
         "step.failed": ["code", "message"],
         "step.unknown": ["message"],
+        "target.putOff": ["detail"],
         "target.finished": ["detail"],
     }
 
