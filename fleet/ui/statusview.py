@@ -47,17 +47,16 @@ def reasons(state: RunState) -> list[str]:
 
 def waves(state: RunState) -> Table:
     """Return one row a wave."""
-    rows = []
-    for wave in state.waves:
-        rows.append(
-            (
-                wave.planned.name,
-                str(wave.status),
-                f"{wave.done_count}/{wave.target_count}",
-                str(wave.in_flight),
-                f"{wave.failures}/{wave.planned.max_failures}",
-            )
+    rows = [
+        (
+            wave.planned.name,
+            str(wave.status),
+            f"{wave.done_count}/{wave.target_count}",
+            str(wave.in_flight),
+            f"{wave.failures}/{wave.planned.max_failures}",
         )
+        for wave in state.waves
+    ]
     return Table(
         title="Waves",
         header=("wave", "status", "done", "in flight", "failures/allowed"),

@@ -90,8 +90,7 @@ class Books:
         if isinstance(event, e.RunTaken):
             for said in self.said.values():
                 said.append(event)
-        is_about = isinstance(event, e.TargetEvent) and event.target in self.said
-        if is_about and not isinstance(event, e.TargetStarted):
+        if isinstance(event, e.TargetEvent) and not isinstance(event, _NOT_KEPT):
             self.said[event.target].append(event)
 
     def _may_start(self, target: int) -> None:
@@ -192,6 +191,9 @@ class Books:
         numbered = enumerate(self.waves)
         run = self.plan.head.limits.max_failures
         return [("run", run), *((f"wave {n}", wave.max_failures) for n, wave in numbered)]
+
+
+_NOT_KEPT = (e.TargetStarted, e.TargetPutOff)
 
 
 class Life:
