@@ -18,11 +18,13 @@ FIRST_WAIT = dt.timedelta(seconds=10)
 LONGEST_WAIT = dt.timedelta(minutes=5)
 CONFLICT_WAIT = dt.timedelta(seconds=30)
 
-# Source: an OSM install takes 92 s, an uninstall 122 s, where it was recorded; pollers of the
-# service's own SDK ask every 30 s.
-_FIRST_POLL = dt.timedelta(seconds=90)
+# Source: an OSM install takes 92 s, an uninstall 122 s, where it was recorded; its article gives 3
+# to 5 minutes; pollers of the service's own SDK ask every 30 s.
+_FIRST_POLL = dt.timedelta(seconds=150)
 _SHORTEST_GAP = dt.timedelta(seconds=15)
 _ENOUGH_SAMPLES = 8
+_SHARES_PCT = (40, 75, 95, 100)
+"""Of the operations so far: when so many had ended, the next one is read. That is 1.9 reads each."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,16 +118,16 @@ class Durations:
     def next_poll(self, elapsed: dt.timedelta) -> dt.timedelta:
         """Return how long to wait before the next read of an operation that old.
 
-        At a third, two thirds, and nine tenths of what was learned; then at
-        growing intervals. Nothing is read before the fastest third has ended.
+        Where enough is known, when the given shares of the operations so far had ended; else, and
+        after that, at growing intervals.
         """
         seconds = elapsed.total_seconds()
         if len(self._seconds) >= _ENOUGH_SAMPLES:
-            for share in (30, 60, 90, 100):
+            for share in _SHARES_PCT:
                 place = min(len(self._seconds) * share // 100, len(self._seconds) - 1)
                 gap = self._seconds[place] + 1 - seconds
                 if gap >= _SHORTEST_GAP.total_seconds() or (seconds == 0 and gap > 0):
                     return dt.timedelta(seconds=gap)
         if elapsed < _FIRST_POLL / 2:
             return _FIRST_POLL - elapsed
-        return max(elapsed * 3 / 5, _SHORTEST_GAP)
+        return max(elapsed * 2 / 3, _SHORTEST_GAP)
