@@ -13,20 +13,18 @@ import dataclasses
 import datetime as dt
 import gc
 import json
-import platform
 import resource
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks import table
+from benchmarks.table import Row
 from fleet.core import fold, planner, rollout
 from fleet.core.state import RunState
 from fleet.engine import opening, virtual
@@ -41,19 +39,8 @@ from fleet.model.statuses import Finding
 from fleet.sim.ports import SimulatedAzure
 from tests.rig import rollouts, runs
 
-RESULTS = Path(__file__).resolve().parent / "results"
 START = dt.datetime(2026, 1, 10, 2, tzinfo=dt.UTC)
 MB = 1024 * 1024
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One measured quantity."""
-
-    what: str
-    unit: str
-    values: tuple[float, ...]
-    target: str = ""
 
 
 def world_file(clusters: int) -> dict[str, Any]:
@@ -250,28 +237,16 @@ def _grown(small: Plan, clusters: int) -> Plan:
     return planner.sealed(head, targets)
 
 
-def repeated(
-    call: Callable[..., dict[str, float]], times: int, *args: int
-) -> dict[str, tuple[float, ...]]:
-    """Each repetition in a process of its own, so that memory is not another one's."""
-    found = [_alone(call.__name__, args) for _ in range(times)]
-    return {key: tuple(one[key] for one in found) for key in found[0]}
-
-
-def _alone(name: str, args: tuple[int, ...]) -> dict[str, float]:
-    command = [sys.executable, __file__, "--only", name, *map(str, args)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
-    result: dict[str, float] = json.loads(done.stdout)
-    return result
-
-
 def measure(*, quick: bool) -> list[Row]:
     times, scale = (1, 10) if quick else (3, 1)
     fleet, large, small = 10_000 // scale, 100_000 // scale, 1_000 // scale
-    planned = repeated(plan_fleet, times, fleet)
-    ran = repeated(carry_out, times, fleet, 1_000)
-    held = repeated(memory_in_flight, times, 1_000 // scale)
-    low, high = repeated(decide_and_apply, times, small), repeated(decide_and_apply, times, large)
+    planned = table.repeated(plan_fleet, times, fleet)
+    ran = table.repeated(carry_out, times, fleet, 1_000)
+    held = table.repeated(memory_in_flight, times, 1_000 // scale)
+    low, high = (
+        table.repeated(decide_and_apply, times, small),
+        table.repeated(decide_and_apply, times, large),
+    )
     ratio = tuple(h / s for h, s in zip(high["us_per_event"], low["us_per_event"], strict=True))
     return [
         Row(what=f"plan {fleet:,} clusters, CPU", unit="s", values=planned["cpu_s"], target="< 2"),
@@ -301,16 +276,9 @@ def main() -> None:
         print(json.dumps(globals()[name](*map(int, args))))
         return
     rows = measure(quick=options.quick)
-    print(f"Python {platform.python_version()}, {platform.machine()}; median (min to max)\n")
-    print(f"{'':<36}{'median':>10}  {'spread':<22}{'unit':<10}target")
-    for row in rows:
-        middle, low, high = statistics.median(row.values), min(row.values), max(row.values)
-        spread = f"({low:.2f} to {high:.2f})"
-        print(f"{row.what:<36}{middle:>10.2f}  {spread:<22}{row.unit:<10}{row.target}")
+    table.show(rows)
     if not options.quick:
-        RESULTS.mkdir(exist_ok=True)
-        kept = {"python": platform.python_version(), "rows": [dataclasses.asdict(r) for r in rows]}
-        (RESULTS / "spine.json").write_text(json.dumps(kept, indent=1) + "\n")
+        table.keep(rows, as_="spine")
 
 
 if __name__ == "__main__":
