@@ -1,0 +1,200 @@
+"""What came back, and what can be read in it: JSON, an error's words, when to come again.
+
+Units:   seconds.
+Errors:  :exc:`UnexpectedPayloadError` where JSON is needed and there is none. Bodies are never
+         quoted in messages: an error's own words are, shortened, on one line.
+Source:  Azure/azure-resource-manager-rpc, common-api-details: error bodies and headers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import email.utils
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from fleet.errors import UnexpectedPayloadError
+
+Object = Mapping[str, Any]
+
+_LONGEST = 400
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f\s]+")
+# Source: ResourceRequestsThrottled, as it was seen: "... Please try again after '372' seconds."
+_AFTER = re.compile(r"try again after '?(\d{1,6})'? seconds", re.IGNORECASE)
+_CLOCKLIKE = re.compile(r"(\d{1,3}):(\d{2}):(\d{2})(?:\.\d+)?")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An HTTP answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By lower-cased name."""
+    body: bytes = dataclasses.field(repr=False)
+
+    @property
+    def correlation_id(self) -> str | None:
+        """What finds this request in the service's own log."""
+        return self.headers.get("x-ms-correlation-request-id")
+
+    def json(self, *, what: str) -> Any:
+        """Return the body as JSON.
+
+        Args:
+            what: What was asked, for the message.
+        """
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError as error:
+            message = f"{what}: the answer ({self.status}) is {self.shape}, not JSON"
+            raise UnexpectedPayloadError(
+                message, status=self.status, correlation_id=self.correlation_id
+            ) from error
+
+    def object(self, *, what: str) -> Object:
+        """Return the body as a JSON object."""
+        found = self.json(what=what)
+        if isinstance(found, dict):
+            return found
+        message = f"{what}: the answer ({self.status}) is JSON, but no object"
+        raise UnexpectedPayloadError(
+            message, status=self.status, correlation_id=self.correlation_id
+        )
+
+    @property
+    def shape(self) -> str:
+        """What kind of body it is, in words."""
+        if not self.body.strip():
+            return "an empty body"
+        if "html" in self.headers.get("content-type", "").lower() or self.body.lstrip()[:1] == b"<":
+            return "an HTML page"
+        return f"{len(self.body)} bytes that cannot be read"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """An error as the service words it."""
+
+    code: str = ""
+    message: str = ""
+
+    @property
+    def text(self) -> str:
+        """Code and message on one line, shortened."""
+        return line(": ".join(part for part in (self.code, self.message) if part))
+
+
+def problem_of(answer: Answer) -> Problem:
+    """Return the error in *answer*; empty where it holds none that can be read."""
+    try:
+        body = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return Problem()
+    return problem_in(body.get("error", body)) if isinstance(body, dict) else Problem()
+
+
+def problem_in(error: object) -> Problem:
+    """Return the error in a JSON value such as ``{"code": ..., "message": ..., "details": [...]}``.
+
+    A code that only wraps others is followed by what the details say.
+    """
+    if isinstance(error, str):
+        return Problem(message=error)
+    if not isinstance(error, dict):
+        return Problem()
+    fields = {str(key).lower(): value for key, value in error.items()}
+    code, message = _text(fields.get("code")), _text(fields.get("message"))
+    inner = "; ".join(found for found in map(_detail, _list(fields.get("details"))) if found)
+    return Problem(code=code, message=f"{message} ({inner})" if inner else message)
+
+
+def line(text: str, *, longest: int = _LONGEST) -> str:
+    r"""Return *text* on one line, shortened in the middle of nowhere.
+
+    >>> line("a  b\n c"), line("abcdef", longest=4)
+    ('a b c', 'abc…')
+    """
+    flat = _CONTROLS.sub(" ", text).strip()
+    return flat if len(flat) <= longest else f"{flat[: longest - 1]}…"
+
+
+def retry_after_s(answer: Answer, *, now: dt.datetime) -> float | None:
+    """Return how long the service asks to wait; ``None`` where it does not say, or says nothing.
+
+    Args:
+        answer: Which may carry it in one of several headers, or in words.
+        now: The moment, for an HTTP date where the answer has no date of its own.
+    """
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        if (found := _number(answer.headers.get(name))) is not None:
+            return found / 1000 or None
+    header = answer.headers.get("retry-after")
+    if header is not None:
+        found = _number(header)
+        return (_until(header, answer, now) if found is None else found) or None
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return quota_resets_s(answer) or _in_words(answer)
+    return None
+
+
+def quota_resets_s(answer: Answer) -> float | None:
+    """Return when Resource Graph's quota is whole again, from its ``hh:mm:ss``."""
+    found = _CLOCKLIKE.fullmatch(answer.headers.get("x-ms-user-quota-resets-after", "").strip())
+    if found is None:
+        return None
+    hours, minutes, seconds = map(int, found.groups())
+    return float(hours * 3600 + minutes * 60 + seconds) or None
+
+
+def moment(header: str | None) -> dt.datetime | None:
+    """Return the moment of an HTTP date."""
+    try:
+        found = email.utils.parsedate_to_datetime(header or "")
+    except ValueError:
+        return None
+    return found.astimezone(dt.UTC) if found.tzinfo else found.replace(tzinfo=dt.UTC)
+
+
+def _until(header: str, answer: Answer, now: dt.datetime) -> float | None:
+    until = moment(header)
+    if until is None:
+        return None
+    since = moment(answer.headers.get("date")) or now
+    return max((until - since).total_seconds(), 0.0)
+
+
+def _in_words(answer: Answer) -> float | None:
+    found = _AFTER.search(problem_of(answer).message)
+    return float(found.group(1)) if found else None
+
+
+def _number(text: str | None) -> float | None:
+    # NB: float() would take "nan" and "inf", too.
+    if text is None or not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text.strip()):
+        return None
+    return float(text)
+
+
+def _detail(detail: object) -> str:
+    found = problem_in(detail)
+    if found.code == found.message:
+        found = Problem(code=found.code)
+    text = ": ".join(part for part in (found.code, found.message) if part)
+    place = ""
+    if isinstance(detail, dict) and isinstance(detail.get("line"), int):
+        place = f" at line {detail['line']}, character {detail.get('characterPositionInLine')}"
+    return text + place
+
+
+def _list(value: object) -> Sequence[object]:
+    return value if isinstance(value, list) else ()
+
+
+def _text(value: object) -> str:
+    return value.strip() if isinstance(value, str) else ""

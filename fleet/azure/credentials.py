@@ -1,0 +1,121 @@
+"""Which credential is used at a place, and who a token says we are.
+
+Names and rules only, so that the command line can offer them without loading
+an SDK; tokens are fetched by :mod:`fleet.azure.entra` and
+:mod:`fleet.azure.simulated`, and kept by :mod:`fleet.azure.tokens`.
+
+Errors:  :exc:`RefusedError` where a token would go where it may not.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import datetime as dt
+import enum
+from typing import Protocol
+
+import orjson
+
+from fleet.azure.clouds import Place
+from fleet.errors import RefusedError
+
+UNKNOWN = "unknown"
+_JWT_PARTS = 3
+
+
+class Kind(enum.StrEnum):
+    """Where tokens come from."""
+
+    DEFAULT = "default"
+    """The first that works: environment, workload, managed identity, the Azure CLI, ..."""
+    CLI = "cli"
+    """Whoever is logged in to the Azure CLI."""
+    WORKLOAD = "workload"
+    """A federated token in a file, as in Kubernetes."""
+    MANAGED = "managed"
+    """The identity of the machine."""
+    ENV = "env"
+    """A service principal in ``AZURE_*`` variables."""
+    SIMULATOR = "simulator"
+    """The endpoint's own token service, with an identity that is no secret."""
+
+
+_HINTS = {
+    Kind.DEFAULT: "Log in with: az login. Or name the credential: --credential env, managed, ... .",
+    Kind.CLI: "Log in with: az login. The Azure CLI must be on the PATH.",
+    Kind.WORKLOAD: "It needs AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_FEDERATED_TOKEN_FILE.",
+    Kind.MANAGED: "It works on machines in Azure that have a managed identity (AZURE_CLIENT_ID).",
+    Kind.ENV: "It needs AZURE_TENANT_ID, AZURE_CLIENT_ID and a secret or certificate.",
+    Kind.SIMULATOR: "It works where the endpoint gives tokens itself.",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who a token says we are; not verified, as only the service can."""
+
+    tenant: str
+    principal: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A bearer token."""
+
+    text: str = dataclasses.field(repr=False)
+    expires_at: dt.datetime
+
+
+class Issuer(Protocol):
+    """Whoever gives tokens."""
+
+    async def fetch(self) -> Token:
+        """Return a token; :exc:`AuthError` where there is none to be had."""
+
+
+def kind_at(place: Place, kind: Kind | None) -> Kind:
+    """Return the credential to use at *place*; refuse one that may not be used there."""
+    chosen = kind or (Kind.SIMULATOR if place.is_loopback else Kind.DEFAULT)
+    if chosen is Kind.SIMULATOR:
+        if not place.is_loopback:
+            message = f"the simulator's credential is not for {place.url}"
+            raise RefusedError(message, hint="It is for endpoints on this machine.")
+        return chosen
+    if place.is_plain:
+        message = f"a real token is never sent to {place.url}: it is not encrypted"
+        raise RefusedError(message, hint="Use https, or --credential simulator.")
+    if place.audience is None:
+        message = f"a real token is never sent to {place.url}: its audience is not named"
+        raise RefusedError(message, hint="Name it: --audience https://... .")
+    return chosen
+
+
+def hint_of(kind: Kind) -> str:
+    """Return what a person can do where a credential of *kind* gives no token."""
+    return _HINTS[kind]
+
+
+def scope_of(place: Place) -> str:
+    """Return the scope that a token for *place* is asked for."""
+    return f"{place.audience or place.url}/.default"
+
+
+def identity_of(token: str) -> Identity:
+    """Return whom *token* names; what cannot be read is ``unknown``."""
+    claims = _claims(token)
+    principal = claims.get("oid") or claims.get("appid")
+    return Identity(tenant=str(claims.get("tid") or UNKNOWN), principal=str(principal or UNKNOWN))
+
+
+def _claims(token: str) -> dict[str, object]:
+    parts = token.split(".")
+    if len(parts) != _JWT_PARTS:
+        return {}
+    try:
+        body = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        found = orjson.loads(body)
+    except (binascii.Error, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

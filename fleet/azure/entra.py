@@ -1,0 +1,123 @@
+"""Tokens from Entra ID, by the credentials of azure-identity.
+
+Loaded only where a real identity is used: the SDK takes its time.
+
+Errors:  :exc:`AuthError` where there is no identity, with what to do; :exc:`TransientError` where
+         Entra cannot be reached or is busy. The SDK's own messages may quote what it was given,
+         so only their first words are passed on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.identity import CredentialUnavailableError
+from azure.identity.aio import (
+    AzureCliCredential,
+    DefaultAzureCredential,
+    EnvironmentCredential,
+    ManagedIdentityCredential,
+    WorkloadIdentityCredential,
+)
+
+from fleet.azure import transport
+from fleet.azure.clouds import Place
+from fleet.azure.credentials import Kind, Token, hint_of, scope_of
+from fleet.errors import AuthError, RemoteError, ThrottledError, TransientError
+
+_LIMIT_S = 60.0
+_CLI_LIMIT_S = 45
+
+# Without a handler, the SDK's warnings would go to stderr by themselves.
+logging.getLogger("azure").addHandler(logging.NullHandler())
+
+
+class EntraIssuer:
+    """A credential of azure-identity."""
+
+    def __init__(self, credential: AsyncTokenCredential, *, kind: Kind, scope: str) -> None:
+        self._credential = credential
+        self._kind = kind
+        self._scope = scope
+
+    async def fetch(self) -> Token:
+        """Return a token; from the credential's own cache, where that has one."""
+        try:
+            async with asyncio.timeout(_LIMIT_S):
+                found = await self._credential.get_token(self._scope)
+        except TimeoutError:
+            message = f"no token within {_LIMIT_S:g} s (credential: {self._kind})"
+            raise AuthError(message, hint=hint_of(self._kind)) from None
+        except (AzureError, ValueError, OSError) as error:
+            # NB: not chained: what the SDK says and keeps may hold what it was given.
+            raise translated(error, self._kind) from None
+        expires_at = dt.datetime.fromtimestamp(found.expires_on, dt.UTC)
+        return Token(text=found.token, expires_at=expires_at)
+
+
+@asynccontextmanager
+async def issuer(place: Place, *, kind: Kind, ca_file: Path | None) -> AsyncIterator[EntraIssuer]:
+    """Open the credential that *kind* names, for tokens of *place*."""
+    # Its own session: the environment's proxies count, as they do for any client of Entra.
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=transport.trust(ca_file)),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=True,
+    ) as opened:
+        shared = AioHttpTransport(session=opened, session_owner=False)
+        try:
+            credential = _credential(kind, place, shared)
+        except ValueError:
+            message = f"the credential {kind} cannot be set up"
+            raise AuthError(message, hint=hint_of(kind)) from None
+        async with credential:
+            yield EntraIssuer(credential, kind=kind, scope=scope_of(place))
+
+
+def translated(error: Exception, kind: Kind) -> RemoteError:
+    """Return what a credential's failure means."""
+    status = error.status_code if isinstance(error, HttpResponseError) else None
+    if isinstance(error, (ServiceRequestError, ServiceResponseError)):
+        message = f"no connection to whoever gives tokens (credential: {kind})"
+        hint = "Check the network and HTTPS_PROXY; a private CA is named by --ca-file."
+        return TransientError(message, hint=hint)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return ThrottledError("Entra ID asks for fewer requests", status=status)
+    if status is not None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return TransientError(f"Entra ID answered {status}", status=status)
+    what = "is not available here" if isinstance(error, CredentialUnavailableError) else "failed"
+    return AuthError(f"the credential {kind} {what}", hint=hint_of(kind), status=status)
+
+
+def _credential(kind: Kind, place: Place, shared: AioHttpTransport) -> Any:
+    common: dict[str, Any] = {"transport": shared, "retry_total": 0}
+    if place.authority:
+        common["authority"] = place.authority
+    match kind:
+        case Kind.CLI:
+            return AzureCliCredential(process_timeout=_CLI_LIMIT_S)
+        case Kind.WORKLOAD:
+            return WorkloadIdentityCredential(**common)
+        case Kind.MANAGED:
+            return ManagedIdentityCredential(transport=shared)
+        case Kind.ENV:
+            return EnvironmentCredential(**common)
+        case _:
+            return DefaultAzureCredential(process_timeout=_CLI_LIMIT_S, **common)

@@ -1,0 +1,85 @@
+"""The queries of Resource Graph, as text.
+
+One query finds the clusters with all their extensions: one row per cluster, so
+that a page never cuts a cluster in two. A selector narrows it only as far as it
+cannot lose a cluster that :mod:`fleet.core.selection` would keep, which decides
+in the end: tag names have no case there, but have one in KQL, so of a tag only
+the value is looked for; of a pattern only its beginning; and ``exclude``
+narrows nothing.
+
+Text becomes a literal only where it is made of harmless characters; what is
+not, narrows nothing.
+
+Source:  the columns and tables that Resource Graph's own samples use; constructs that Kusto and
+         duckdb-kql have in common.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from fleet.model.desired import Match
+
+_HARMLESS = re.compile(r"[A-Za-z0-9_.:@/+=, -]+")
+_WILDCARD = re.compile(r"[*?\[]")
+
+# Properties of extensions are taken whole: their names come in two casings, and dynamic keys have
+# a case in KQL. There is no systemData in this table.
+_EXTENSIONS = """\
+| extend clusterKey = tolower(id)
+| join kind=leftouter (
+    kubernetesconfigurationresources
+    | where type =~ 'microsoft.kubernetesconfiguration/extensions'
+    | extend clusterKey = tostring(\
+split(tolower(id), '/providers/microsoft.kubernetesconfiguration/extensions/')[0])
+    | summarize extensions = make_list(bag_pack('name', name, 'properties', properties)) \
+by clusterKey
+) on clusterKey"""
+_COLUMNS = """\
+| project id, name, location, tags,
+    distribution = tostring(properties.distribution),
+    kubernetesVersion = tostring(properties.kubernetesVersion),
+    agentVersion = tostring(properties.agentVersion),
+    connectivityStatus = tostring(properties.connectivityStatus),
+    lastConnectivityTime = tostring(properties.lastConnectivityTime),
+    extensions
+| order by id asc"""
+_CLUSTERS = "resources\n| where type =~ 'microsoft.kubernetes/connectedclusters'"
+
+COUNT = f"{_CLUSTERS}\n| summarize clusters = count() by subscriptionId"
+"""How many clusters each subscription has; one without any has no row."""
+
+
+def clusters(match: Match) -> str:
+    """Return the query for the clusters that *match* may mean."""
+    wheres = (f"| where {one}" for one in _narrowings(match))
+    return "\n".join((_CLUSTERS, *wheres, _EXTENSIONS, _COLUMNS))
+
+
+def _narrowings(match: Match) -> Iterable[str]:
+    if places := _literals(match.locations):
+        yield f"location in~ ({', '.join(places)})"
+    if kinds := _literals(match.distributions):
+        yield f"tostring(properties.distribution) in~ ({', '.join(kinds)})"
+    for values in match.tags.values():
+        if found := _literals(values):
+            yield " or ".join(f"tostring(tags) contains {one}" for one in found)
+    if match.names and all(names := [_name(pattern) for pattern in match.names]):
+        yield " or ".join(names)
+
+
+def _name(pattern: str) -> str:
+    """Return a condition that everything *pattern* fits meets; empty where there is none."""
+    start = _WILDCARD.split(pattern, maxsplit=1)[0]
+    literal = _literals((start,))
+    if not literal:
+        return ""
+    return f"name {'=~' if start == pattern else 'startswith'} {literal[0]}"
+
+
+def _literals(texts: Sequence[str]) -> Sequence[str]:
+    """Return *texts* as literals; nothing, where one of them is not harmless."""
+    if not all(_HARMLESS.fullmatch(text) for text in texts):
+        return ()
+    return tuple(f"'{text}'" for text in texts)

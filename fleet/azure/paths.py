@@ -1,0 +1,79 @@
+"""Where things are in Resource Manager: ids taken apart, URLs put together.
+
+The api-versions that are spoken stand here, once.
+
+Errors:  :exc:`UnexpectedPayloadError` for an id that is no connected cluster's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import urllib.parse
+from collections.abc import Mapping
+
+from fleet.errors import UnexpectedPayloadError
+from fleet.ports import ExtensionRef
+
+EXTENSIONS_API = "2023-05-01"
+"""What the Azure CLI speaks; later ones are not routed everywhere."""
+TYPES_API = "2023-05-01-preview"
+CLUSTERS_API = "2024-01-01"
+GRAPH_API = "2024-04-01"
+PROVIDERS_API = "2021-04-01"
+ENDPOINTS_API = "2022-09-01"
+
+PROVIDER = "Microsoft.KubernetesConfiguration"
+
+_CLUSTER = re.compile(
+    r"/subscriptions/([^/]+)/resourcegroups/([^/]+)"
+    r"/providers/microsoft\.kubernetes/connectedclusters/([^/]+)",
+    re.IGNORECASE,
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterParts:
+    """What a cluster's id is made of."""
+
+    subscription: str
+    resource_group: str
+    name: str
+
+
+def parts_of(cluster_id: str) -> ClusterParts:
+    """Take the id of a connected cluster apart."""
+    found = _CLUSTER.fullmatch(cluster_id)
+    if found is None:
+        message = f"{cluster_id!r} is not the id of a connected cluster"
+        raise UnexpectedPayloadError(message)
+    subscription, resource_group, name = found.groups()
+    return ClusterParts(subscription=subscription, resource_group=resource_group, name=name)
+
+
+def cluster_url(base: str, cluster_id: str) -> str:
+    """Return the URL of a cluster."""
+    return url(base, cluster_path(cluster_id), {"api-version": CLUSTERS_API})
+
+
+def extension_url(base: str, ref: ExtensionRef, query: Mapping[str, str] | None = None) -> str:
+    """Return the URL of an extension."""
+    path = f"{cluster_path(ref.cluster_id)}/providers/{PROVIDER}/extensions/{quoted(ref.name)}"
+    return url(base, path, {"api-version": EXTENSIONS_API, **(query or {})})
+
+
+def cluster_path(cluster_id: str) -> str:
+    """Return the path of a cluster, in the casing of its id, every segment quoted."""
+    parts_of(cluster_id)
+    return "/".join(quoted(segment) for segment in cluster_id.split("/"))
+
+
+def url(base: str, path: str, query: Mapping[str, str]) -> str:
+    """Return *path*, which is quoted already, at *base*."""
+    return f"{base}{path}?{urllib.parse.urlencode(query, quote_via=urllib.parse.quote)}"
+
+
+def quoted(segment: str) -> str:
+    """Return *segment* fit for a path."""
+    # Source: resource groups may be named with parentheses; ARM takes them either way.
+    return urllib.parse.quote(segment, safe="()")

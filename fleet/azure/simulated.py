@@ -1,0 +1,71 @@
+"""Tokens from a simulated control plane, which takes any client: nothing here is a secret."""
+
+from __future__ import annotations
+
+import datetime as dt
+import urllib.parse
+from http import HTTPStatus
+
+import aiohttp
+
+from fleet.azure.answers import problem_of, retry_after_s
+from fleet.azure.clouds import Place
+from fleet.azure.credentials import Token, scope_of
+from fleet.azure.requests import Request
+from fleet.azure.transport import exchange
+from fleet.errors import AuthError, ThrottledError, TransientError, UnexpectedPayloadError
+from fleet.ports import Clock
+
+# No secrets: an endpoint on this machine that pretends to be Entra takes any.
+TENANT = "00000000-0000-4000-8000-000000000001"
+CLIENT = "00000000-0000-4000-8000-000000000002"
+_FORM = {
+    "grant_type": "client_credentials",
+    "client_id": CLIENT,
+    "client_secret": "simulated",
+}
+_WHAT = "asking for a token"
+
+
+class SimulatedIssuer:
+    """The endpoint's own token service."""
+
+    def __init__(self, place: Place, *, opened: aiohttp.ClientSession, clock: Clock) -> None:
+        self._place = place
+        self._opened = opened
+        self._clock = clock
+
+    async def fetch(self) -> Token:
+        """Return a token; :exc:`AuthError` where the endpoint gives none."""
+        form = urllib.parse.urlencode({**_FORM, "scope": scope_of(self._place)})
+        request = Request(
+            method="POST",
+            url=f"{self._place.url}/{TENANT}/oauth2/v2.0/token",
+            what=_WHAT,
+            body=form.encode(),
+        )
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        asked_at = self._clock.now()
+        answer = await exchange(self._opened, request, headers)
+        wait_s = retry_after_s(answer, now=asked_at)
+        if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            message = f"{_WHAT}: the endpoint asks for fewer requests"
+            raise ThrottledError(message, status=answer.status, retry_after_s=wait_s)
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            message = f"{_WHAT}: the answer was {answer.status}"
+            raise TransientError(message, status=answer.status, retry_after_s=wait_s)
+        if answer.status != HTTPStatus.OK:
+            said = problem_of(answer).text or answer.shape
+            message = f"{_WHAT}: the answer was {answer.status}: {said}"
+            hint = "Does the endpoint give tokens? Else name a credential and an audience."
+            raise AuthError(message, hint=hint, status=answer.status)
+        return _token(answer.object(what=_WHAT), asked_at)
+
+
+def _token(body: object, asked_at: dt.datetime) -> Token:
+    text = body.get("access_token") if isinstance(body, dict) else None
+    lasts_s = body.get("expires_in") if isinstance(body, dict) else None
+    # Source: Entra writes expires_in as a number, older endpoints as text.
+    if not isinstance(text, str) or not text or not str(lasts_s).isdecimal():
+        raise UnexpectedPayloadError(f"{_WHAT}: the answer holds no token that can be used")
+    return Token(text=text, expires_at=asked_at + dt.timedelta(seconds=int(str(lasts_s))))

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from fleet.azure.checks import Check, Verdict
+from fleet.azure.diagnosis import examine
+from fleet.model.desired import Scope
+from tests.rig.scripted import TOKEN_PATH, Line, Say, failure, speaking, token
+
+DATE = "Sat, 10 Jan 2026 02:00:00 GMT"
+BOTH = Scope(subscriptions=("s1", "s2"))
+
+
+def provider(state: str = "Registered", *versions: str) -> Say:
+    kinds = [
+        {"resourceType": "fluxConfigurations", "apiVersions": ["1"]},
+        {"resourceType": "Extensions", "apiVersions": list(versions or ("2023-05-01",))},
+    ]
+    return Say(
+        body={"registrationState": state, "resourceTypes": kinds},
+        headers={"x-ms-ratelimit-remaining-subscription-reads": "249"},
+    )
+
+
+def counts(**clusters: int) -> Say:
+    rows = [{"subscriptionId": name, "clusters": count} for name, count in clusters.items()]
+    return Say(
+        body={"data": rows, "totalRecords": len(rows), "resultTruncated": "false"},
+        headers={"x-ms-user-quota-remaining": "14", "x-ms-user-quota-resets-after": "00:00:05"},
+    )
+
+
+def sound(line: Line) -> None:
+    line.server.on("GET", "/metadata/endpoints", Say(body={}, headers={"Date": DATE}))
+    line.server.on("POST", "Microsoft.ResourceGraph", counts(s1=7, s2=1))
+    line.server.on("GET", "/providers/Microsoft.KubernetesConfiguration?", provider())
+
+
+def verdicts(checks: tuple[Check, ...]) -> dict[str, Verdict]:
+    return {one.name: one.verdict for one in checks}
+
+
+async def test_a_sound_connection_is_told_piece_by_piece() -> None:
+    async with speaking() as line:
+        sound(line)
+        checks = await examine(line.azure, BOTH)
+        url = line.server.url
+
+    assert checks == (
+        Check(
+            name="credential",
+            verdict=Verdict.OK,
+            detail=(
+                "simulator: principal principal-1 of tenant tenant-1, "
+                "token good until 2026-01-10 03:00:00 UTC"
+            ),
+        ),
+        Check(name="endpoint", verdict=Verdict.OK, detail=f"{url} (simulated) answers without TLS"),
+        Check(name="clock", verdict=Verdict.OK, detail="the same as the service's"),
+        Check(
+            name="resource graph, s1",
+            verdict=Verdict.OK,
+            detail="7 connected clusters can be read",
+        ),
+        Check(
+            name="resource graph, s2",
+            verdict=Verdict.OK,
+            detail="1 connected clusters can be read",
+        ),
+        Check(
+            name="provider, s1",
+            verdict=Verdict.OK,
+            detail="registered; extensions are spoken in 2023-05-01",
+        ),
+        Check(
+            name="provider, s2",
+            verdict=Verdict.OK,
+            detail="registered; extensions are spoken in 2023-05-01",
+        ),
+        Check(
+            name="quotas",
+            verdict=Verdict.OK,
+            detail=(
+                "ratelimit-remaining-subscription-reads 249, user-quota-remaining 14, "
+                "user-quota-resets-after 00:00:05"
+            ),
+        ),
+    )
+
+
+async def test_one_failure_hides_no_other() -> None:
+    async with speaking() as line:
+        line.server.on("POST", TOKEN_PATH, failure(400, "invalid_client"))
+        line.server.on("GET", "/metadata/endpoints", Say(headers={"Date": DATE}))
+        checks = await examine(line.azure, BOTH)
+
+    assert verdicts(checks) == {
+        "credential": Verdict.FAIL,
+        "endpoint": Verdict.OK,
+        "clock": Verdict.OK,
+        "resource graph": Verdict.FAIL,
+        "provider, s1": Verdict.FAIL,
+        "provider, s2": Verdict.FAIL,
+        "quotas": Verdict.OK,
+    }
+    assert all(one.hint for one in checks if one.verdict is Verdict.FAIL)
+
+
+async def test_an_endpoint_that_cannot_be_reached_fails_everything_and_breaks_nothing() -> None:
+    async with speaking(url="http://127.0.0.1:9") as line:
+        found = verdicts(await examine(line.azure, BOTH))
+
+    assert {name for name, verdict in found.items() if verdict is Verdict.FAIL} == {
+        "credential",
+        "endpoint",
+        "resource graph",
+        "provider, s1",
+        "provider, s2",
+    }
+
+
+async def test_a_subscription_without_readable_clusters_is_a_warning() -> None:
+    async with speaking() as line:
+        sound(line)
+        line.server.on("POST", "Microsoft.ResourceGraph", counts(S1=7))
+        checks = await examine(line.azure, BOTH)
+
+        assert len(line.server.sent("POST")) == 1, "one query for all subscriptions"
+    assert verdicts(checks)["resource graph, s1"] is Verdict.OK
+    assert verdicts(checks)["resource graph, s2"] is Verdict.WARN
+
+
+async def test_a_scope_of_the_whole_tenant_looks_at_the_subscriptions_that_were_found() -> None:
+    async with speaking() as line:
+        sound(line)
+        found = verdicts(await examine(line.azure, Scope()))
+        line.server.on("POST", "Microsoft.ResourceGraph", counts())
+        nothing = verdicts(await examine(line.azure, Scope()))
+
+    assert [name for name in found if name.startswith("provider")] == [
+        "provider, s1",
+        "provider, s2",
+    ]
+    assert found["resource graph"] is Verdict.OK
+    assert nothing["resource graph"] is Verdict.WARN
+
+
+async def test_a_provider_that_is_not_registered_fails_with_the_command_to_type() -> None:
+    async with speaking() as line:
+        sound(line)
+        line.server.on("GET", "/subscriptions/s1/providers/", provider("NotRegistered"))
+        line.server.on("GET", "/subscriptions/s2/providers/", provider("Registered", "2030-01-01"))
+        checks: dict[str, Any] = {one.name: one for one in await examine(line.azure, BOTH)}
+
+    assert checks["provider, s1"] == Check(
+        name="provider, s1",
+        verdict=Verdict.FAIL,
+        detail="Microsoft.KubernetesConfiguration is NotRegistered",
+        hint="az provider register --namespace Microsoft.KubernetesConfiguration --subscription s1",
+    )
+    assert checks["provider, s2"].verdict is Verdict.WARN
+    assert "2030-01-01" in checks["provider, s2"].detail
+
+
+async def test_a_clock_that_is_far_off_and_a_token_that_ends_soon_are_warnings() -> None:
+    async with speaking() as line:
+        sound(line)
+        line.server.on("POST", TOKEN_PATH, token(lasts_s=200))
+        line.clock.moment += dt.timedelta(seconds=61)
+        checks = {one.name: one for one in await examine(line.azure, BOTH)}
+
+    assert checks["clock"].verdict is Verdict.WARN
+    assert checks["clock"].detail == "61 s ahead of the service's"
+    assert checks["credential"].verdict is Verdict.WARN
+
+
+async def test_a_quota_that_is_used_up_is_a_warning() -> None:
+    async with speaking() as line:
+        sound(line)
+        headers = {"x-ms-ratelimit-remaining-subscription-reads": "0"}
+        line.server.on("GET", "/metadata/endpoints", Say(status=500, headers=headers))
+        line.server.on("GET", "/providers/Microsoft.KubernetesConfiguration?", Say(body={}))
+        found = verdicts(await examine(line.azure, BOTH))
+
+    assert (found["quotas"], found["endpoint"]) == (Verdict.WARN, Verdict.WARN)
