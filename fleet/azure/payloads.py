@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import functools
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -207,9 +208,12 @@ def _value(value: object) -> str:
 
 
 def _word(cls: type[W], value: object) -> W | None:
-    if not isinstance(value, str):
-        return None
-    return next((one for one in cls if one.value.lower() == value.lower()), None)
+    return _words(cls).get(value.lower()) if isinstance(value, str) else None
+
+
+@functools.cache
+def _words(cls: type[W]) -> Mapping[str, W]:
+    return {one.value.lower(): one for one in cls}
 
 
 def _moment(value: object) -> dt.datetime | None:
@@ -244,7 +248,7 @@ def _fields(value: object, name: str, where: str) -> Mapping[str, Any]:
 
 
 def _lowered(value: object) -> Mapping[str, Any]:
-    return {str(key).lower(): one for key, one in value.items()} if isinstance(value, dict) else {}
+    return {key.lower(): one for key, one in value.items()} if isinstance(value, dict) else {}
 
 
 def _unreadable(field: str, where: str) -> UnexpectedPayloadError:

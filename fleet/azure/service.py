@@ -66,10 +66,10 @@ class AzureService:
         self, scope: Scope, *, extension_type: str, release_train: str | None
     ) -> Inventory:
         """Return the clusters that *scope* may mean, with their extensions of every type."""
-        rows = await self.graph.resources(
-            kql.clusters(scope.match), subscriptions=scope.subscriptions
+        found = await self.graph.resources(
+            kql.clusters(scope.match), subscriptions=scope.subscriptions, read=payloads.row
         )
-        clusters = sorted(map(payloads.row, rows), key=lambda one: one.id.lower())
+        clusters = sorted(found, key=lambda one: one.id.lower())
         offered = await versions.offered(
             self.wire, clusters, extension_type=extension_type, release_train=release_train
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,12 +11,11 @@ from fleet.core import planner
 from fleet.engine import history, opening, virtual
 from fleet.engine.clock import Clock
 from fleet.engine.opening import Opening, Origin
-from fleet.engine.runner import Observe, Runner, Settings
+from fleet.engine.runner import Observe, Runner, Service, Settings
 from fleet.model.desired import Rollout
 from fleet.model.events import Actor
 from fleet.model.plan import Plan, RunId
 from fleet.ports import Journal
-from fleet.sim.ports import SimulatedAzure
 from fleet.sim.world import World
 from fleet.sim.worldfile import WorldFile
 
@@ -44,7 +45,7 @@ def opening_of(plan_text: str = "# a test") -> Opening:
     )
 
 
-async def planned(asked: Rollout, azure: SimulatedAzure) -> Plan:
+async def planned(asked: Rollout, azure: Service) -> Plan:
     """Discover and plan."""
     inventory = await azure.inventory(
         asked.scope,
@@ -57,15 +58,18 @@ async def planned(asked: Rollout, azure: SimulatedAzure) -> Plan:
 async def begun(
     journal: Journal,
     plan: Plan,
-    azure: SimulatedAzure,
+    azure: Service,
     *,
     settings: Settings = QUIET,
     observe: Observe = lambda _events, _state: None,
     vault: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+    discovered_at: dt.datetime | None = None,
 ) -> Runner:
-    """A runner at the start of a run."""
-    clock = virtual.clock()
-    state = await opening.begin(journal, plan, opening_of(), now=clock.now())
+    """A runner at the start of a run, by the loop's virtual clock unless another is given."""
+    clock = clock or virtual.clock()
+    header = dataclasses.replace(opening_of(), discovered_at=discovered_at)
+    state = await opening.begin(journal, plan, header, now=clock.now())
     return Runner(
         journal=journal,
         state=state,
@@ -79,7 +83,7 @@ async def begun(
 
 async def taken(
     journal: Journal,
-    azure: SimulatedAzure,
+    azure: Service,
     *,
     settings: Settings = QUIET,
     vault: Mapping[str, str] | None = None,
