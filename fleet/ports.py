@@ -107,7 +107,7 @@ class Discovery(Protocol):
                 that the extensions found are on are asked for as well.
         """
 
-    async def cluster(self, cluster_id: ClusterId) -> Cluster:
+    async def cluster(self, cluster_id: ClusterId, ids: RequestIds) -> Cluster:
         """Return one cluster as it is now; :exc:`LostClusterError` where it is gone."""
 
 

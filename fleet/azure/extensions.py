@@ -12,7 +12,7 @@ from fleet.azure.answers import Answer, problem_of
 from fleet.azure.bodies import body_of
 from fleet.azure.operations import status_of
 from fleet.azure.refusals import is_cluster_missing, is_extension_missing, refusal
-from fleet.azure.requests import Request, fresh_ids
+from fleet.azure.requests import Request
 from fleet.azure.wire import Wire
 from fleet.errors import LostClusterError, RemoteError, UnexpectedPayloadError
 from fleet.model.cluster import Cluster, ClusterId, Extension
@@ -66,11 +66,11 @@ class ArmExtensions:
         answer = await self._wire.call(request)
         return status_of(answer, what=request.what, now=self._wire.clock.now())
 
-    async def cluster(self, cluster_id: ClusterId) -> Cluster:
+    async def cluster(self, cluster_id: ClusterId, ids: RequestIds) -> Cluster:
         """Return one cluster as it is now, without its extensions."""
         url = paths.cluster_url(self._wire.place.url, cluster_id)
         what = f"reading {cluster_id}"
-        request = Request(method="GET", url=url, what=what, ids=fresh_ids())
+        request = Request(method="GET", url=url, what=what, ids=ids)
         answer = await self._wire.call(request, passing=_NOT_FOUND)
         if answer.status == HTTPStatus.NOT_FOUND:
             raise self._missing(answer, request)

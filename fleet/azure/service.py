@@ -73,11 +73,15 @@ class AzureService:
         offered = await versions.offered(
             self.wire, clusters, extension_type=extension_type, release_train=release_train
         )
-        return Inventory(clusters=tuple(clusters), versions=offered)
+        return Inventory(
+            clusters=tuple(clusters),
+            versions={train: found for train, found in offered.items() if found is not None},
+            warnings=tuple(_untold(train) for train, found in offered.items() if found is None),
+        )
 
-    async def cluster(self, cluster_id: ClusterId) -> Cluster:
+    async def cluster(self, cluster_id: ClusterId, ids: RequestIds) -> Cluster:
         """Return one cluster as it is now; :exc:`LostClusterError` where it is gone."""
-        return await self._arm.cluster(cluster_id)
+        return await self._arm.cluster(cluster_id, ids)
 
     async def get(self, ref: ExtensionRef, ids: RequestIds) -> Extension | None:
         """Return the extension; ``None`` where the cluster is there and it is not."""
@@ -158,6 +162,13 @@ async def _issuer(
     from fleet.azure import entra  # noqa: PLC0415 - the SDK, only where it is used
 
     return await stack.enter_async_context(entra.issuer(place, kind=kind, ca_file=ca_file))
+
+
+def _untold(train: str) -> str:
+    return (
+        f"release train {train}: the service does not tell which versions it offers (is reading "
+        "extension types allowed?); what the profile knows is used instead"
+    )
 
 
 def _published(answer: Answer, what: str) -> PublishedTime:

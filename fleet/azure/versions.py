@@ -2,7 +2,7 @@
 
 A version counts as offered where every location of the clusters offers it.
 Where the service does not know the type, does not speak this api, or does not
-let us read it, the train is left out, and the profile's own list serves.
+let us read it, nothing is known of the train, and the profile's own list serves.
 
 Source:  extensionTypes were seen refused as InvalidResourceType for some subscriptions; the role
          that may write extensions does not always read their types.
@@ -35,8 +35,10 @@ _LEFT_OUT = (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST)
 
 async def offered(
     wire: Wire, clusters: Iterable[Cluster], *, extension_type: str, release_train: str | None
-) -> Mapping[str, tuple[str, ...]]:
+) -> Mapping[str, tuple[str, ...] | None]:
     """Return ``{release train, lower case: versions}`` for *extension_type*.
+
+    ``None`` instead of versions: the service does not tell.
 
     Args:
         wire: Where to ask.
@@ -47,9 +49,9 @@ async def offered(
     clusters = tuple(clusters)
     # One subscription of each location asks for it.
     places = {one.location: one.subscription for one in reversed(clusters)}
-    trains = _trains(clusters, extension_type, release_train)
+    trains = _trains(clusters, extension_type, release_train) if places else ()
     found = await _all(wire, extension_type, trains, places)
-    return {train: versions for train in trains if (versions := _common(found, train)) is not None}
+    return {train: _common(found, train) for train in trains}
 
 
 def _trains(

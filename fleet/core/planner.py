@@ -56,6 +56,7 @@ def plan(rollout: Rollout, inventory: Inventory) -> Plan:
         limits=limits,
         waves=resolved,
         warnings=(
+            *inventory.warnings,
             *assignment.warnings,
             *waves.clamps(rollout.strategy, assignment, count=len(changes)),
             *waves.emptied(assignment),

@@ -127,7 +127,8 @@ class Performer:
         target = self._targets[command.target]
         try:
             if command.asks_connectivity and not command.is_in_doubt:
-                cluster = await _limited(self._discovery.cluster(target.cluster_id))
+                ids = self._ids(command, "connectivity")
+                cluster = await _limited(self._discovery.cluster(target.cluster_id, ids))
                 if not cluster.is_reachable:
                     detail = f"not connected ({cluster.connectivity})"
                     return self._checked(command, Finding.UNREACHABLE, None, detail)

@@ -131,3 +131,5 @@ class Inventory:
     """Ordered by id, without duplicates."""
     versions: Mapping[str, tuple[str, ...]]
     """``{release train, lower case: versions offered}`` for the extension type asked about."""
+    warnings: tuple[str, ...] = ()
+    """What could not be found out, for whoever reads the plan."""

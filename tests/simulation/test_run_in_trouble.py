@@ -201,8 +201,8 @@ class Napping(SimulatedAzure):
 
     naps = 1
 
-    async def cluster(self, cluster_id: ClusterId) -> Cluster:
-        found = await super().cluster(cluster_id)
+    async def cluster(self, cluster_id: ClusterId, ids: RequestIds) -> Cluster:
+        found = await super().cluster(cluster_id, ids)
         if not cluster_id.endswith("store-0001-b") or self.naps == 0:
             return found
         self.naps -= 1

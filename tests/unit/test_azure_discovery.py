@@ -418,7 +418,7 @@ async def test_the_next_page_is_never_looked_for_elsewhere_or_in_a_circle() -> N
         Say(status=404),
     ],
 )
-async def test_a_train_that_is_not_known_somewhere_is_left_out(say: Say) -> None:
+async def test_a_train_that_is_not_known_somewhere_is_left_out_and_told(say: Say) -> None:
     async with speaking() as line:
         line.server.on("POST", GRAPH, page(row("a"), row("b", osm("pilot"))))
         line.server.on("GET", "releaseTrain=stable", say)
@@ -426,6 +426,7 @@ async def test_a_train_that_is_not_known_somewhere_is_left_out(say: Say) -> None
         found = await discovered(line)
 
     assert found.versions == {"pilot": ("1",)}
+    assert [one.partition(":")[0] for one in found.warnings] == ["release train stable"]
 
 
 async def test_versions_in_trouble_are_asked_for_again_and_then_told() -> None:

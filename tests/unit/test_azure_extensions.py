@@ -345,7 +345,7 @@ async def test_a_cluster_that_is_not_there_is_lost(say: Say) -> None:
             line.server.on(method, "/connectedClusters/", say)
         calls = [
             line.azure.get(REF, IDS),
-            line.azure.cluster(CLUSTER),
+            line.azure.cluster(CLUSTER, IDS),
             *(line.azure.write(REF, write(verb), IDS) for verb in Verb),
         ]
         for call in calls:
@@ -512,7 +512,7 @@ async def test_a_cluster_is_read_as_it_is_now() -> None:
     }
     async with speaking() as line:
         line.server.on("GET", "/connectedClusters/c1?api-version=2024-01-01", Say(body=shown))
-        found = await line.azure.cluster(CLUSTER)
+        found = await line.azure.cluster(CLUSTER, IDS)
 
     assert (found.subscription, found.resource_group, found.name) == ("S1", "r g(1)", "c1")
     assert (found.location, found.distribution) == ("westeurope", "aks")
@@ -537,7 +537,7 @@ async def test_a_cluster_before_its_first_heartbeat_shows_little(
     shown = {"id": CLUSTER, "location": "x", "properties": {"connectivityStatus": status}}
     async with speaking() as line:
         line.server.on("GET", "/connectedClusters/c1", Say(body=shown))
-        found = await line.azure.cluster(CLUSTER)
+        found = await line.azure.cluster(CLUSTER, IDS)
 
     assert (found.connectivity, found.is_reachable) == (expected, False)
     assert found.name == "c1"

@@ -385,7 +385,7 @@ async def test_only_errors_of_ours_come_out(say: Say) -> None:
         calls: list[Awaitable[object]] = [
             azure.get(REF, IDS),
             azure.operation(f"{line.server.url}/operations/1", IDS),
-            azure.cluster(CLUSTER),
+            azure.cluster(CLUSTER, IDS),
             azure.write(REF, write(Verb.PUT), IDS),
             azure.write(REF, write(Verb.PATCH), IDS),
             azure.write(REF, write(Verb.DELETE), IDS),
