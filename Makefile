@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help test check lint types contracts unit docs lock benchmark simulate clean
+.PHONY: help demo test check lint types contracts unit docs lock benchmark simulate clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -16,6 +16,9 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+demo: $(STAMP) ## Install, and roll a plan out over a simulated Azure
+	@$(BIN)/fleet sim demo
 
 test: check unit ## Install, then lint, types, contracts and every test
 
@@ -42,6 +45,7 @@ simulate: $(STAMP) ## Kill after every append, for as many seeds as SEEDS says
 
 benchmark: $(STAMP) ## Print the table of docs/limits.md, measured here
 	$(BIN)/python benchmarks/spine.py
+	$(BIN)/python benchmarks/wire.py
 
 lock: $(STAMP) ## Resolve the dependencies anew
 	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip install --quiet uv

@@ -7,7 +7,7 @@ Run:  python docs/generate.py          writes them
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -63,14 +63,7 @@ def commands() -> str:
     """Return the page of the commands."""
     group = typer.main.get_command(app)
     context = click.Context(group, info_name="fleet", max_content_width=96, terminal_width=96)
-    parts = [_help(group, context)]
-    for name in group.list_commands(context):  # type: ignore[attr-defined]
-        command = group.get_command(context, name)  # type: ignore[attr-defined]
-        inner = click.Context(
-            command, info_name=name, parent=context, max_content_width=96, terminal_width=96
-        )
-        parts.append(f"## fleet {name}\n\n{_help(command, inner)}")
-    return _CLI.format(commands="\n".join(parts))
+    return _CLI.format(commands="\n".join([_help(group, context), *_within(group, context)]))
 
 
 def pages() -> Mapping[Path, str]:
@@ -96,6 +89,18 @@ def _diagram(moves: Moves) -> str:
     first = f"    [*] --> {next(iter(moves))}"
     last = [f"    {state} --> [*]" for state, kinds in moves.items() if not kinds]
     return "\n".join(["```mermaid", "stateDiagram-v2", first, *lines, *last, "```"])
+
+
+def _within(group: click.Command, context: click.Context) -> Iterator[str]:
+    """Yield the help of each command of a group, and of those in groups of their own."""
+    for name in group.list_commands(context):  # type: ignore[attr-defined]
+        command = group.get_command(context, name)  # type: ignore[attr-defined]
+        inner = click.Context(
+            command, info_name=name, parent=context, max_content_width=96, terminal_width=96
+        )
+        yield f"## {inner.command_path}\n\n{_help(command, inner)}"
+        if hasattr(command, "list_commands"):
+            yield from _within(command, inner)
 
 
 def _help(command: click.Command, context: click.Context) -> str:

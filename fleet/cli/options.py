@@ -6,25 +6,21 @@ spells it out.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from fleet.azure.credentials import Kind
 from fleet.ui.output import Format
 
 PlanFile = Annotated[Path, typer.Argument(metavar="FILE", help="A plan file.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run; see `fleet runs`.")]
 
-World = Annotated[
-    Path | None,
-    typer.Option(
-        "--world",
-        envvar="FLEET_WORLD",
-        metavar="FILE",
-        help="Run against the simulated fleet that FILE describes.",
-    ),
-]
 Output = Annotated[
     Format,
     typer.Option("-o", "--output", envvar="FLEET_OUTPUT", help="How to print the data."),
@@ -44,3 +40,99 @@ RequestId = Annotated[
 def chosen(output: Format, *, as_json: bool) -> Format:
     """Return the format that was asked for."""
     return Format.JSON if as_json else output
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """What the command line says of the service to speak to, and of whom to speak as."""
+
+    world: Annotated[
+        Path | None,
+        typer.Option(
+            "--world",
+            envvar="FLEET_WORLD",
+            metavar="FILE",
+            help="Use the simulated fleet that FILE describes, without HTTP, instead of Azure.",
+        ),
+    ] = None
+    cloud: Annotated[
+        str | None,
+        typer.Option(
+            "--cloud",
+            envvar="FLEET_CLOUD",
+            help="AzureCloud (where nothing is said), AzureUSGovernment or AzureChinaCloud.",
+        ),
+    ] = None
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--endpoint",
+            envvar="FLEET_ENDPOINT",
+            metavar="URL",
+            help="Anything that speaks Azure's protocol, such as `fleet sim serve`.",
+        ),
+    ] = None
+    audience: Annotated[
+        str | None,
+        typer.Option(
+            "--audience",
+            envvar="FLEET_AUDIENCE",
+            help="Whom tokens are for, where the endpoint is not Azure's.",
+        ),
+    ] = None
+    credential: Annotated[
+        Kind | None,
+        typer.Option(
+            "--credential",
+            envvar="FLEET_CREDENTIAL",
+            help="Where tokens come from; `default` tries what is there, as the Azure CLI does.",
+        ),
+    ] = None
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--ca-file",
+            envvar="FLEET_CA_FILE",
+            metavar="PEM",
+            help="Certificate authorities to trust instead of the system's.",
+        ),
+    ] = None
+    request_timeout: Annotated[
+        int,
+        typer.Option(
+            "--request-timeout",
+            envvar="FLEET_REQUEST_TIMEOUT",
+            metavar="SECONDS",
+            min=1,
+            max=300,
+            help="How long one request may take.",
+        ),
+    ] = 90
+
+
+def at_a_place(command: Callable[..., None]) -> Callable[..., None]:
+    """Return *command* with the flags of :class:`Where` instead of its parameter ``where``."""
+    fields = dataclasses.fields(Where)
+    hints = inspect.get_annotations(Where, eval_str=True)
+    flags = [
+        inspect.Parameter(
+            one.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=one.default,
+            annotation=hints[one.name],
+        )
+        for one in fields
+    ]
+
+    @functools.wraps(command)
+    def placed(*args: Any, **kwargs: Any) -> None:
+        where = Where(**{one.name: kwargs.pop(one.name) for one in fields})
+        command(*args, where=where, **kwargs)
+
+    signature = inspect.signature(command, eval_str=True)
+    own = [one for one in signature.parameters.values() if one.name != "where"]
+    by_name = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
+    together = [*by_name, *flags]
+    placed.__signature__ = signature.replace(parameters=together)  # type: ignore[attr-defined]
+    placed.__annotations__ = {one.name: one.annotation for one in together}
+    return placed

@@ -1,25 +1,35 @@
-"""Who answers the ports: this release has one answer, the simulated fleet of a world file."""
+"""Who answers the ports: Azure, what speaks its protocol, or a world file's fleet."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from fleet.azure import clouds
+from fleet.azure.clouds import Place
+from fleet.cli.options import Where
 from fleet.core.state import RunState
 from fleet.engine import clock, virtual
 from fleet.engine.clock import Clock
 from fleet.engine.opening import Origin
 from fleet.engine.runner import Service
-from fleet.errors import InputError
+from fleet.errors import InputError, RemoteError
 from fleet.sim.opening import OpenWorld, opened
+
+if TYPE_CHECKING:
+    from fleet.azure.service import AzureService
 
 T = TypeVar("T")
 _SCHEME = "world:"
+_TIME_LIMIT_S = 5.0
+"""How long a simulator may take to say what time it is, where only the time is asked for."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,49 +39,79 @@ class Outside:
     service: Service
     clock: Clock
     origin: Origin
+    time_scale: Fraction
+    """How many of the clock's seconds pass in one of ours."""
     is_virtual: bool
     """Whether time is virtual: then it does not wait for other processes."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is spoken to over HTTP."""
+        return not self.origin.endpoint.startswith(_SCHEME)
 
 
 Work = Callable[[Outside], Coroutine[Any, Any, T]]
 
 
-def require_world(world: Path | None, *, state: RunState | None = None) -> Path:
-    """Return the world file to use: the one named, else the one that the run began with."""
-    if world is not None:
-        return world
-    header = state.header if state else None
-    if header is not None and header.endpoint.startswith(_SCHEME):
-        return Path(header.endpoint.removeprefix(_SCHEME))
-    message = "this release runs against a simulated fleet only, and none is named"
-    raise InputError(message, hint="Name one: --world FILE, or FLEET_WORLD; see plans/worlds.")
-
-
-def run(work: Work[T], *, world: Path, state_dir: Path, not_before: dt.datetime | None = None) -> T:
-    """Open *world*, and run *work* on the event loop that its time wants.
+def run(work: Work[T], *, where: Where, state_dir: Path, goes_on: RunState | None = None) -> T:
+    """Run *work* with the service that is meant, on the event loop that its time wants.
 
     Args:
         work: What to do.
-        world: The world file.
+        where: What the command line says of the service.
         state_dir: Where worlds are remembered.
-        not_before: What the clock must have reached: a run that goes on never goes back in time.
+        goes_on: The run that is carried on: where it began, and never back in time.
     """
-    origin = _origin(world)
-    with opened(world, state_dir=state_dir, wall=clock.wall()) as found:
-        base_at = max(found.base_at, not_before or found.base_at)
+    not_before = goes_on.last_at if goes_on else None
+    where = _where_it_began(where, goes_on)
+    if where.world is None:
+        return asyncio.run(_on_azure(where, not_before, work))
+    origin = _origin_of_world(where.world)
+    with opened(where.world, state_dir=state_dir, wall=clock.wall()) as found:
+        base_at = _not_before(found.base_at, not_before)
         if found.is_virtual:
-            return virtual.run(_on(found, base_at, origin, work), start_at=base_at)
-        return asyncio.run(_on(found, base_at, origin, work))
+            return virtual.run(_on_world(found, base_at, origin, work), start_at=base_at)
+        return asyncio.run(_on_world(found, base_at, origin, work))
 
 
-def moment(state: RunState, *, state_dir: Path) -> dt.datetime:
+async def moment(state: RunState, *, state_dir: Path) -> dt.datetime:
     """Return what the clock of a run that nobody carries on would show."""
-    world = require_world(None, state=state)
-    with opened(world, state_dir=state_dir, wall=clock.wall()) as found:
-        return max(found.base_at, state.last_at or found.base_at)
+    where = _where_it_began(Where(), state)
+    if where.world is not None:
+        with opened(where.world, state_dir=state_dir, wall=clock.wall()) as found:
+            return _not_before(found.base_at, state.last_at)
+    try:
+        async with asyncio.timeout(_TIME_LIMIT_S):
+            there = await whereabouts(where)
+    except (RemoteError, TimeoutError):
+        # A simulator that is gone has no time any more.
+        return _not_before(clock.wall(), state.last_at)
+    return _not_before(there.clock.now(), state.last_at)
 
 
-def _origin(world: Path) -> Origin:
+def _not_before(moment: dt.datetime, earliest: dt.datetime | None) -> dt.datetime:
+    return moment if earliest is None else max(moment, earliest)
+
+
+def _where_it_began(where: Where, state: RunState | None) -> Where:
+    """Return *where*, with what it leaves open as the run's header has it."""
+    if where.world is not None and (where.endpoint or where.cloud):
+        message = "a world file and an endpoint or cloud are both named"
+        hint = "Leave out --world (FLEET_WORLD), or --endpoint and --cloud."
+        raise InputError(message, hint=hint)
+    header = state.header if state else None
+    if header is None or where.world or where.endpoint or where.cloud:
+        return where
+    if header.endpoint.startswith(_SCHEME):
+        world = Path(header.endpoint.removeprefix(_SCHEME))
+        return dataclasses.replace(where, world=world)
+    return dataclasses.replace(where, endpoint=header.endpoint)
+
+
+# --- a world file ------------------------------------------------------------------------
+
+
+def _origin_of_world(world: Path) -> Origin:
     try:
         content = world.read_bytes()
     except OSError as error:
@@ -85,10 +125,76 @@ def _origin(world: Path) -> Origin:
     )
 
 
-async def _on(found: OpenWorld, base_at: dt.datetime, origin: Origin, work: Work[T]) -> T:
+async def _on_world(found: OpenWorld, base_at: dt.datetime, origin: Origin, work: Work[T]) -> T:
     shared = virtual.clock() if found.is_virtual else clock.scaled(base_at, found.time_scale)
     return await work(
         Outside(
-            service=found.azure(shared), clock=shared, origin=origin, is_virtual=found.is_virtual
+            service=found.azure(shared),
+            clock=shared,
+            origin=origin,
+            time_scale=Fraction(found.time_scale),
+            is_virtual=found.is_virtual,
         )
     )
+
+
+# --- Azure -------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Whereabouts:
+    """Where Azure is, and what time it is there: a simulator has its own."""
+
+    place: Place
+    clock: Clock
+    time_scale: Fraction
+
+
+async def _on_azure(where: Where, not_before: dt.datetime | None, work: Work[T]) -> T:
+    there = await whereabouts(where, not_before=not_before)
+    async with connected(where, there) as service:
+        identity = await service.identity()
+        return await work(
+            Outside(
+                service=service,
+                clock=there.clock,
+                origin=Origin(
+                    endpoint=there.place.url,
+                    cloud=there.place.cloud,
+                    tenant=identity.tenant,
+                    principals=(identity.principal,),
+                ),
+                time_scale=there.time_scale,
+                is_virtual=False,
+            )
+        )
+
+
+async def whereabouts(where: Where, *, not_before: dt.datetime | None = None) -> Whereabouts:
+    """Return the place that is meant, with a clock of its time; never before *not_before*."""
+    from fleet.azure import service  # noqa: PLC0415 - HTTP is loaded only where it is spoken
+
+    place = clouds.place(cloud=where.cloud, endpoint=where.endpoint, audience=where.audience)
+    published = await service.published_time(
+        place, ca_file=where.ca_file, call_limit_s=where.request_timeout
+    )
+    now = published.now if published else clock.wall()
+    scale = published.scale if published else Fraction(1)
+    return Whereabouts(
+        place=place, clock=clock.scaled(_not_before(now, not_before), scale), time_scale=scale
+    )
+
+
+@contextlib.asynccontextmanager
+async def connected(where: Where, there: Whereabouts) -> AsyncIterator[AzureService]:
+    """Speak to Azure for a while, as whom the command line says."""
+    from fleet.azure import service  # noqa: PLC0415 - HTTP is loaded only where it is spoken
+
+    async with service.connected(
+        there.place,
+        clock=there.clock,
+        kind=where.credential,
+        ca_file=where.ca_file,
+        call_limit_s=where.request_timeout,
+    ) as found:
+        yield found

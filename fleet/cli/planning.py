@@ -12,6 +12,7 @@ from rich.text import Text
 
 from fleet.cli import options, outside, plans
 from fleet.cli.context import Context
+from fleet.cli.options import Where
 from fleet.cli.outside import Outside
 from fleet.core import saved, selection
 from fleet.errors import InputError
@@ -49,10 +50,11 @@ def schema(
     output.print_document(found, form=Format.JSON)
 
 
+@options.at_a_place
 def discover(
     ctx: typer.Context,
     file: options.PlanFile,
-    world: options.World = None,
+    where: Where,
     form: options.Output = Format.TABLE,
     as_json: options.AsJson = False,
 ) -> None:
@@ -67,9 +69,7 @@ def discover(
         )
         return selection.selected(inventory.clusters, rollout.scope)
 
-    clusters = outside.run(
-        work, world=outside.require_world(world), state_dir=_context(ctx).state_dir
-    )
+    clusters = outside.run(work, where=where, state_dir=_context(ctx).state_dir)
     if form is Format.NAME:
         output.print_names([cluster.id for cluster in clusters])
     elif form in (Format.JSON, Format.YAML):
@@ -79,10 +79,11 @@ def discover(
         output.print_tables([table], form=form)
 
 
+@options.at_a_place
 def plan(
     ctx: typer.Context,
     file: options.PlanFile,
-    world: options.World = None,
+    where: Where,
     form: options.Output = Format.TABLE,
     as_json: options.AsJson = False,
     out: Annotated[
@@ -101,7 +102,7 @@ def plan(
     async def work(found: Outside) -> Plan:
         return await plans.plan_of(source, found)
 
-    made = outside.run(work, world=outside.require_world(world), state_dir=_context(ctx).state_dir)
+    made = outside.run(work, where=where, state_dir=_context(ctx).state_dir)
     if out is not None:
         _save(made, out)
     print_plan(made, form=form)

@@ -14,6 +14,7 @@ from fleet.cli.outside import Outside
 from fleet.core import planner, saved
 from fleet.engine import requests
 from fleet.errors import InputError, RefusedError
+from fleet.model.cluster import AutoUpgrade
 from fleet.model.desired import Rollout
 from fleet.model.plan import Plan, Target
 from fleet.model.redaction import Redactor
@@ -52,6 +53,7 @@ async def plan_of(source: Source, outside: Outside) -> Plan:
     """Return the plan of *source*: as saved, or computed from what discovery returns now."""
     if source.plan is not None:
         _refuse_secrets(source.plan)
+        _refuse_unsayable(source.plan, outside)
         return source.plan
     rollout = source.rollout
     if rollout is None:
@@ -64,6 +66,7 @@ async def plan_of(source: Source, outside: Outside) -> Plan:
     )
     plan = planner.plan(rollout, inventory)
     _refuse_secrets(plan)
+    _refuse_unsayable(plan, outside)
     return plan
 
 
@@ -93,6 +96,14 @@ def _saved(path: Path) -> Plan | None:
     except orjson.JSONDecodeError:
         return None  # whoever reads plan files says what is wrong with it, and where
     return saved.plan_of(data) if saved.is_plan(data) else None
+
+
+def _refuse_unsayable(plan: Plan, outside: Outside) -> None:
+    """Refuse what the api-version of extensions that is spoken has no word for."""
+    steps = (step for target in plan.targets for step in target.steps)
+    if outside.is_remote and any(step.auto_upgrade is AutoUpgrade.PATCH for step in steps):
+        message = "autoUpgrade: patch cannot be said in the api-version of extensions that is used"
+        raise InputError(message, hint="Say none, or compatible.")
 
 
 def _refuse_secrets(plan: Plan) -> None:

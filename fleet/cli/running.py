@@ -19,13 +19,14 @@ from rich.text import Text
 import fleet
 from fleet.cli import consent, context, ending, options, outside, planning, plans
 from fleet.cli.context import Context
+from fleet.cli.options import Where
 from fleet.cli.outside import Outside
 from fleet.cli.plans import Source
 from fleet.core.state import RunState
 from fleet.engine import clock, history, opening
 from fleet.engine.opening import Opening
 from fleet.engine.runner import Runner, Settings
-from fleet.errors import InputError, InvariantError, RefusedError
+from fleet.errors import AuthError, InputError, InvariantError, RefusedError
 from fleet.model.events import Event
 from fleet.model.plan import Action, Plan, RunId
 from fleet.model.redaction import Redactor
@@ -41,13 +42,15 @@ class Order:
     context: Context
     source: Source | None
     run_id: RunId | None
-    world: Path | None
+    where: Where
     settings: Settings
     is_agreed: bool
 
 
+@options.at_a_place
 def run(
     ctx: typer.Context,
+    where: Where,
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE|PLAN]", help="A plan file or a saved plan.")
     ] = None,
@@ -68,7 +71,6 @@ def run(
             "--no-wait", envvar="FLEET_NO_WAIT", help="Exit 6 when paused, instead of waiting."
         ),
     ] = False,
-    world: options.World = None,
     form: options.Output = Format.TABLE,
     as_json: options.AsJson = False,
 ) -> None:
@@ -77,7 +79,7 @@ def run(
         context=ctx.obj,
         source=plans.read(file) if file is not None else None,
         run_id=RunId(run_id) if run_id else None,
-        world=world,
+        where=where,
         settings=Settings(waits_when_paused=not is_impatient),
         is_agreed=is_agreed,
     )
@@ -112,6 +114,7 @@ def _begun(order: Order, form: Format) -> RunState | None:
         raise InputError(message, hint="fleet run FILE, or fleet run --run-id ID; see fleet runs.")
 
     async def work(found: Outside) -> RunState | None:
+        _say_where(found)
         asked_at = found.clock.now()
         plan = await plans.plan_of(source, found)
         planning.print_summary(plan, on=context.errors(), has_clusters=False)
@@ -129,8 +132,7 @@ def _begun(order: Order, form: Format) -> RunState | None:
             state = await opening.begin(journal, plan, header, now=found.clock.now())
             return await _carried_on(order, journal, state, found, vault)
 
-    world = outside.require_world(order.world)
-    return outside.run(work, world=world, state_dir=order.context.state_dir)
+    return outside.run(work, where=order.where, state_dir=order.context.state_dir)
 
 
 def _require_empty(journal: Journal, run_id: RunId) -> None:
@@ -194,6 +196,7 @@ def _taken_over(order: Order) -> RunState:
 
     async def work(found: Outside) -> RunState:
         opening.require_origin(known, found.origin)
+        _say_where(found)
         async with store.hold(run_id, actor=actor, secrets=tuple(vault.values())) as journal:
             state = history.load(journal)
             if state.status.is_terminal:  # the other runner got there first
@@ -202,12 +205,7 @@ def _taken_over(order: Order) -> RunState:
             await opening.take(journal, state, actor=actor, release=fleet.__version__, now=now)
             return await _carried_on(order, journal, state, found, vault)
 
-    return outside.run(
-        work,
-        world=outside.require_world(order.world, state=known),
-        state_dir=order.context.state_dir,
-        not_before=known.last_at,
-    )
+    return outside.run(work, where=order.where, state_dir=order.context.state_dir, goes_on=known)
 
 
 def _require_same(order: Order, known: RunState) -> None:
@@ -256,9 +254,29 @@ async def _carried_on(
         # went into the garbage collector looking at them again and again.
         gc.freeze()
         with _signals(runner):
-            ended = await runner.run()
+            ended = await _run(runner)
     # What is told is what is kept: an error may have quoted a secret, and the journal has it not.
     return history.load(journal) if vault else ended
+
+
+def _say_where(found: Outside) -> None:
+    console, origin = context.errors(), found.origin
+    if found.is_remote:
+        text = f"{origin.endpoint} ({origin.cloud}), tenant {origin.tenant}"
+        console.print(Text(f"{text}, as {', '.join(origin.principals)}"), soft_wrap=True)
+    if found.time_scale != 1:
+        text = f"simulated time: {found.time_scale} seconds of theirs pass in one of ours"
+        console.print(Text(text), soft_wrap=True)
+
+
+async def _run(runner: Runner) -> RunState:
+    try:
+        return await runner.run()
+    except AuthError as error:
+        header = runner.state.header
+        go_on = f"fleet run --run-id {header.run_id if header else ''} carries on"
+        hint = f"{error.hint or 'Log in again'} Then {go_on}; nothing is lost."
+        raise AuthError(error.message, hint=hint, status=error.status) from error
 
 
 def _settings(order: Order, found: Outside) -> Settings:

@@ -140,7 +140,7 @@ async def _answered_here(found: Context, run: str, request: Request) -> _Answer:
 
 
 async def _answer(journal: Journal, request: Request, state: RunState, found: Context) -> Event:
-    now = outside.moment(state, state_dir=found.state_dir)
+    now = await outside.moment(state, state_dir=found.state_dir)
     answer = rollout.answer(
         state,
         asked=request.kind,

@@ -47,9 +47,13 @@ class Call:
     body: Body
     correlation_id: str
     client_request_id: str
+    is_forced: bool = False
+    """Of a DELETE: not to wait for the agents."""
 
 
-def call(ref: ExtensionRef, write: Write, ids: RequestIds, *, at: dt.datetime) -> Call:
+def call(
+    ref: ExtensionRef, write: Write, ids: RequestIds, *, at: dt.datetime, is_forced: bool = False
+) -> Call:
     """Return what a world remembers of a write."""
     protected = write.protected
     return Call(
@@ -72,6 +76,7 @@ def call(ref: ExtensionRef, write: Write, ids: RequestIds, *, at: dt.datetime) -
         ),
         correlation_id=ids.correlation_id,
         client_request_id=ids.client_request_id,
+        is_forced=is_forced,
     )
 
 

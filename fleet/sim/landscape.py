@@ -53,6 +53,11 @@ class Landscape:
             raise _missing(cluster_id)
         return found
 
+    def cased(self, cluster_id: ClusterId) -> ClusterId:
+        """Return a cluster's id as the service spells it; as it came where there is none."""
+        found = self._census.number(cluster_id)
+        return cluster_id if found is None else self._census.cluster(found).id
+
     def is_there(self, number: int, now: dt.datetime) -> bool:
         """Tell whether a cluster has not been removed."""
         special = self.special(number)

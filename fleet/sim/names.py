@@ -8,6 +8,7 @@ is made from the cluster's number and read back to it, so that a world of
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from fleet.model.cluster import ClusterId
 
@@ -44,6 +45,17 @@ def index(name: str, *, count: int) -> int | None:
 def subscription(number: int) -> str:
     """Return the id of a subscription, from 0."""
     return f"00000000-0000-0000-0000-{number + 1:012d}"
+
+
+def numbers(subscription_number: int, *, subscription_count: int, count: int) -> Iterator[int]:
+    """Yield the clusters of a subscription, in order: those of every so many sites.
+
+    >>> list(numbers(1, subscription_count=2, count=7))
+    [2, 3, 6]
+    """
+    units = len(_UNITS)
+    for first in range(subscription_number * units, count, subscription_count * units):
+        yield from range(first, min(first + units, count))
 
 
 def resource_group(location: str) -> str:

@@ -51,7 +51,7 @@ class SimulatedAzure:
             versions=self.world.versions(extension_type),
         )
 
-    async def cluster(self, cluster_id: ClusterId) -> Cluster:
+    async def cluster(self, cluster_id: ClusterId, ids: RequestIds) -> Cluster:  # noqa: ARG002
         """Return one cluster as it is now."""
         await self._travel(cluster_id)
         now = self._look()
@@ -66,16 +66,11 @@ class SimulatedAzure:
 
     async def write(self, ref: ExtensionRef, write: Write, ids: RequestIds) -> Accepted:
         """Send one write, once."""
-        await self._travel(ref.cluster_id)
-        with self._alone():
-            now = self._look()
-            call = calls.call(ref, write, ids, at=now)
-            if self._store is not None:
-                self._store.append(call)
-            heard = self.world.hear(call)
-        # The way back: whoever is stopped here has changed the world and does not know it.
-        await self._travel(ref.cluster_id)
-        return _accepted(heard)
+        return await self._sent(ref, write, ids, is_forced=False)
+
+    async def force(self, ref: ExtensionRef, write: Write, ids: RequestIds) -> Accepted:
+        """Send a DELETE that is over at once; only the wire asks for one."""
+        return await self._sent(ref, write, ids, is_forced=True)
 
     async def operation(self, url: str, ids: RequestIds) -> OperationStatus:
         """Read the state of an operation."""
@@ -85,6 +80,25 @@ class SimulatedAzure:
         status = self.world.operation(url, now)
         self._meet(cluster_id, ids, now)
         return status
+
+    async def visit(self, place: str) -> dt.datetime:
+        """Make a request that has no port, and return the moment at which it is heard."""
+        await self._travel(place)
+        return self._look()
+
+    async def _sent(
+        self, ref: ExtensionRef, write: Write, ids: RequestIds, *, is_forced: bool
+    ) -> Accepted:
+        await self._travel(ref.cluster_id)
+        with self._alone():
+            now = self._look()
+            call = calls.call(ref, write, ids, at=now, is_forced=is_forced)
+            if self._store is not None:
+                self._store.append(call)
+            heard = self.world.hear(call)
+        # The way back: whoever is stopped here has changed the world and does not know it.
+        await self._travel(ref.cluster_id)
+        return _accepted(heard)
 
     async def _travel(self, place: str, *, trips: int = 1) -> None:
         """Take as long as requests take."""

@@ -118,6 +118,37 @@ class Special:
     operation_s: Span | None = None
 
 
+class Casing(enum.StrEnum):
+    """How Resource Graph spells the properties of extensions.
+
+    Its documents show Pascal case, and no answer was ever recorded: a world can do either.
+    """
+
+    PASCAL = "pascal"
+    CAMEL = "camel"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """A bucket of tokens: one request takes one."""
+
+    burst: int
+    per_second: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """What only those meet who speak HTTP (:mod:`fleet.sim.server`)."""
+
+    # Source: documented: of one subscription, for one principal, in one region.
+    reads: Rate = Rate(burst=250, per_second=25)
+    writes: Rate = Rate(burst=200, per_second=10)
+    deletes: Rate = Rate(burst=200, per_second=10)
+    token_s: int = 3600
+    """How long a token is good for."""
+    graph_casing: Casing = Casing.PASCAL
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """A world, before anything is drawn or has happened."""
@@ -145,3 +176,4 @@ class Recipe:
     call_ms: Span
     faults: Faults
     specials: tuple[Special, ...] = ()
+    wire: Wire = Wire()

@@ -111,11 +111,20 @@ class World:
         """The writes that were taken, in order."""
         return tuple(self._effects)
 
-    def clusters(self, now: dt.datetime) -> Iterator[Cluster]:
-        """Yield every cluster as it is at *now*."""
-        for number in range(len(self._landscape)):
+    @property
+    def change_count(self) -> int:
+        """How many writes were taken."""
+        return len(self._effects)
+
+    def clusters(self, now: dt.datetime, numbers: Iterable[int] | None = None) -> Iterator[Cluster]:
+        """Yield the clusters as they are at *now*: every one, or those with these *numbers*."""
+        for number in range(len(self._landscape)) if numbers is None else numbers:
             if self._landscape.is_there(number, now):
                 yield self._landscape.cluster(number, now)
+
+    def cased(self, cluster_id: ClusterId) -> ClusterId:
+        """Return a cluster's id as the service spells it; as it came where there is none."""
+        return self._landscape.cased(cluster_id)
 
     def cluster(self, cluster_id: ClusterId, now: dt.datetime) -> Cluster:
         """Return one cluster as it is at *now*."""
@@ -203,6 +212,8 @@ class World:
             raise DeniedError(messages.read_only(call.name), status=403)
         kind = kind_of(recipe, found.extension_type if found else call.body.extension_type)
         aim = extension.outlook(call, found, kind=kind, patch_settings=recipe.patch_settings)
+        if call.is_forced and found is not None:
+            return self._removed(write, found)
         if has_rival or self._landscape.is_busy(write.number, call.name, call.at):
             return self._crossed(write)
         self._effects.append(Effect(call=call, order=write.order, is_change=aim.is_change))
@@ -210,6 +221,14 @@ class World:
             return Heard(extension=found)
         self._keep_marks(write)
         return self._started(write, found, aim)
+
+    def _removed(self, write: _Write, found: Extension) -> Heard:
+        """Forget an extension at once, whatever goes on with it."""
+        # Source: recorded: a forced DELETE answers 200, and the next list does not show it.
+        call = write.call
+        self._effects.append(Effect(call=call, order=write.order, is_change=True))
+        self._landscape.put(write.number, call.name, Instance(settled=None, since=call.at))
+        return Heard(extension=found)
 
     def _crossed(self, write: _Write) -> Heard:
         """Accept a write whose operation will find another one in its way."""

@@ -21,12 +21,15 @@ from fleet.model.cluster import Connectivity, ProvisioningState
 from fleet.sim import names, stock
 from fleet.sim.recipe import (
     ABSENT,
+    Casing,
     ExtensionRecipe,
     Faults,
     PatchSettings,
+    Rate,
     Recipe,
     Span,
     Special,
+    Wire,
 )
 from fleet.spec import explanation
 from fleet.spec.explanation import FileModel
@@ -223,6 +226,30 @@ class DurationsPart(FileModel):
     """Milliseconds."""
 
 
+class RatePart(FileModel):
+    """One of ``arm:``."""
+
+    burst: Count
+    per_second: Count
+
+    @classmethod
+    def of(cls, rate: Rate) -> Self:
+        """Return what would be written for *rate*."""
+        return cls.model_validate({"burst": rate.burst, "perSecond": rate.per_second})
+
+    def rate(self) -> Rate:
+        """Return it as the recipe has it."""
+        return Rate(burst=self.burst, per_second=self.per_second)
+
+
+class ArmPart(FileModel):
+    """``arm:``: how many requests one principal may make in one subscription."""
+
+    reads: RatePart = RatePart.of(Wire().reads)
+    writes: RatePart = RatePart.of(Wire().writes)
+    deletes: RatePart = RatePart.of(Wire().deletes)
+
+
 class OverridePart(FileModel):
     """One of ``overrides:``: a cluster that is not left to the lots."""
 
@@ -291,6 +318,10 @@ class WorldFile(FileModel):
     durations: DurationsPart = DurationsPart()
     faults: FaultsPart = FaultsPart()
     overrides: list[OverridePart] = Field(default_factory=list)
+    arm: ArmPart = ArmPart()
+    """With what follows: met over HTTP only."""
+    token_seconds: Count = Wire().token_s
+    graph_casing: Annotated[Casing, Field(strict=False)] = Casing.PASCAL
 
     @classmethod
     def cross_check(cls, data: Any) -> Iterator[Flaw]:
@@ -333,6 +364,13 @@ class WorldFile(FileModel):
             call_ms=self.durations.call.span(),
             faults=self.faults.faults(),
             specials=tuple(one.special(extensions[0].name) for one in self.overrides),
+            wire=Wire(
+                reads=self.arm.reads.rate(),
+                writes=self.arm.writes.rate(),
+                deletes=self.arm.deletes.rate(),
+                token_s=self.token_seconds,
+                graph_casing=self.graph_casing,
+            ),
         )
 
 

@@ -13,6 +13,7 @@ COMMANDS = (
     "discover",
     "plan",
     "show",
+    "doctor",
     "run",
     "pause",
     "resume",
@@ -22,6 +23,7 @@ COMMANDS = (
     "log",
     "runs",
     "verify",
+    "sim",
 )
 
 _OPTION = re.compile(r"^  (?:-\w, )?(--[\w-]+)(?: <[^>]*>| [A-Z][A-Z:]*)?(.*)$")
@@ -97,12 +99,18 @@ def test_what_nobody_can_mean_exits_with_2_and_says_so_on_stderr(shell: Shell) -
     shell("run", "--bogus").must(2)
 
 
-def test_a_world_is_asked_for_by_name(shell: Shell) -> None:
+def test_a_cloud_that_does_not_exist_is_answered_with_those_that_do(shell: Shell) -> None:
     nowhere = Shell(root=shell.root)
 
-    ended = nowhere("plan", commands.plan("pin")).must(2)
+    ended = nowhere("plan", commands.plan("pin"), "--cloud", "AzureMoon").must(2)
 
-    assert "--world" in ended.stderr
+    assert "'AzureMoon'" in ended.stderr
+    assert "AzureCloud, AzureUSGovernment, AzureChinaCloud" in ended.stderr
+
+
+def test_a_world_and_an_endpoint_exclude_each_other(shell: Shell) -> None:
+    ended = shell("plan", commands.plan("pin"), "--endpoint", "http://127.0.0.1:9").must(2)
+
     assert "FLEET_WORLD" in ended.stderr
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from tests.rig import commands
@@ -87,21 +89,17 @@ def test_3_when_a_finished_run_is_steered_and_its_journal_stays_as_it_is(shell: 
     assert shell("verify", "r1", "--json").must(0).stdout == before
 
 
-def test_4_when_the_service_does_not_answer_discovery(shell: Shell) -> None:
-    script = (
-        "from fleet.cli.app import main\n"
-        "from fleet.errors import TransientError\n"
-        "from fleet.sim.ports import SimulatedAzure\n"
-        "async def inventory(self, scope, *, extension_type):\n"
-        "    raise TransientError('The service is unavailable.')\n"
-        "SimulatedAzure.inventory = inventory\n"
-        "main()\n"
-    )
+def test_4_when_nothing_answers_where_azure_should_be(shell: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    nowhere = Shell(root=shell.root)
 
-    ended = shell("plan", PIN, entry=("-c", script)).must(4)
+    ended = nowhere("plan", PIN, "--endpoint", f"http://127.0.0.1:{port}").must(4)
 
+    assert "F330" in ended.stderr
+    assert "nothing was sent" in ended.stderr
+    assert "hint: Check the endpoint" in ended.stderr
     assert ended.stdout == ""
-    assert ended.stderr.startswith("error F330: The service is unavailable.")
 
 
 def test_6_while_paused_and_7_once_stopped(shell: Shell) -> None:

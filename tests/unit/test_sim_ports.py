@@ -205,7 +205,7 @@ def test_a_cluster_that_is_not_there_is_lost_to_every_read() -> None:
     async def act(azure: SimulatedAzure) -> None:
         missing = ClusterId("/subscriptions/x/resourceGroups/y/z")
         with pytest.raises(LostClusterError):
-            await azure.cluster(missing)
+            await azure.cluster(missing, IDS)
         with pytest.raises(LostClusterError):
             await azure.get(ExtensionRef(cluster_id=missing, name="osm"), IDS)
         with pytest.raises(LostClusterError):
