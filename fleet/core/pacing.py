@@ -24,7 +24,7 @@ _FIRST_POLL = dt.timedelta(seconds=150)
 _SHORTEST_GAP = dt.timedelta(seconds=15)
 _ENOUGH_SAMPLES = 8
 _SHARES_PCT = (40, 75, 95, 100)
-"""Of the operations so far: when so many had ended, the next one is read. That is 1.9 reads each."""
+"""When so many of the operations so far had ended, one is read: that is 1.9 reads each."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
