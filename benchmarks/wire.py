@@ -192,7 +192,7 @@ def asked(concurrency: int) -> Rollout:
 async def carry_out(endpoint: str, targets: int) -> dict[str, float]:
     """Run over HTTP with the journal on disk; the simulated clock is ten times as fast as ours."""
     place = clouds.place(cloud=None, endpoint=endpoint, audience=None)
-    published = await service.published_time(place)
+    published = await service.published_time(place, clock=clock.real())
     assert published is not None
     shared = clock.scaled(published.now, published.scale)
     requests = 0

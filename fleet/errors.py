@@ -36,10 +36,12 @@ class FleetError(Exception):
 
     code: ClassVar[str] = "F000"
     exit_status: ClassVar[int] = 70
+    advice: ClassVar[str | None] = None
+    """What to do where nobody knows better: the hint of an error that was given none."""
 
     def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
         self.message = message or (type(self).__doc__ or "").strip()
-        self.hint = hint
+        self.hint = hint or self.advice
         super().__init__(self.message)
 
 
@@ -68,6 +70,7 @@ class RemoteError(FleetError):
 
     code = "F300"
     exit_status = 4
+    advice = "`fleet doctor FILE` looks at everything on the way."
 
     def __init__(
         self,
@@ -88,6 +91,7 @@ class ThrottledError(RemoteError):
     """The service asks for fewer requests."""
 
     code = "F310"
+    advice = "Try again in some minutes; nothing was changed."
 
 
 class ConflictError(RemoteError):
@@ -100,6 +104,7 @@ class TransientError(RemoteError):
     """The service failed in a way that may pass; nothing was changed."""
 
     code = "F330"
+    advice = "Try again in a while; nothing was changed."
 
 
 class LostAnswerError(RemoteError):
@@ -112,6 +117,7 @@ class AuthError(RemoteError):
     """There is no identity that the service accepts: no token, or one that it refuses."""
 
     code = "F340"
+    advice = "Log in again."
 
 
 class DeniedError(RemoteError):
@@ -136,6 +142,7 @@ class UnexpectedPayloadError(RemoteError):
     """The service answered something that cannot be read."""
 
     code = "F370"
+    advice = "Is it Azure that answers there, or a proxy in between? `fleet doctor FILE` looks."
 
 
 class JournalError(FleetError):

@@ -86,8 +86,10 @@ class Problem:
 
     @property
     def text(self) -> str:
-        """Code and message on one line, shortened."""
-        return line(": ".join(part for part in (self.code, self.message) if part))
+        """Code and message on one line, shortened; as the Azure CLI words it."""
+        # NB: not "code: message": a code that ends in Token would make its message look like one.
+        code = f"({self.code})" if self.code else ""
+        return line(" ".join(part for part in (code, self.message) if part))
 
 
 def problem_of(answer: Answer) -> Problem:

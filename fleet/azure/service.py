@@ -23,6 +23,7 @@ from fleet.azure.credentials import Identity, Issuer, Kind, hint_of, kind_at
 from fleet.azure.extensions import ArmExtensions
 from fleet.azure.refusals import refusal
 from fleet.azure.requests import Request
+from fleet.azure.retries import reading
 from fleet.azure.simulated import SimulatedIssuer
 from fleet.azure.tokens import Tokens
 from fleet.azure.transport import exchange
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from fleet.azure.graph import Graph
 
 _SIMULATION = "/metadata/simulation"
+_TRIES = 3
 _NOT_ONE = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
 
@@ -129,23 +131,32 @@ async def connected(
 
 
 async def published_time(
-    place: Place, *, ca_file: Path | None = None, call_limit_s: float = 90.0
+    place: Place, *, clock: Clock, ca_file: Path | None = None, call_limit_s: float = 90.0
 ) -> PublishedTime | None:
     """Return the time of a simulated world; ``None`` where *place* is none.
 
     Asked on this machine only, and without a token.
+
+    Args:
+        place: Where.
+        clock: For the waits between attempts: of this machine, as no other is known yet.
+        ca_file: Certificates to trust beside the system's.
+        call_limit_s: For one call.
     """
     if not place.is_loopback:
         return None
     what = "asking the simulator for its time"
     request = Request(method="GET", url=f"{place.url}{_SIMULATION}", what=what)
     async with transport.session(place, ca_file=ca_file, call_limit_s=call_limit_s) as opened:
-        answer = await exchange(opened, request, {})
-    if answer.status in _NOT_ONE:
-        return None
-    if answer.status != HTTPStatus.OK:
-        raise refusal(answer, request, now=dt.datetime.min.replace(tzinfo=dt.UTC))
-    return _published(answer, what)
+
+        async def ask() -> Answer:
+            answer = await exchange(opened, request, {})
+            if answer.status not in (HTTPStatus.OK, *_NOT_ONE):
+                raise refusal(answer, request, now=clock.now())
+            return answer
+
+        answer = await reading(ask, clock=clock, tries=_TRIES)
+    return None if answer.status in _NOT_ONE else _published(answer, what)
 
 
 async def _issuer(

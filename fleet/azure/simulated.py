@@ -24,7 +24,8 @@ _FORM = {
     "client_id": CLIENT,
     "client_secret": "simulated",
 }
-_WHAT = "asking for a token"
+_PASSING = (HTTPStatus.REQUEST_TIMEOUT,)
+_WHAT = "logging in"
 
 
 class SimulatedIssuer:
@@ -51,7 +52,7 @@ class SimulatedIssuer:
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
             message = f"{_WHAT}: the endpoint asks for fewer requests"
             raise ThrottledError(message, status=answer.status, retry_after_s=wait_s)
-        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in _PASSING:
             message = f"{_WHAT}: the answer was {answer.status}"
             raise TransientError(message, status=answer.status, retry_after_s=wait_s)
         if answer.status != HTTPStatus.OK:

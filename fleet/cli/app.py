@@ -168,7 +168,8 @@ def _show(error: FleetError) -> None:
 def _clean(error: FleetError) -> str:
     clean = DISCRETION.text
     if not isinstance(error, SpecError):
-        return clean(error.message)
+        places = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+        return clean(f"{error.message}{places}")
     # NB: a path may end in "token", and the words that explain it would be taken for its value.
     told = [
         str(

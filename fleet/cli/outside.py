@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import datetime as dt
 import hashlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -175,9 +175,13 @@ async def whereabouts(where: Where, *, not_before: dt.datetime | None = None) ->
     from fleet.azure import service  # noqa: PLC0415 - HTTP is loaded only where it is spoken
 
     place = clouds.place(cloud=where.cloud, endpoint=where.endpoint, audience=where.audience)
-    published = await service.published_time(
-        place, ca_file=where.ca_file, call_limit_s=where.request_timeout
-    )
+    with _naming(place):
+        published = await service.published_time(
+            place,
+            clock=clock.real(),
+            ca_file=where.ca_file,
+            call_limit_s=where.request_timeout,
+        )
     now = published.now if published else clock.wall()
     scale = published.scale if published else Fraction(1)
     return Whereabouts(
@@ -190,11 +194,23 @@ async def connected(where: Where, there: Whereabouts) -> AsyncIterator[AzureServ
     """Speak to Azure for a while, as whom the command line says."""
     from fleet.azure import service  # noqa: PLC0415 - HTTP is loaded only where it is spoken
 
-    async with service.connected(
-        there.place,
-        clock=there.clock,
-        kind=where.credential,
-        ca_file=where.ca_file,
-        call_limit_s=where.request_timeout,
-    ) as found:
-        yield found
+    with _naming(there.place):
+        async with service.connected(
+            there.place,
+            clock=there.clock,
+            kind=where.credential,
+            ca_file=where.ca_file,
+            call_limit_s=where.request_timeout,
+        ) as found:
+            yield found
+
+
+@contextlib.contextmanager
+def _naming(place: Place) -> Iterator[None]:
+    """Let an error say where it was met."""
+    try:
+        yield
+    except RemoteError as error:
+        if place.url not in error.message:
+            error.add_note(f"at {place.url}")
+        raise

@@ -316,7 +316,7 @@ async def test_a_query_that_is_refused_shows_what_is_wrong_with_it() -> None:
         assert len(asked(line)) == 1
     assert caught.value.message == (
         "asking Resource Graph about the tenant: the answer was 400: "
-        "BadRequest: Please provide below info. "
+        "(BadRequest) Please provide below info. "
         "(InvalidQuery: Query is invalid.; ParserFailure at line 1, character 11)"
     )
 
@@ -328,7 +328,7 @@ async def test_subscriptions_that_may_not_be_read_are_named() -> None:
             await discovered(line, Scope(subscriptions=("s1", "s2")))
 
     assert caught.value.message == (
-        "asking Resource Graph about s1, s2: not allowed: AuthorizationFailed: No access."
+        "asking Resource Graph about s1, s2: not allowed: (AuthorizationFailed) No access."
     )
 
 

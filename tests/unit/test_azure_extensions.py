@@ -445,7 +445,7 @@ async def test_a_refusal_says_what_azure_said_on_one_line_and_under_which_id() -
 
     error = caught.value
     assert error.message.startswith(
-        f"PATCH of extension osm on {CLUSTER}: not allowed: AuthorizationFailed: The client 'me'"
+        f"PATCH of extension osm on {CLUSTER}: not allowed: (AuthorizationFailed) The client 'me'"
     )
     assert "perform action 'Microsoft.KubernetesConfiguration/extensions/write'" in error.message
     assert error.message.endswith("…")

@@ -58,7 +58,7 @@ async def test_a_simulator_publishes_its_time_without_a_token(
     async with serving() as server:
         server.on("GET", "/metadata/simulation", Say(body=body))
 
-        assert await published_time(place(server.url)) == expected
+        assert await published_time(place(server.url), clock=SkippingClock()) == expected
         assert [(one.path, "authorization" in one.headers) for one in server.got] == [
             ("/metadata/simulation", False)
         ]
@@ -71,7 +71,7 @@ async def test_what_is_no_simulator_publishes_no_time(say: Say) -> None:
     async with serving() as server:
         server.on("GET", "/metadata/simulation", say)
 
-        assert await published_time(place(server.url)) is None
+        assert await published_time(place(server.url), clock=SkippingClock()) is None
 
 
 async def test_only_this_machine_is_asked_for_a_time() -> None:
@@ -80,7 +80,7 @@ async def test_only_this_machine_is_asked_for_a_time() -> None:
         cloud=None, endpoint="https://host.invalid", audience="https://host.invalid"
     )
 
-    assert await published_time(elsewhere) is None
+    assert await published_time(elsewhere, clock=SkippingClock()) is None
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ async def test_a_time_that_cannot_be_read_is_an_error(body: object) -> None:
     async with serving() as server:
         server.on("GET", "/metadata/simulation", Say(body=body))
         with pytest.raises(UnexpectedPayloadError):
-            await published_time(place(server.url))
+            await published_time(place(server.url), clock=SkippingClock())
 
 
 @pytest.mark.parametrize("say", [Say(status=503), Say(hangs_up=True)])
@@ -108,7 +108,10 @@ async def test_a_simulator_in_trouble_is_told(say: Say) -> None:
     async with serving() as server:
         server.on("GET", "/metadata/simulation", say)
         with pytest.raises(TransientError):
-            await published_time(place(server.url))
+            await published_time(place(server.url), clock=SkippingClock())
+
+        # aiohttp itself repeats a GET whose connection was closed.
+        assert len(server.got) in (3, 6)
 
 
 async def test_a_connection_answers_both_ports_and_says_who_we_are() -> None:

@@ -29,7 +29,7 @@ from fleet.model.cluster import ClusterId
 from fleet.model.desired import Scope
 from fleet.model.plan import Verb
 from fleet.ports import ExtensionRef, Write
-from tests.rig.scripted import IDS, Got, Say, Scripted, failure, serving, speaking
+from tests.rig.scripted import IDS, Got, Say, Scripted, SkippingClock, failure, serving, speaking
 
 CLUSTER = ClusterId(
     "/subscriptions/s1/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/c1"
@@ -254,7 +254,7 @@ async def test_a_ca_file_that_cannot_be_used_is_the_callers_mistake(
         ca_file.write_text(content)
     place = clouds.place(cloud=None, endpoint="https://127.0.0.1:1", audience=None)
     with pytest.raises(InputError, match=r"ca\.pem"):
-        await service.published_time(place, ca_file=ca_file)
+        await service.published_time(place, clock=SkippingClock(), ca_file=ca_file)
 
 
 # --- something was sent ------------------------------------------------------------------

@@ -37,7 +37,7 @@ def test_the_docstring_is_the_default_message(cls: type[FleetError]) -> None:
     error = cls()
 
     assert error.message == str(error) == (cls.__doc__ or "").strip()
-    assert error.hint is None
+    assert error.hint == cls.advice
 
 
 def test_a_message_and_a_hint_are_kept() -> None:
