@@ -7,6 +7,7 @@ kind are run together, for speed; each is looked at by a test of its own.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import signal
 import socket
@@ -16,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from fleet.sim.recipe import Wire
 from tests.rig import scenes, trouble
 from tests.rig.commands import Ended, living, until
 from tests.rig.proxying import Got, Rule
@@ -91,6 +91,14 @@ CURED = (
     trouble.NOT_PACKED,
     trouble.dripping(3),
 )
+# The same where the time is asked for: until it is known, waits are those of this machine.
+CURED_SOON = (
+    trouble.HANGS,
+    trouble.RESET,
+    trouble.HALF_A_BODY,
+    trouble.throttled(1),
+    trouble.failing(500, "InternalServerError", "Something went wrong."),
+)
 SLOW = (trouble.HANGS, trouble.HANGS.after(), trouble.dripping(3))
 # What nobody should even notice.
 UNNOTICED = (trouble.WRONG_TYPE, trouble.dripping(0.2))
@@ -121,7 +129,7 @@ where nobody tells the time, the machine's own is taken."""
 
 def _passing_plans() -> Iterator[Case]:
     for step in PLANNING:
-        for one in (*CURED, *UNNOTICED):
+        for one in (*(CURED_SOON if step == "time" else CURED), *UNNOTICED):
             yield Case(step=step, trouble=one)
         for one in UNREADABLE:
             yield Case(step=step, trouble=one, code="F370")
@@ -132,7 +140,8 @@ def _passing_plans() -> Iterator[Case]:
 
 
 def _staying_plans() -> Iterator[Case]:
-    for step in PLANNING:
+    yield Case(step="time", trouble=trouble.HALF_A_BODY, code="F330", count=None)
+    for step in ("token", "graph", "versions"):
         for one in (trouble.REFUSED, trouble.RESET, trouble.HALF_A_BODY, trouble.html(502)):
             yield Case(step=step, trouble=one, code="F330", count=None)
         yield Case(step=step, trouble=trouble.throttled(), code="F310", count=None)
@@ -383,11 +392,30 @@ def runs(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
         return _run(stage, [case for case in PASSING_RUNS if case.step == request.param])
 
 
+NOTED = {
+    Case(step="write", trouble=trouble.HANGS): ("step.lost", "F331"),
+    Case(step="write", trouble=trouble.RESET): ("step.lost", "F331"),
+    Case(step="write", trouble=trouble.RESET.after()): ("step.lost", "F331"),
+    Case(step="write", trouble=trouble.failing(502)): ("step.lost", "F331"),
+    Case(step="write", trouble=trouble.html(200)): ("step.lost", "F370"),
+    Case(step="write", trouble=trouble.throttled(5)): ("step.held", "F310"),
+    Case(step="write", trouble=trouble.CONFLICT): ("step.held", "F320"),
+    Case(step="check", trouble=trouble.throttled(5)): ("step.held", "F310"),
+    Case(step="check", trouble=trouble.html(502)): ("step.held", "F330"),
+    Case(step="proof", trouble=trouble.html(200)): ("step.held", "F370"),
+    Case(step="cluster", trouble=trouble.HANGS): ("step.held", "F330"),
+}
+"""What the journal says of some of them: the event, and the code."""
+
+
 def _check_run(found: Found, case: Case, calm: Found) -> None:
     assert all(rule.met for rule in found.rules)
     _check_discretion(found)
     found.ended.must(1 if case.code is not None else 0)
     _check_journal(found)
+    if case in NOTED:
+        kind, code = NOTED[case]
+        assert set(_codes(found, kind)) == {code}
     if case.code is None:
         assert _targets(found, "status", "from", "to") == _targets(calm, "status", "from", "to")
         assert found.scene.versions() == DONE
@@ -401,9 +429,9 @@ def _check_run(found: Found, case: Case, calm: Found) -> None:
         assert any(name in line for line in failures)
 
 
-def _check_journal(found: Found, *, is_complete: bool = True) -> None:
+def _check_journal(found: Found) -> None:
     assert found.verified is not None
-    assert found.verified.must(0).json["isComplete"] is is_complete
+    assert found.verified.must(0).json["isComplete"]
 
 
 def _codes(found: Found, *kinds: str) -> list[str]:
@@ -423,27 +451,8 @@ def test_a_run_ends_as_if_nothing_had_been_or_names_the_targets_that_failed(runs
     assert _wrong(runs, _check_run) == []
 
 
-NOTED = {
-    Case(step="write", trouble=trouble.HANGS): ("step.lost", "F331"),
-    Case(step="write", trouble=trouble.RESET): ("step.lost", "F331"),
-    Case(step="write", trouble=trouble.RESET.after()): ("step.lost", "F331"),
-    Case(step="write", trouble=trouble.failing(502)): ("step.lost", "F331"),
-    Case(step="write", trouble=trouble.html(200)): ("step.lost", "F370"),
-    Case(step="write", trouble=trouble.throttled(5)): ("step.held", "F310"),
-    Case(step="write", trouble=trouble.CONFLICT): ("step.held", "F320"),
-    Case(step="check", trouble=trouble.throttled(5)): ("step.held", "F310"),
-    Case(step="check", trouble=trouble.html(502)): ("step.held", "F330"),
-    Case(step="proof", trouble=trouble.html(200)): ("step.held", "F370"),
-    Case(step="cluster", trouble=trouble.HANGS): ("step.held", "F330"),
-}
-
-
-def test_what_was_lost_or_held_is_in_the_journal_with_its_code(runs: Runs) -> None:
-    noted = {case: kind_and_code for case, kind_and_code in NOTED.items() if case in runs}
-
-    found = {case: (kind, *set(_codes(runs[case], kind))) for case, (kind, _) in noted.items()}
-
-    assert found == noted
+def test_what_is_noted_of_some_cases_is_looked_at() -> None:
+    assert set(NOTED) <= set(PASSING_RUNS)
 
 
 def test_when_all_has_ended_no_file_holds_a_token_or_a_signed_url(runs: Runs) -> None:
@@ -452,6 +461,16 @@ def test_when_all_has_ended_no_file_holds_a_token_or_a_signed_url(runs: Runs) ->
 
     assert len(secrets) > len(runs)
     assert scenes.leaking_files(runs[None].scene.stage.root, secrets) == []
+
+
+def test_an_answer_about_another_cluster_is_not_believed(apart: Stage) -> None:
+    """As from a cache or a gateway that mixes them up: it looks as if the work were done."""
+    answer = trouble.somebody_elses("1.2.6")
+    cases = [Case(step=step, trouble=answer) for step in ("check", "write", "proof")]
+
+    found = _run(apart, cases, change=lambda text: text.replace("4d", "2h"))
+
+    assert _wrong(found, _check_run) == []
 
 
 # --- trouble that stays ------------------------------------------------------------------
@@ -486,8 +505,12 @@ def _check_end(found: Found, case: Case, _calm: Found) -> None:
     assert found.scene.changes() == changes
 
 
+def _within_half_an_hour(text: str) -> str:
+    return text.replace("4d", "30m")
+
+
 def test_trouble_that_stays_is_ended_by_the_deadlines(apart: Stage) -> None:
-    found = _run(apart, ENDINGS, change=lambda text: text.replace("4d", "30m"))
+    found = _run(apart, ENDINGS, change=_within_half_an_hour)
 
     assert _wrong(found, _check_end) == []
 
@@ -627,7 +650,7 @@ def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     There is half a second of ours between the moment a token is to be renewed and its end.
     """
     root = tmp_path_factory.mktemp("brief")
-    with scenes.staged(root, scale=600, wire=Wire(token_s=400)) as found:
+    with scenes.staged(root, scale=600, token=dt.timedelta(seconds=400)) as found:
         yield found
 
 

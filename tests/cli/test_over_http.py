@@ -204,13 +204,16 @@ def test_a_run_is_carried_on_as_its_own_identity_only(
 
 
 def test_a_run_is_paused_resumed_and_stopped_from_another_process(site: Site) -> None:
-    with living(site.shell, "run", site.plan, "--yes", "--run-id", "r1", "--json") as runner:
+    # The wave soaks for two minutes of ours: however slow the commands are, there is time for them.
+    soaking = site.plan.read_text().replace("name: canary,", "name: canary, soakTime: 10h,")
+    plan = commands.written(site.plan, soaking)
+    with living(site.shell, "run", plan, "--yes", "--run-id", "r1", "--json") as runner:
         runner.wait_for("wave canary  opened")
         site.stranger("pause", "r1", "--reason", "lunch").must(0)
         runner.wait_for("run paused")
         status = site.stranger("status", "r1", "--json").must(0).json
         site.stranger("resume", "r1").must(0)
-        runner.wait_for(UNDER_WAY)
+        runner.wait_for("resumed")
         site.stranger("stop", "r1", "--reason", "enough").must(0)
         ended = runner.end().must(7)
 

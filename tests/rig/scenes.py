@@ -12,17 +12,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime as dt
 import itertools
 import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from fleet.model.cluster import Cluster, ProvisioningState
 from fleet.sim import names
-from fleet.sim.recipe import ABSENT, Recipe, Special
+from fleet.sim.recipe import ABSENT, Recipe, Special, Wire
 from fleet.sim.server.serving import Served
 from tests.rig import background, commands, proxying, serving
 from tests.rig.commands import Ended, Living, Shell
@@ -52,10 +52,11 @@ spec:
 """
 
 
-def recipe(**fields: Any) -> Recipe:
-    """Return the world of all scenes."""
+def recipe(*, token: dt.timedelta) -> Recipe:
+    """Return the world of all scenes, whose tokens are good for a while."""
     return dataclasses.replace(
         serving.CALM,
+        wire=Wire(token_s=int(token.total_seconds())),
         cluster_count=_COUNT,
         subscription_count=SUBSCRIPTIONS,
         distributions={"rancher_rke": 1, "aks": 1},
@@ -63,7 +64,6 @@ def recipe(**fields: Any) -> Recipe:
             Special(cluster=names.cluster(number, count=_COUNT), installed={"osm": ABSENT})
             for number in range(0, _COUNT, 2)
         ),
-        **fields,
     )
 
 
@@ -182,10 +182,18 @@ class Batch:
 
 
 @contextlib.contextmanager
-def staged(root: Path, *, scale: int = SCALE, **fields: Any) -> Iterator[Stage]:
-    """Serve the world of all scenes; *fields* are of its recipe."""
+def staged(
+    root: Path, *, scale: int = SCALE, token: dt.timedelta = dt.timedelta(days=30)
+) -> Iterator[Stage]:
+    """Serve the world of all scenes.
+
+    Args:
+        root: Where commands are typed.
+        scale: How fast its time goes.
+        token: How long its tokens are good. A day of that world may be half a minute of ours.
+    """
     with (
-        background.simulated(recipe(**fields), scale=scale) as served,
+        background.simulated(recipe(token=token), scale=scale) as served,
         contextlib.ExitStack() as stack,
     ):
         yield Stage(served=served, root=root, stack=stack)
