@@ -135,6 +135,27 @@ def wrong_json(kind: str, status: int = 200) -> Trouble:
     return saying(status, WRONG_JSON[kind], name=f"{kind} in a {status}")
 
 
+def somebody_elses(version: str) -> Trouble:
+    """Return a sound answer about an extension at that version, on a cluster nobody asked for."""
+    cluster = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Kubernetes/connectedClusters/c"
+    document = {
+        "id": f"{cluster}/providers/Microsoft.KubernetesConfiguration/extensions/osm",
+        "name": "osm",
+        "type": "Microsoft.KubernetesConfiguration/extensions",
+        "properties": {
+            "extensionType": "microsoft.openservicemesh",
+            "autoUpgradeMinorVersion": False,
+            "releaseTrain": "stable",
+            "version": version,
+            "currentVersion": version,
+            "provisioningState": "Succeeded",
+            "configurationSettings": {},
+            "configurationProtectedSettings": {},
+        },
+    }
+    return saying(200, json.dumps(document).encode(), name="somebody else's answer")
+
+
 def _said_to_be_text(reply: Reply) -> Reply:
     return reply.with_header("Content-Type", "text/plain")
 
