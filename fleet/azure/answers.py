@@ -191,6 +191,8 @@ def _detail(detail: object) -> str:
     place = ""
     if isinstance(detail, dict) and isinstance(detail.get("line"), int):
         place = f" at line {detail['line']}, character {detail.get('characterPositionInLine')}"
+        if token := _text(detail.get("token")):
+            place += f", at {token!r}"
     return text + place
 
 

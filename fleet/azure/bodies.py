@@ -11,45 +11,44 @@ from typing import Any, assert_never
 
 import orjson
 
-from fleet.azure.paths import EXTENSIONS_API
+from fleet.azure import paths
 from fleet.errors import InputError
 from fleet.model.cluster import AutoUpgrade
 from fleet.model.plan import Verb
 from fleet.ports import Write
 
 
-def body_of(write: Write) -> bytes | None:
-    """Return the body of *write*; ``None`` for a DELETE."""
+def body_of(write: Write, *, api_version: str) -> bytes | None:
+    """Return the body of *write*, in the words of *api_version*; ``None`` for a DELETE."""
     match write.verb:
         case Verb.PUT:
             # Source: the CLI sends no location for the extension; the identity is the service's
             # to make, in the cluster's location.
-            return orjson.dumps(
-                {"identity": {"type": "SystemAssigned"}, "properties": _replacing(write)}
-            )
+            properties = _replacing(write, api_version)
+            return orjson.dumps({"identity": {"type": "SystemAssigned"}, "properties": properties})
         case Verb.PATCH:
-            return orjson.dumps({"properties": _carried(write)})
+            return orjson.dumps({"properties": _carried(write, api_version)})
         case Verb.DELETE:
             return None
         case _:
             assert_never(write.verb)
 
 
-def _replacing(write: Write) -> Mapping[str, Any]:
+def _replacing(write: Write, api_version: str) -> Mapping[str, Any]:
     namespace = {"releaseNamespace": write.namespace} if write.namespace else {}
     return {
         # Source: types are in lower case in every recorded request.
         "extensionType": write.extension_type.lower(),
-        **_carried(write),
+        **_carried(write, api_version),
         "scope": {"cluster": namespace},
         "configurationSettings": dict(write.settings or {}),
         "configurationProtectedSettings": dict(write.protected or {}),
     }
 
 
-def _carried(write: Write) -> Mapping[str, Any]:
+def _carried(write: Write, api_version: str) -> Mapping[str, Any]:
     fields: Mapping[str, Any] = {
-        "autoUpgradeMinorVersion": _flag(write.auto_upgrade),
+        **_auto_upgrade(write.auto_upgrade, api_version),
         "releaseTrain": write.release_train,
         "version": write.version,
         "configurationSettings": None if write.settings is None else dict(write.settings),
@@ -60,16 +59,13 @@ def _carried(write: Write) -> Mapping[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _flag(auto_upgrade: AutoUpgrade | None) -> bool | None:
-    match auto_upgrade:
-        case None:
-            return None
-        case AutoUpgrade.NONE:
-            return False
-        case AutoUpgrade.COMPATIBLE:
-            return True
-        case AutoUpgrade.PATCH:
-            message = f"autoUpgrade: patch cannot be said in api-version {EXTENSIONS_API}"
-            raise InputError(message, hint="Use none or compatible.")
-        case _:
-            assert_never(auto_upgrade)
+def _auto_upgrade(auto_upgrade: AutoUpgrade | None, api_version: str) -> Mapping[str, Any]:
+    """Return the one field that says it: the mode where there is one, else the flag."""
+    if auto_upgrade is None:
+        return {}
+    if paths.has_modes(api_version):
+        return {"autoUpgradeMode": auto_upgrade.value}
+    if auto_upgrade is AutoUpgrade.PATCH:
+        message = f"autoUpgrade: patch cannot be said in api-version {api_version}"
+        raise InputError(message, hint="Use none or compatible, or name a later --api-version.")
+    return {"autoUpgradeMinorVersion": auto_upgrade is AutoUpgrade.COMPATIBLE}

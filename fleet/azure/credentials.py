@@ -14,15 +14,18 @@ import binascii
 import dataclasses
 import datetime as dt
 import enum
+import re
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import orjson
 
 from fleet.azure.clouds import Place
-from fleet.errors import RefusedError
+from fleet.errors import InputError, RefusedError
 
 UNKNOWN = "unknown"
 _JWT_PARTS = 3
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
 class Kind(enum.StrEnum):
@@ -53,6 +56,18 @@ _HINTS = {
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """A way to a token, as the command line names it."""
+
+    kind: Kind
+    name: str | None = None
+    """Which of the simulator's clients; of all other kinds there is one."""
+
+    def __str__(self) -> str:
+        return self.kind.value if self.name is None else f"{self.kind.value}:{self.name}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """Who a token says we are; not verified, as only the service can."""
 
@@ -73,6 +88,25 @@ class Issuer(Protocol):
 
     async def fetch(self) -> Token:
         """Return a token; :exc:`AuthError` where there is none to be had."""
+
+
+def named(texts: Iterable[str]) -> tuple[Credential, ...]:
+    """Return the credentials that *texts* name, each once; one text may hold several.
+
+    >>> [str(one) for one in named(["env,managed", "simulator:blue", "env"])]
+    ['env', 'managed', 'simulator:blue']
+    """
+    parts = (part.strip() for text in texts for part in text.split(","))
+    return tuple(dict.fromkeys(_named(part) for part in parts if part))
+
+
+def credentials_at(place: Place, chosen: Sequence[Credential]) -> tuple[Credential, ...]:
+    """Return whom to use at *place*: those *chosen*, or what suits it."""
+    if not chosen:
+        return (Credential(kind=kind_at(place, None)),)
+    for one in chosen:
+        kind_at(place, one.kind)
+    return tuple(chosen)
 
 
 def kind_at(place: Place, kind: Kind | None) -> Kind:
@@ -107,6 +141,21 @@ def identity_of(token: str) -> Identity:
     claims = _claims(token)
     principal = claims.get("oid") or claims.get("appid")
     return Identity(tenant=str(claims.get("tid") or UNKNOWN), principal=str(principal or UNKNOWN))
+
+
+def _named(text: str) -> Credential:
+    word, separator, name = text.partition(":")
+    kind = next((one for one in Kind if one.value == word.lower()), None)
+    if kind is None:
+        kinds = ", ".join(one.value for one in Kind)
+        raise InputError(f"no credential is called {text!r}", hint=f"There are {kinds}.")
+    if not separator:
+        return Credential(kind=kind)
+    if kind is not Kind.SIMULATOR or not _NAME.fullmatch(name):
+        message = f"the credential {text!r} cannot be used"
+        hint = "Only the simulator's takes a name, of letters and digits: simulator:blue."
+        raise InputError(message, hint=hint)
+    return Credential(kind=kind, name=name)
 
 
 def _claims(token: str) -> dict[str, object]:

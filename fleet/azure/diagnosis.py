@@ -15,16 +15,15 @@ import functools
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
-from fleet.azure import answers, kql, paths
+from fleet.azure import answers, dialects, kql, paths, permissions
 from fleet.azure.answers import Answer, Object
 from fleet.azure.checks import Check, Verdict
 from fleet.azure.requests import Request
-from fleet.azure.retries import reading
 from fleet.azure.service import AzureService
 from fleet.azure.tokens import MARGIN
 from fleet.azure.transport import exchange
 from fleet.errors import FleetError
-from fleet.model.desired import Scope
+from fleet.model.desired import Presence, Scope
 
 _CONCURRENCY = 8
 _TRIES = 3
@@ -39,6 +38,7 @@ class _Seen:
     quotas: dict[str, str] = dataclasses.field(default_factory=dict)
     answered: Answer | None = None
     subscriptions: tuple[str, ...] = ()
+    management_groups: tuple[str, ...] = ()
 
     def keep(self, answer: Answer) -> None:
         self.quotas |= {
@@ -48,15 +48,27 @@ class _Seen:
         }
 
 
-async def examine(service: AzureService, scope: Scope) -> tuple[Check, ...]:
-    """Look at everything that a rollout over *scope* needs of *service*."""
-    seen = _Seen(subscriptions=tuple(dict.fromkeys(scope.subscriptions)))
+async def examine(
+    service: AzureService, scope: Scope, presence: Presence = Presence.PRESENT
+) -> tuple[Check, ...]:
+    """Look at everything that a rollout over *scope* needs of *service*.
+
+    Args:
+        service: Which is asked, and never written to.
+        scope: Where the rollout looks for clusters.
+        presence: Whether it installs or uninstalls: these are different rights.
+    """
+    seen = _Seen(
+        subscriptions=tuple(dict.fromkeys(scope.subscriptions)),
+        management_groups=scope.management_groups,
+    )
     checks = [
         *await _guarded("credential", functools.partial(_credential, service)),
         *await _guarded("endpoint", functools.partial(_endpoint, service, seen)),
         *await _guarded("clock", functools.partial(_clock, service, seen)),
         *await _guarded("resource graph", functools.partial(_graph, service, seen)),
     ]
+    checks += await permissions.checks(service, scope, presence, subscriptions=seen.subscriptions)
     checks += await _providers(service, seen)
     checks += [_quotas(seen)]
     return tuple(checks)
@@ -118,12 +130,15 @@ async def _clock(service: AzureService, seen: _Seen) -> Sequence[Check]:
 
 async def _graph(service: AzureService, seen: _Seen) -> Sequence[Check]:
     """Ask once for all subscriptions: the quota is 15 queries in 5 seconds."""
-    rows, answer = await service.graph.table(kql.COUNT, subscriptions=seen.subscriptions)
+    rows, answer = await service.graph.table(
+        kql.COUNT, subscriptions=seen.subscriptions, management_groups=seen.management_groups
+    )
     seen.keep(answer)
     counts = {str(row.get("subscriptionId")).lower(): row.get("clusters") for row in rows}
     if not seen.subscriptions:
         seen.subscriptions = tuple(sorted(counts))
-        detail = f"{len(counts)} subscriptions of the tenant have clusters that can be read"
+        whose = ", ".join(seen.management_groups) or "the tenant"
+        detail = f"{len(counts)} subscriptions of {whose} have clusters that can be read"
         hint = None if counts else "Ask for the role Reader on the subscriptions that are meant."
         verdict = Verdict.OK if counts else Verdict.WARN
         return (Check(name="resource graph", verdict=verdict, detail=detail, hint=hint),)
@@ -161,39 +176,24 @@ async def _providers(service: AzureService, seen: _Seen) -> Sequence[Check]:
 async def _provider(
     service: AzureService, seen: _Seen, subscription: str, name: str
 ) -> Sequence[Check]:
-    wire = service.wire
-    path = f"/subscriptions/{paths.quoted(subscription)}/providers/{paths.PROVIDER}"
-    query = {"api-version": paths.PROVIDERS_API}
-    request = Request(
-        method="GET",
-        url=paths.url(wire.place.url, path, query),
-        what=f"asking whether {paths.PROVIDER} is registered",
-    )
-    answer = await reading(functools.partial(wire.call, request), clock=wire.clock, tries=_TRIES)
+    answer = await dialects.provider(service.wire, subscription, tries=_TRIES)
     seen.keep(answer)
-    body = answer.object(what=request.what)
+    body = answer.object(what=f"reading {paths.PROVIDER}")
     state = body.get("registrationState")
     if str(state).lower() != "registered":
         detail = f"{paths.PROVIDER} is {state or 'in an unknown state'}"
         hint = f"az provider register --namespace {paths.PROVIDER} --subscription {subscription}"
         return (Check(name=name, verdict=Verdict.FAIL, detail=detail, hint=hint),)
-    return (_versions(body, name),)
+    return (_versions(body, name, spoken=service.api_version),)
 
 
-def _versions(body: Object, name: str) -> Check:
-    found = body.get("resourceTypes")
-    types = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-    lists = [
-        one.get("apiVersions")
-        for one in types
-        if str(one.get("resourceType")).lower() == "extensions"
-    ]
-    offered = [str(version) for one in lists if isinstance(one, list) for version in one]
-    if paths.EXTENSIONS_API in offered:
+def _versions(body: Object, name: str, *, spoken: str) -> Check:
+    offered = dialects.routed(body)
+    if spoken in offered:
         detail = f"registered; extensions are spoken in {', '.join(offered)}"
         return Check(name=name, verdict=Verdict.OK, detail=detail)
     detail = (
-        f"registered; {paths.EXTENSIONS_API}, which fleet speaks, is not among the api-versions "
+        f"registered; {spoken}, which is to be spoken, is not among the api-versions "
         f"offered for extensions ({', '.join(offered) or 'none'})"
     )
     return Check(name=name, verdict=Verdict.WARN, detail=detail)

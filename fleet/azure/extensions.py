@@ -5,10 +5,11 @@ Nothing is tried again here: that is decided by the engine, and written down fir
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fleet.azure import paths, payloads
-from fleet.azure.answers import Answer, problem_of
+from fleet.azure.answers import Answer, Object, line, problem_of
 from fleet.azure.bodies import body_of
 from fleet.azure.operations import status_of
 from fleet.azure.refusals import is_cluster_missing, is_extension_missing, refusal
@@ -26,29 +27,31 @@ _NOT_FOUND = (HTTPStatus.NOT_FOUND,)
 class ArmExtensions:
     """A :class:`fleet.ports.Extensions` over HTTP."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, *, api_version: str = paths.EXTENSIONS_API) -> None:
         self._wire = wire
+        self.api_version = api_version
 
     async def get(self, ref: ExtensionRef, ids: RequestIds) -> Extension | None:
         """Return the extension; ``None`` where the cluster is there and it is not."""
-        url = paths.extension_url(self._wire.place.url, ref)
+        url = self._url(ref)
         request = Request(method="GET", url=url, what=f"reading {_named(ref)}", ids=ids)
         answer = await self._wire.call(request, passing=_NOT_FOUND)
         if answer.status == HTTPStatus.NOT_FOUND:
             if is_extension_missing(answer):
                 return None
             raise self._missing(answer, request)
-        return payloads.extension(answer.object(what=request.what), where=_named(ref))
+        body = _about(answer, paths.extension_id(ref), request)
+        return payloads.extension(body, where=_named(ref))
 
     async def write(self, ref: ExtensionRef, write: Write, ids: RequestIds) -> Accepted:
         """Send one write, once."""
         query = {"forceDelete": "false"} if write.verb is Verb.DELETE else None
         request = Request(
             method=write.verb.name,
-            url=paths.extension_url(self._wire.place.url, ref, query),
+            url=self._url(ref, query),
             what=f"{write.verb.name} of {_named(ref)}",
             ids=ids,
-            body=body_of(write),
+            body=body_of(write, api_version=self.api_version),
         )
         answer = await self._wire.call(request, passing=_NOT_FOUND)
         if answer.status == HTTPStatus.NOT_FOUND:
@@ -74,7 +77,11 @@ class ArmExtensions:
         answer = await self._wire.call(request, passing=_NOT_FOUND)
         if answer.status == HTTPStatus.NOT_FOUND:
             raise self._missing(answer, request)
-        return payloads.cluster(answer.object(what=what), where=cluster_id)
+        return payloads.cluster(_about(answer, cluster_id, request), where=cluster_id)
+
+    def _url(self, ref: ExtensionRef, query: Mapping[str, str] | None = None) -> str:
+        base = self._wire.place.url
+        return paths.extension_url(base, ref, query, api_version=self.api_version)
 
     def _missing(self, answer: Answer, request: Request) -> RemoteError:
         error = refusal(answer, request, now=self._wire.clock.now())
@@ -94,7 +101,22 @@ def _shown(answer: Answer, request: Request, ref: ExtensionRef) -> Extension | N
     is_empty = answer.body.strip() in (b"", b"null")
     if is_empty and answer.status in (HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT):
         return None
-    return payloads.extension(answer.object(what=request.what), where=_named(ref))
+    body = _about(answer, paths.extension_id(ref), request)
+    return payloads.extension(body, where=_named(ref))
+
+
+def _about(answer: Answer, asked: str, request: Request) -> Object:
+    """Return the body, which must be about what was asked.
+
+    NB: a cache or a gateway may mix answers up, and another cluster's extension proves nothing.
+    """
+    body = answer.object(what=request.what)
+    found = body.get("id")
+    # Source: ids come back in the caller's casing, or in the service's.
+    if isinstance(found, str) and found.rstrip("/").lower() != asked.lower():
+        message = f"{request.what}: the answer is about something else, {line(found)}"
+        raise UnexpectedPayloadError(message, correlation_id=answer.correlation_id)
+    return body
 
 
 def _as(cls: type[RemoteError], error: RemoteError) -> RemoteError:

@@ -45,16 +45,33 @@ _COLUMNS = """\
     lastConnectivityTime = tostring(properties.lastConnectivityTime),
     extensions
 | order by id asc"""
+AND_BELOW = "AtScopeAndBelow"
+ABOVE_AND_BELOW = "AtScopeAboveAndBelow"
+"""Of assignments, those of the groups above a subscription too."""
+
 _CLUSTERS = "resources\n| where type =~ 'microsoft.kubernetes/connectedclusters'"
 
 COUNT = f"{_CLUSTERS}\n| summarize clusters = count() by subscriptionId"
 """How many clusters each subscription has; one without any has no row."""
 
 
-def clusters(match: Match) -> str:
-    """Return the query for the clusters that *match* may mean."""
+CLAUSE_LINE = _CLUSTERS.count("\n") + 2
+"""Where in a query for clusters a plan file's own clause begins."""
+
+
+def clusters(match: Match, clause: str | None = None) -> str:
+    """Return the query for the clusters that *match* may mean, and for which *clause* holds."""
     wheres = (f"| where {one}" for one in _narrowings(match))
-    return "\n".join((_CLUSTERS, *wheres, _EXTENSIONS, _COLUMNS))
+    clauses = [clause] if clause else []
+    return "\n".join((_CLUSTERS, *clauses, *wheres, _EXTENSIONS, _COLUMNS))
+
+
+def groups(match: Match, clause: str | None = None) -> str:
+    """Return the query for the resource groups of the clusters that *match* may mean."""
+    wheres = (f"| where {one}" for one in _narrowings(match))
+    clauses = [clause] if clause else []
+    counted = "| summarize clusters = count() by resourceGroup"
+    return "\n".join((_CLUSTERS, *clauses, *wheres, counted))
 
 
 def _narrowings(match: Match) -> Iterable[str]:

@@ -17,10 +17,15 @@ from fleet.ports import ExtensionRef
 
 EXTENSIONS_API = "2023-05-01"
 """What the Azure CLI speaks; later ones are not routed everywhere."""
+EXTENSIONS_APIS = ("2022-11-01", EXTENSIONS_API, "2024-11-01", "2025-03-01")
+"""Those that can be spoken instead, oldest first."""
+_MODE_API = "2025-03-01"
+"""From here on, which new versions the service installs is a word, not a flag."""
 TYPES_API = "2023-05-01-preview"
 CLUSTERS_API = "2024-01-01"
 GRAPH_API = "2024-04-01"
 PROVIDERS_API = "2021-04-01"
+PERMISSIONS_API = "2022-04-01"
 ENDPOINTS_API = "2022-09-01"
 
 PROVIDER = "Microsoft.KubernetesConfiguration"
@@ -56,10 +61,22 @@ def cluster_url(base: str, cluster_id: str) -> str:
     return url(base, cluster_path(cluster_id), {"api-version": CLUSTERS_API})
 
 
-def extension_url(base: str, ref: ExtensionRef, query: Mapping[str, str] | None = None) -> str:
+def extension_url(
+    base: str, ref: ExtensionRef, query: Mapping[str, str] | None = None, *, api_version: str
+) -> str:
     """Return the URL of an extension."""
     path = f"{cluster_path(ref.cluster_id)}/providers/{PROVIDER}/extensions/{quoted(ref.name)}"
-    return url(base, path, {"api-version": EXTENSIONS_API, **(query or {})})
+    return url(base, path, {"api-version": api_version, **(query or {})})
+
+
+def extension_id(ref: ExtensionRef) -> str:
+    """Return the id of an extension, in the casing of its cluster's."""
+    return f"{ref.cluster_id}/providers/{PROVIDER}/extensions/{ref.name}"
+
+
+def has_modes(api_version: str) -> bool:
+    """Tell whether an api-version of extensions has a word for patches alone."""
+    return api_version >= _MODE_API
 
 
 def cluster_path(cluster_id: str) -> str:

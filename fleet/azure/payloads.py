@@ -51,7 +51,7 @@ def extension(body: object, *, where: str) -> Extension:
         where: Its id, or what it was found on, for messages.
     """
     top = _fields(body, "extension", where)
-    where = str(top.get("id") or where)
+    where = _text(top.get("id")) or where
     own = _fields(top.get("properties"), "properties", where)
     auto_upgrade = _auto_upgrade(own)
     version = _text(own.get("version"))
@@ -136,11 +136,12 @@ def _auto_upgrade(own: Mapping[str, Any]) -> AutoUpgrade:
     if mode is not None:
         return mode
     # Source: the specification's default is true.
-    return (
-        AutoUpgrade.NONE
-        if _flag(own.get("autoupgrademinorversion")) is False
-        else AutoUpgrade.COMPATIBLE
-    )
+    if _flag(own.get("autoupgrademinorversion")) is not False:
+        return AutoUpgrade.COMPATIBLE
+    # Source: the service takes no "off" without a version. So where one can be shown and none is,
+    # minors are not chosen and patches are: that mode, in the words of an api-version without it.
+    has_pin = "currentversion" not in own or _text(own.get("version")) is not None
+    return AutoUpgrade.NONE if has_pin else AutoUpgrade.PATCH
 
 
 def _state(own: Mapping[str, Any]) -> ProvisioningState:

@@ -10,6 +10,7 @@ Source:  Azure/azure-resource-manager-rpc: 408, 429 and 5xx may pass; ARM waits 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fleet.azure.answers import Answer, Problem, problem_of, retry_after_s
@@ -21,6 +22,7 @@ from fleet.errors import (
     RemoteError,
     ThrottledError,
     TransientError,
+    UnexpectedPayloadError,
 )
 
 # Source: ARM refuses with these before a provider is asked.
@@ -76,24 +78,24 @@ def is_cluster_missing(answer: Answer) -> bool:
     return bool(code) and code not in _NO_ABSENCE and not is_extension_missing(answer)
 
 
+_BY_STATUS: Mapping[int, type[RemoteError]] = {
+    HTTPStatus.TOO_MANY_REQUESTS: ThrottledError,
+    HTTPStatus.FORBIDDEN: DeniedError,
+    HTTPStatus.SERVICE_UNAVAILABLE: TransientError,
+}
+
+
 def _class(status: int, problem: Problem, *, is_write: bool) -> type[RemoteError]:
-    match status:
-        case HTTPStatus.TOO_MANY_REQUESTS:
-            return ThrottledError
-        case HTTPStatus.FORBIDDEN:
-            return DeniedError
-        case HTTPStatus.CONFLICT if _is_passing(problem):
-            return ConflictError
-        case HTTPStatus.SERVICE_UNAVAILABLE:
-            return TransientError
-        case HTTPStatus.REQUEST_TIMEOUT:
-            return LostAnswerError if is_write else TransientError
-        case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return LostAnswerError if is_write else TransientError
-        case _ if is_conflict(problem):
-            return ConflictError
-        case _:
-            return RemoteError
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
+        return LostAnswerError if is_write else TransientError
+    if is_conflict(problem) or (status == HTTPStatus.CONFLICT and _is_passing(problem)):
+        return ConflictError
+    if status < HTTPStatus.BAD_REQUEST:
+        # Azure redirects nobody: something in between does.
+        return UnexpectedPayloadError
+    return RemoteError
 
 
 def _is_passing(problem: Problem) -> bool:

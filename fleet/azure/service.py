@@ -1,4 +1,4 @@
-"""Azure, ready to be used: one session, one token, both ports.
+"""Azure, ready to be used: one session, one identity or several, both ports.
 
 Import this only where HTTP is spoken: it loads what that takes.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from fractions import Fraction
 from http import HTTPStatus
@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from fleet.azure import kql, payloads, transport, versions
+from fleet.azure import dialects, kql, limits, payloads, policies, transport, versions
 from fleet.azure.answers import Answer
 from fleet.azure.clouds import Place
-from fleet.azure.credentials import Identity, Issuer, Kind, hint_of, kind_at
+from fleet.azure.credentials import Credential, Identity, Issuer, Kind, credentials_at, hint_of
 from fleet.azure.extensions import ArmExtensions
+from fleet.azure.paths import EXTENSIONS_API
+from fleet.azure.principals import Principal, Principals
 from fleet.azure.refusals import refusal
 from fleet.azure.requests import Request
 from fleet.azure.retries import reading
@@ -28,9 +30,10 @@ from fleet.azure.simulated import SimulatedIssuer
 from fleet.azure.tokens import Tokens
 from fleet.azure.transport import exchange
 from fleet.azure.wire import Wire
-from fleet.errors import UnexpectedPayloadError
+from fleet.errors import InputError, RemoteError, UnexpectedPayloadError
 from fleet.model.cluster import Cluster, ClusterId, Extension, Inventory
 from fleet.model.desired import Scope
+from fleet.model.traces import Trace
 from fleet.ports import Accepted, Clock, ExtensionRef, OperationStatus, RequestIds, Write
 
 if TYPE_CHECKING:
@@ -38,6 +41,9 @@ if TYPE_CHECKING:
 
 _SIMULATION = "/metadata/simulation"
 _TRIES = 3
+_CLAUSE_HINT = (
+    f"If it is targets.kql that is meant: it begins at line {kql.CLAUSE_LINE} of the query."
+)
 _NOT_ONE = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
 
@@ -54,32 +60,92 @@ class PublishedTime:
 class AzureService:
     """A :class:`fleet.ports.Discovery` and a :class:`fleet.ports.Extensions`."""
 
-    def __init__(self, wire: Wire, graph: Graph, *, kind: Kind) -> None:
+    def __init__(
+        self, wire: Wire, graph: Graph, *, kind: Kind, api_version: str = EXTENSIONS_API
+    ) -> None:
         self.wire = wire
         self.graph = graph
         self.kind = kind
-        self._arm = ArmExtensions(wire)
+        self._arm = ArmExtensions(wire, api_version=api_version)
+
+    @property
+    def api_version(self) -> str:
+        """In which extensions are spoken of."""
+        return self._arm.api_version
+
+    def speaking(self, api_version: str) -> AzureService:
+        """Return the same service, spoken to in another api-version."""
+        return AzureService(self.wire, self.graph, kind=self.kind, api_version=api_version)
+
+    async def api_versions(self, subscriptions: Iterable[str]) -> Sequence[str]:
+        """Return those for extensions that could be spoken in all of them, oldest first."""
+        return await dialects.common(self.wire, subscriptions, tries=_TRIES)
 
     async def identity(self) -> Identity:
         """Return who we are, as the token says."""
         return await self.wire.tokens.identity()
 
+    async def identities(self) -> Sequence[Identity]:
+        """Return everybody we are, ordered and distinct; :exc:`RefusedError` for two tenants."""
+        return await self.wire.principals.identities()
+
+    def remember(self, traces: Sequence[Trace]) -> None:
+        """Count what an earlier process of the run sent, before anything is sent."""
+        self.wire.pace.remember(traces, among=self.wire.principals.names)
+
     async def inventory(
         self, scope: Scope, *, extension_type: str, release_train: str | None
     ) -> Inventory:
         """Return the clusters that *scope* may mean, with their extensions of every type."""
-        found = await self.graph.resources(
-            kql.clusters(scope.match), subscriptions=scope.subscriptions, read=payloads.row
-        )
+        excused: dict[str, None] = {}
+        began_at = self.wire.clock.now()
+        found = await self._rows(scope, excuse=lambda what: excused.update({what: None}))
+        spent = self.wire.clock.now() - began_at
+        # NB: as of the first question: what was read first is not old because reading took long.
+        read_at = self.graph.heard_at - spent if self.graph.heard_at else None
         clusters = sorted(found, key=lambda one: one.id.lower())
         offered = await versions.offered(
             self.wire, clusters, extension_type=extension_type, release_train=release_train
         )
+        seen = await policies.found(
+            self.graph,
+            subscriptions=(one.subscription for one in clusters),
+            extension_type=extension_type,
+        )
+        told = {train: found for train, found in offered.items() if found is not None}
         return Inventory(
             clusters=tuple(clusters),
-            versions={train: found for train, found in offered.items() if found is not None},
-            warnings=tuple(_untold(train) for train, found in offered.items() if found is None),
+            versions={train: tuple(found) for train, found in told.items()},
+            version_limits={
+                train: limited
+                for train, found in told.items()
+                if (limited := limits.only_limited(found))
+            },
+            read_at=read_at,
+            warnings=(
+                *excused,
+                *(_untold(train) for train in offered if train not in told),
+                *(warning for found in told.values() for warning in limits.unreadable(found)),
+                *seen.warnings,
+            ),
+            policies=seen.policies,
+            management_groups=seen.management_groups,
         )
+
+    async def _rows(self, scope: Scope, *, excuse: Callable[[str], None]) -> Sequence[Cluster]:
+        try:
+            return await self.graph.resources(
+                kql.clusters(scope.match, scope.kql),
+                subscriptions=scope.subscriptions,
+                management_groups=scope.management_groups,
+                read=payloads.row,
+                excuse=excuse if scope.allows_partial else None,
+            )
+        except RemoteError as error:
+            if scope.kql is None or error.status != HTTPStatus.BAD_REQUEST:
+                raise
+            # Without a clause the query is ours, and it is not the plan file's author who can help.
+            raise InputError(error.message, hint=_CLAUSE_HINT) from error
 
     async def cluster(self, cluster_id: ClusterId, ids: RequestIds) -> Cluster:
         """Return one cluster as it is now; :exc:`LostClusterError` where it is gone."""
@@ -103,31 +169,45 @@ async def connected(
     place: Place,
     *,
     clock: Clock,
-    kind: Kind | None = None,
+    credentials: Sequence[Credential] = (),
     ca_file: Path | None = None,
     call_limit_s: float = 90.0,
+    api_version: str = EXTENSIONS_API,
 ) -> AsyncIterator[AzureService]:
     """Speak to *place* for a while.
 
     Args:
         place: Where.
         clock: The run's, for the ends of tokens and for waits.
-        kind: As whom; ``None``: what suits the place.
+        credentials: As whom; none: what suits the place. Several share the work.
         ca_file: Certificates to trust beside the system's.
         call_limit_s: For one call. ARM gives a provider 60 s, and says 504 then.
+        api_version: Of extensions.
     """
-    chosen = kind_at(place, kind)
+    chosen = credentials_at(place, credentials)
     from fleet.azure import graph  # noqa: PLC0415 - the SDK, only where it is used
 
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(
             transport.session(place, ca_file=ca_file, call_limit_s=call_limit_s)
         )
-        issuer = await _issuer(stack, place, chosen, ca_file=ca_file, opened=opened, clock=clock)
-        tokens = Tokens(issuer, clock=clock, hint=hint_of(chosen))
-        wire = Wire(place, opened=opened, tokens=tokens, clock=clock)
+        issuers = [
+            await _issuer(stack, place, one, ca_file=ca_file, opened=opened, clock=clock)
+            for one in chosen
+        ]
+        principals = Principals(
+            [
+                Principal(
+                    credential=one, tokens=Tokens(issuer, clock=clock, hint=hint_of(one.kind))
+                )
+                for one, issuer in zip(chosen, issuers, strict=True)
+            ]
+        )
+        wire = Wire(place, opened=opened, principals=principals, clock=clock)
         found = await stack.enter_async_context(graph.connected(wire, call_limit_s=call_limit_s))
-        yield AzureService(wire, found, kind=chosen)
+        yield AzureService(
+            wire, found, kind=chosen[0].kind, api_version=dialects.known(api_version)
+        )
 
 
 async def published_time(
@@ -162,17 +242,19 @@ async def published_time(
 async def _issuer(
     stack: AsyncExitStack,
     place: Place,
-    kind: Kind,
+    credential: Credential,
     *,
     ca_file: Path | None,
     opened: aiohttp.ClientSession,
     clock: Clock,
 ) -> Issuer:
-    if kind is Kind.SIMULATOR:
-        return SimulatedIssuer(place, opened=opened, clock=clock)
+    if credential.kind is Kind.SIMULATOR:
+        return SimulatedIssuer(place, opened=opened, clock=clock, name=credential.name)
     from fleet.azure import entra  # noqa: PLC0415 - the SDK, only where it is used
 
-    return await stack.enter_async_context(entra.issuer(place, kind=kind, ca_file=ca_file))
+    return await stack.enter_async_context(
+        entra.issuer(place, kind=credential.kind, ca_file=ca_file)
+    )
 
 
 def _untold(train: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import urllib.parse
+import uuid
 from http import HTTPStatus
 
 import aiohttp
@@ -19,11 +20,6 @@ from fleet.ports import Clock
 # No secrets: an endpoint on this machine that pretends to be Entra takes any.
 TENANT = "00000000-0000-4000-8000-000000000001"
 CLIENT = "00000000-0000-4000-8000-000000000002"
-_FORM = {
-    "grant_type": "client_credentials",
-    "client_id": CLIENT,
-    "client_secret": "simulated",
-}
 _PASSING = (HTTPStatus.REQUEST_TIMEOUT,)
 _WHAT = "logging in"
 
@@ -31,19 +27,27 @@ _WHAT = "logging in"
 class SimulatedIssuer:
     """The endpoint's own token service."""
 
-    def __init__(self, place: Place, *, opened: aiohttp.ClientSession, clock: Clock) -> None:
+    def __init__(
+        self, place: Place, *, opened: aiohttp.ClientSession, clock: Clock, name: str | None = None
+    ) -> None:
         self._place = place
+        self._client = CLIENT if name is None else str(uuid.uuid5(uuid.UUID(CLIENT), name))
         self._opened = opened
         self._clock = clock
 
     async def fetch(self) -> Token:
         """Return a token; :exc:`AuthError` where the endpoint gives none."""
-        form = urllib.parse.urlencode({**_FORM, "scope": scope_of(self._place)})
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self._client,
+            "client_secret": "simulated",
+            "scope": scope_of(self._place),
+        }
         request = Request(
             method="POST",
             url=f"{self._place.url}/{TENANT}/oauth2/v2.0/token",
             what=_WHAT,
-            body=form.encode(),
+            body=urllib.parse.urlencode(form).encode(),
         )
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         asked_at = self._clock.now()

@@ -63,7 +63,8 @@ class Tokens:
         if self._token is not None and self._token.text == token.text:
             self._token = None
         self._refused = token.text
-        if token.text in self._accepted:
+        # NB: one that ended on its way says nothing of whoever it was given to.
+        if token.text in self._accepted or self._clock.now() >= token.expires_at:
             return TransientError("the service takes the token no longer: fetched anew", status=401)
         return self._unwelcome()
 

@@ -1,6 +1,7 @@
-"""Which versions the service offers, per release train.
+"""Which versions the service offers, per release train, and where they do not run.
 
-A version counts as offered where every location of the clusters offers it.
+A version counts as offered where every location of the clusters offers it, and
+what any of them says of its limits holds.
 Where the service does not know the type, does not speak this api, or does not
 let us read it, nothing is known of the train, and the profile's own list serves.
 
@@ -15,14 +16,17 @@ import functools
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 
-from fleet.azure import paths
-from fleet.azure.answers import Answer, problem_of
+from fleet.azure import limits, paths
+from fleet.azure.answers import Answer, Object, problem_of
 from fleet.azure.refusals import refusal
 from fleet.azure.requests import Request
 from fleet.azure.retries import reading
 from fleet.azure.wire import Wire
 from fleet.errors import UnexpectedPayloadError
-from fleet.model.cluster import Cluster
+from fleet.model.cluster import Cluster, VersionLimits
+
+Offer = Mapping[str, VersionLimits]
+"""Versions, in the service's order, each with its limits."""
 
 DEFAULT_TRAIN = "stable"
 CONCURRENCY = 8
@@ -35,7 +39,7 @@ _LEFT_OUT = (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST)
 
 async def offered(
     wire: Wire, clusters: Iterable[Cluster], *, extension_type: str, release_train: str | None
-) -> Mapping[str, tuple[str, ...] | None]:
+) -> Mapping[str, Offer | None]:
     """Return ``{release train, lower case: versions}`` for *extension_type*.
 
     ``None`` instead of versions: the service does not tell.
@@ -68,10 +72,10 @@ def _trains(
 
 async def _all(
     wire: Wire, extension_type: str, trains: Iterable[str], places: Mapping[str, str]
-) -> Mapping[tuple[str, str], tuple[str, ...] | None]:
+) -> Mapping[tuple[str, str], Offer | None]:
     gate = asyncio.Semaphore(CONCURRENCY)
 
-    async def one(train: str, location: str) -> tuple[str, ...] | None:
+    async def one(train: str, location: str) -> Offer | None:
         url = _url(wire.place.url, places[location], location, extension_type, train)
         async with gate:
             return await _list(wire, url, what=f"versions of {extension_type} in {location}")
@@ -89,20 +93,22 @@ async def _all(
     return {key: task.result() for key, task in asked.items()}
 
 
-def _common(
-    found: Mapping[tuple[str, str], tuple[str, ...] | None], train: str
-) -> tuple[str, ...] | None:
-    lists = [versions for (one, _), versions in found.items() if one == train]
-    known = [versions for versions in lists if versions is not None]
-    if not known or len(known) < len(lists):
+def _common(found: Mapping[tuple[str, str], Offer | None], train: str) -> Offer | None:
+    offers = [offer for (one, _), offer in found.items() if one == train]
+    known = [offer for offer in offers if offer is not None]
+    if not known or len(known) < len(offers):
         return None
     everywhere = set(known[0]).intersection(*known[1:])
-    return tuple(version for version in known[0] if version in everywhere)
+    return {
+        version: limits.together(offer[version] for offer in known)
+        for version in known[0]
+        if version in everywhere
+    }
 
 
-async def _list(wire: Wire, url: str, *, what: str) -> tuple[str, ...] | None:
+async def _list(wire: Wire, url: str, *, what: str) -> Offer | None:
     """Return all versions from *url* on; ``None`` where the service does not know or say."""
-    versions: dict[str, None] = {}
+    versions: dict[str, VersionLimits] = {}
     seen: set[str] = set()
     following: str | None = url
     while following is not None:
@@ -119,10 +125,10 @@ async def _list(wire: Wire, url: str, *, what: str) -> tuple[str, ...] | None:
                 return None
             raise refusal(answer, request, now=wire.clock.now())
         body = answer.object(what=what)
-        versions |= dict.fromkeys(_versions(body.get("value"), what))
+        versions |= dict(_versions(body.get("value"), what))
         link = body.get("nextLink")
         following = link if isinstance(link, str) and link else None
-    return tuple(versions)
+    return versions
 
 
 def _is_unknown(answer: Answer) -> bool:
@@ -131,19 +137,19 @@ def _is_unknown(answer: Answer) -> bool:
     return True
 
 
-def _versions(value: object, what: str) -> Iterable[str]:
+def _versions(value: object, what: str) -> Iterable[tuple[str, VersionLimits]]:
     if not isinstance(value, list):
         message = f"{what}: value is missing or cannot be read"
         raise UnexpectedPayloadError(message)
     for one in value:
         fields = one if isinstance(one, dict) else {}
-        own = fields.get("properties")
-        version = own.get("version") if isinstance(own, dict) else None
-        found = version or fields.get("name")
+        properties = fields.get("properties")
+        own: Object = properties if isinstance(properties, dict) else {}
+        found = own.get("version") or fields.get("name")
         if not isinstance(found, str):
             message = f"{what}: version is missing or cannot be read"
             raise UnexpectedPayloadError(message)
-        yield found
+        yield found, limits.limits_of(own)
 
 
 def _url(base: str, subscription: str, location: str, extension_type: str, train: str) -> str:

@@ -9,7 +9,8 @@ Errors:  the RemoteErrors of :mod:`fleet.errors`; statuses below 300 are returne
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import functools
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from http import HTTPStatus
 
 import aiohttp
@@ -17,12 +18,17 @@ import aiohttp
 from fleet.azure.answers import Answer, retry_after_s
 from fleet.azure.clouds import Place
 from fleet.azure.credentials import Token
+from fleet.azure.pace import Pace
+from fleet.azure.principals import Principals
 from fleet.azure.refusals import refusal
 from fleet.azure.requests import Request
 from fleet.azure.tokens import Tokens
 from fleet.azure.transport import exchange
 from fleet.errors import RemoteError
 from fleet.ports import Clock, RequestIds
+
+Send = Callable[[Mapping[str, str]], Awaitable[Answer]]
+"""Sends a request with the headers that it is given."""
 
 # An answer with one of these tells nothing of the token: it may have been given before anybody
 # looked at it.
@@ -33,12 +39,18 @@ class Wire:
     """What all requests of a connection share."""
 
     def __init__(
-        self, place: Place, *, opened: aiohttp.ClientSession, tokens: Tokens, clock: Clock
+        self, place: Place, *, opened: aiohttp.ClientSession, principals: Principals, clock: Clock
     ) -> None:
         self.place = place
-        self.tokens = tokens
+        self.principals = principals
         self.clock = clock
         self.opened = opened
+        self.pace = Pace(clock)
+
+    @property
+    def tokens(self) -> Tokens:
+        """Those of the principal that was named first."""
+        return self.principals.first.tokens
 
     async def call(self, request: Request, *, passing: Collection[int] = ()) -> Answer:
         """Send *request* once, and return the answer.
@@ -50,25 +62,42 @@ class Wire:
         if not self.place.is_at(request.url):
             message = f"{request.what}: not sent, its URL is not at {self.place.url}"
             raise RemoteError(message, correlation_id=request.ids.correlation_id)
-        token = await self.tokens.current()
-        headers = {"Authorization": f"Bearer {token.text}", **id_headers(request.ids)}
-        if request.body is not None:
-            headers["Content-Type"] = "application/json"
-        answer = await exchange(self.opened, request, headers)
-        self.judge(answer, token, request.ids.correlation_id)
+        answer = await self.sent(request, functools.partial(exchange, self.opened, request))
         if answer.status < HTTPStatus.MULTIPLE_CHOICES or answer.status in passing:
             return answer
         raise refusal(answer, request, now=self.clock.now())
 
-    def judge(self, answer: Answer, token: Token, correlation_id: str | None) -> None:
+    async def sent(self, request: Request, send: Send) -> Answer:
+        """Wait for *request*'s turn, *send* it as whoever's turn it is, and learn from the answer.
+
+        Raises:
+            ThrottledError: Its turn is far away, and nothing was sent.
+        """
+        with self.pace.turn(request, among=self.principals.names) as turn:
+            tokens = self.principals.tokens(turn.principal)
+            # NB: fetched before the wait: fetching takes long, and would let turns pile up.
+            await tokens.current()
+            await turn.comes()
+            token = await tokens.current()
+            headers = {"Authorization": f"Bearer {token.text}", **id_headers(request.ids)}
+            if request.body is not None:
+                headers["Content-Type"] = "application/json"
+            answer = await send(headers)
+            turn.heard(answer)
+        self._judge(answer, tokens, token, request.ids.correlation_id)
+        return answer
+
+    def _judge(
+        self, answer: Answer, tokens: Tokens, token: Token, correlation_id: str | None
+    ) -> None:
         """Learn from *answer* how *token* fares; raise where it was refused."""
         if answer.status == HTTPStatus.UNAUTHORIZED:
-            error = self.tokens.refused(token)
+            error = tokens.refused(token)
             error.correlation_id = answer.correlation_id or correlation_id
             error.retry_after_s = retry_after_s(answer, now=self.clock.now())
             raise error
         if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR and answer.status not in _UNJUDGED:
-            self.tokens.accepted(token)
+            tokens.accepted(token)
 
 
 def id_headers(ids: RequestIds) -> Mapping[str, str]:

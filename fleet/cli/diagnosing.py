@@ -17,7 +17,7 @@ from fleet.engine import clock
 from fleet.errors import FleetError, JournalError, RemoteError
 from fleet.journal import layout
 from fleet.journal.sqlite import SqliteStore
-from fleet.model.desired import Scope
+from fleet.model.desired import Rollout
 from fleet.spec import planfile
 from fleet.ui import output
 from fleet.ui.output import Format
@@ -39,7 +39,7 @@ def doctor(
     said = Check(name="plan file", verdict=Verdict.OK, detail=f"{file}: {rollout.name}")
     found: context.Context = ctx.obj
     journal = _journal(found.state_dir)
-    remote = [] if where.world else asyncio.run(_remote(where, rollout.scope))
+    remote = [] if where.world else asyncio.run(_remote(where, rollout))
     _show([said, journal, *remote], options.chosen(form, as_json=as_json))
     if any(one.verdict is Verdict.FAIL for one in remote):
         raise typer.Exit(RemoteError.exit_status)
@@ -47,13 +47,13 @@ def doctor(
         raise typer.Exit(JournalError.exit_status)
 
 
-async def _remote(where: Where, scope: Scope) -> Sequence[Check]:
+async def _remote(where: Where, rollout: Rollout) -> Sequence[Check]:
     from fleet.azure import diagnosis  # noqa: PLC0415 - HTTP is loaded only where it is spoken
 
     try:
         there = await outside.whereabouts(where)
         async with outside.connected(where, there) as service:
-            return await diagnosis.examine(service, scope)
+            return await diagnosis.examine(service, rollout.scope, rollout.desired.presence)
     except RemoteError as error:
         failed = Check(name="endpoint", verdict=Verdict.FAIL, detail=error.message, hint=error.hint)
         return [failed]

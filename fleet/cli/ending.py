@@ -43,6 +43,18 @@ def _print_ending(state: RunState) -> None:
     trouble = statusview.targets(state, only_trouble=True)
     tables = [statusview.waves(state), *([trouble] if trouble.rows else [])]
     output.print_tables(tables, form=Format.TABLE, on=on)
+    say_causes(state)
+
+
+def say_causes(state: RunState) -> None:
+    """Print on stdout what is known of the failures, and whose move it is."""
+    on = output.console()
+    lines = statusview.advice(state)
+    if lines:
+        on.print()
+        output.say("Causes", on=on, style="bold")
+    for line in lines:
+        output.say(line, on=on)
 
 
 def say_what_next(state: RunState) -> None:

@@ -14,9 +14,8 @@ import orjson
 import typer
 from rich.text import Text
 
-from fleet.cli import context, options
+from fleet.cli import context, ending, options
 from fleet.cli.context import Context
-from fleet.cli.ending import exit_status
 from fleet.core import chain
 from fleet.core.state import RunState
 from fleet.engine import history
@@ -59,6 +58,7 @@ def status(
         _print_head(state, f"{holder.name}@{holder.host} pid {holder.pid}" if holder else None)
         tables = [statusview.waves(state), statusview.targets(state, only_trouble=is_failed_only)]
         output.print_tables(tables, form=form)
+        ending.say_causes(state)
     else:
         table = statusview.rows(state, only_trouble=is_failed_only)
         if form is Format.NAME:
@@ -83,7 +83,7 @@ def watch(ctx: typer.Context, run: options.RunName) -> None:
                 _say_nobody(run)
             was_alive = is_alive
             time.sleep(_LOOK_EVERY_S)
-    raise typer.Exit(exit_status(tail.state))
+    raise typer.Exit(ending.exit_status(tail.state))
 
 
 def log(
@@ -233,6 +233,9 @@ def _json_line(record: StoredRecord, event: events.Event, state: RunState) -> st
     if state.header is not None:
         fields["runId"] = state.header.run_id
         fields["planDigest"] = state.header.plan_digest
+    cause = eventlines.cause(event)
+    if cause is not None:
+        fields |= {"cause": cause.code, "nextStep": cause.advice}
     fields["link"] = record.link.hex()
     return orjson.dumps(fields).decode() + "\n"
 

@@ -15,7 +15,9 @@ from typing import Annotated, Any
 
 import typer
 
-from fleet.azure.credentials import Kind
+from fleet.azure import credentials
+from fleet.azure.credentials import Credential, Kind
+from fleet.azure.paths import EXTENSIONS_API, EXTENSIONS_APIS
 from fleet.ui.output import Format
 
 PlanFile = Annotated[Path, typer.Argument(metavar="FILE", help="A plan file.")]
@@ -81,11 +83,23 @@ class Where:
         ),
     ] = None
     credential: Annotated[
-        Kind | None,
+        list[str] | None,
         typer.Option(
             "--credential",
             envvar="FLEET_CREDENTIAL",
-            help="Where tokens come from; `default` tries what is there, as the Azure CLI does.",
+            metavar="|".join(Kind),
+            help=(
+                "Where tokens come from; `default` tries what is there, as the Azure CLI does. "
+                "Several (or one,two) share the requests, each with limits of its own."
+            ),
+        ),
+    ] = None
+    api_version: Annotated[
+        str | None,
+        typer.Option(
+            "--api-version",
+            envvar="FLEET_API_VERSION",
+            help=f"Of extensions: {', '.join(EXTENSIONS_APIS)}; {EXTENSIONS_API} unless named.",
         ),
     ] = None
     ca_file: Annotated[
@@ -108,6 +122,14 @@ class Where:
             help="How long one request may take.",
         ),
     ] = 90
+
+    def __post_init__(self) -> None:
+        credentials.named(self.credential or ())  # says at once what is wrong with it
+
+    @property
+    def credentials(self) -> tuple[Credential, ...]:
+        """As whom to speak; none: what suits the place."""
+        return credentials.named(self.credential or ())
 
 
 def at_a_place(command: Callable[..., None]) -> Callable[..., None]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fleet.azure import clouds
 from fleet.azure.clouds import Place
+from fleet.azure.paths import EXTENSIONS_API
 from fleet.cli.options import Where
 from fleet.core.state import RunState
 from fleet.engine import clock, virtual
@@ -44,10 +45,23 @@ class Outside:
     is_virtual: bool
     """Whether time is virtual: then it does not wait for other processes."""
 
+    azure: AzureService | None = None
+    """The service, where it is spoken to over HTTP."""
+    is_api_named: bool = True
+    """Whether somebody chose the api-version of extensions: then no other is taken."""
+
     @property
     def is_remote(self) -> bool:
         """Whether it is spoken to over HTTP."""
         return not self.origin.endpoint.startswith(_SCHEME)
+
+    def speaking(self, api_version: str) -> Outside:
+        """Return the same, spoken to in another api-version of extensions."""
+        if self.azure is None:
+            return self
+        azure = self.azure.speaking(api_version)
+        origin = dataclasses.replace(self.origin, api_version=api_version)
+        return dataclasses.replace(self, service=azure, azure=azure, origin=origin)
 
 
 Work = Callable[[Outside], Coroutine[Any, Any, T]]
@@ -84,8 +98,8 @@ async def moment(state: RunState, *, state_dir: Path) -> dt.datetime:
         async with asyncio.timeout(_TIME_LIMIT_S):
             there = await whereabouts(where)
     except (RemoteError, TimeoutError):
-        # A simulator that is gone has no time any more.
-        return _not_before(clock.wall(), state.last_at)
+        # A simulator that is gone has no time any more, and ours may be years away from it.
+        return state.last_at or clock.wall()
     return _not_before(there.clock.now(), state.last_at)
 
 
@@ -100,7 +114,10 @@ def _where_it_began(where: Where, state: RunState | None) -> Where:
         hint = "Leave out --world (FLEET_WORLD), or --endpoint and --cloud."
         raise InputError(message, hint=hint)
     header = state.header if state else None
-    if header is None or where.world or where.endpoint or where.cloud:
+    if header is None:
+        return where
+    where = dataclasses.replace(where, api_version=where.api_version or header.api_version)
+    if where.world or where.endpoint or where.cloud:
         return where
     if header.endpoint.startswith(_SCHEME):
         world = Path(header.endpoint.removeprefix(_SCHEME))
@@ -122,6 +139,8 @@ def _origin_of_world(world: Path) -> Origin:
         cloud="simulated",
         tenant=f"sha256:{hashlib.sha256(content).hexdigest()}",
         principals=("simulated",),
+        # NB: without HTTP none is spoken, and a header has one.
+        api_version=EXTENSIONS_API,
     )
 
 
@@ -153,7 +172,7 @@ class Whereabouts:
 async def _on_azure(where: Where, not_before: dt.datetime | None, work: Work[T]) -> T:
     there = await whereabouts(where, not_before=not_before)
     async with connected(where, there) as service:
-        identity = await service.identity()
+        identities = await service.identities()
         return await work(
             Outside(
                 service=service,
@@ -161,11 +180,14 @@ async def _on_azure(where: Where, not_before: dt.datetime | None, work: Work[T])
                 origin=Origin(
                     endpoint=there.place.url,
                     cloud=there.place.cloud,
-                    tenant=identity.tenant,
-                    principals=(identity.principal,),
+                    tenant=identities[0].tenant,
+                    principals=tuple(one.principal for one in identities),
+                    api_version=service.api_version,
                 ),
                 time_scale=there.time_scale,
                 is_virtual=False,
+                azure=service,
+                is_api_named=where.api_version is not None,
             )
         )
 
@@ -198,9 +220,10 @@ async def connected(where: Where, there: Whereabouts) -> AsyncIterator[AzureServ
         async with service.connected(
             there.place,
             clock=there.clock,
-            kind=where.credential,
+            credentials=where.credentials,
             ca_file=where.ca_file,
             call_limit_s=where.request_timeout,
+            api_version=where.api_version or EXTENSIONS_API,
         ) as found:
             yield found
 

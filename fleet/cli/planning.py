@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from fleet.cli import options, outside, plans
-from fleet.cli.context import Context
+from fleet.cli.context import Context, errors
 from fleet.cli.options import Where
 from fleet.cli.outside import Outside
 from fleet.core import saved, selection
@@ -67,6 +67,8 @@ def discover(
         inventory = await found.service.inventory(
             rollout.scope, extension_type=wanted, release_train=rollout.desired.release_train
         )
+        for warning in inventory.warnings:
+            output.say(f"warning: {warning}", on=errors(), style="yellow")
         return selection.selected(inventory.clusters, rollout.scope)
 
     clusters = outside.run(work, where=where, state_dir=_context(ctx).state_dir)
@@ -100,7 +102,9 @@ def plan(
     source = plans.read(file)
 
     async def work(found: Outside) -> Plan:
-        return await plans.plan_of(source, found)
+        made = await plans.plan_of(source, found)
+        await plans.fluent(made, found)
+        return made
 
     made = outside.run(work, where=where, state_dir=_context(ctx).state_dir)
     if out is not None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import orjson
 
-from fleet.cli.context import DISCRETION
+from fleet.azure import paths
+from fleet.cli.context import DISCRETION, errors
 from fleet.cli.outside import Outside
 from fleet.core import planner, saved
 from fleet.engine import requests
@@ -19,6 +20,9 @@ from fleet.model.desired import Rollout
 from fleet.model.plan import Plan, Target
 from fleet.model.redaction import Redactor
 from fleet.spec import planfile
+from fleet.ui import output
+
+_LATER = f"Name a later one (--api-version {paths.EXTENSIONS_APIS[-1]}), or say compatible."
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,6 @@ async def plan_of(source: Source, outside: Outside) -> Plan:
     """Return the plan of *source*: as saved, or computed from what discovery returns now."""
     if source.plan is not None:
         _refuse_secrets(source.plan)
-        _refuse_unsayable(source.plan, outside)
         return source.plan
     rollout = source.rollout
     if rollout is None:
@@ -66,8 +69,29 @@ async def plan_of(source: Source, outside: Outside) -> Plan:
     )
     plan = planner.plan(rollout, inventory)
     _refuse_secrets(plan)
-    _refuse_unsayable(plan, outside)
     return plan
+
+
+async def fluent(plan: Plan, outside: Outside) -> Outside:
+    """Return *outside* in an api-version of extensions that has words for all that *plan* does.
+
+    Where nobody named one, and only then, the newest is taken that all subscriptions offer.
+    """
+    azure, spoken = outside.azure, outside.origin.api_version
+    spots = [one for one in plan.targets if _asks_for_patches(one)]
+    if azure is None or not spots or paths.has_modes(spoken):
+        return outside
+    if outside.is_api_named:
+        message = f"autoUpgrade: patch cannot be said in api-version {spoken} of extensions"
+        raise InputError(message, hint=_LATER)
+    offered = await azure.api_versions(one.subscription for one in spots)
+    if not offered or not paths.has_modes(offered[-1]):
+        message = "no api-version of extensions that can say autoUpgrade: patch is offered"
+        told = f"{message} in all subscriptions (but {', '.join(offered) or 'none'})"
+        raise InputError(told, hint="Say none, or compatible.")
+    text = f"api-version {offered[-1]} of extensions is used: autoUpgrade: patch needs it"
+    output.say(text, on=errors())
+    return outside.speaking(offered[-1])
 
 
 def vault(targets: Iterable[Target]) -> Mapping[str, str]:
@@ -98,12 +122,8 @@ def _saved(path: Path) -> Plan | None:
     return saved.plan_of(data) if saved.is_plan(data) else None
 
 
-def _refuse_unsayable(plan: Plan, outside: Outside) -> None:
-    """Refuse what the api-version of extensions that is spoken has no word for."""
-    steps = (step for target in plan.targets for step in target.steps)
-    if outside.is_remote and any(step.auto_upgrade is AutoUpgrade.PATCH for step in steps):
-        message = "autoUpgrade: patch cannot be said in the api-version of extensions that is used"
-        raise InputError(message, hint="Say none, or compatible.")
+def _asks_for_patches(target: Target) -> bool:
+    return any(step.auto_upgrade is AutoUpgrade.PATCH for step in target.steps)
 
 
 def _refuse_secrets(plan: Plan) -> None:

@@ -17,6 +17,7 @@ import typer
 from rich.text import Text
 
 import fleet
+from fleet.azure.paths import EXTENSIONS_API
 from fleet.cli import consent, context, ending, options, outside, planning, plans
 from fleet.cli.context import Context
 from fleet.cli.options import Where
@@ -25,6 +26,7 @@ from fleet.cli.plans import Source
 from fleet.core.state import RunState
 from fleet.engine import clock, history, opening
 from fleet.engine.opening import Opening
+from fleet.engine.recollection import Recollection
 from fleet.engine.runner import Runner, Settings
 from fleet.errors import AuthError, InputError, InvariantError, RefusedError
 from fleet.model.events import Event
@@ -117,6 +119,7 @@ def _begun(order: Order, form: Format) -> RunState | None:
         _say_where(found)
         asked_at = found.clock.now()
         plan = await plans.plan_of(source, found)
+        found = await plans.fluent(plan, found)
         planning.print_summary(plan, on=context.errors(), has_clusters=False)
         if not plan.change_count:
             _nothing_to_do(plan, form)
@@ -198,10 +201,13 @@ def _taken_over(order: Order) -> RunState:
         opening.require_origin(known, found.origin)
         _say_where(found)
         async with store.hold(run_id, actor=actor, secrets=tuple(vault.values())) as journal:
-            state = history.load(journal)
+            recollection = Recollection()
+            state = history.load(journal, heed=recollection.note)
             if state.status.is_terminal:  # the other runner got there first
                 return state
             now = found.clock.now()
+            if found.azure is not None:
+                found.azure.remember(recollection.traces(state.targets, now=now))
             await opening.take(journal, state, actor=actor, release=fleet.__version__, now=now)
             return await _carried_on(order, journal, state, found, vault)
 
@@ -263,7 +269,10 @@ def _say_where(found: Outside) -> None:
     console, origin = context.errors(), found.origin
     if found.is_remote:
         text = f"{origin.endpoint} ({origin.cloud}), tenant {origin.tenant}"
-        console.print(Text(f"{text}, as {', '.join(origin.principals)}"), soft_wrap=True)
+        text = f"{text}, as {', '.join(origin.principals)}"
+        if origin.api_version != EXTENSIONS_API:
+            text = f"{text}, api-version {origin.api_version}"
+        console.print(Text(text), soft_wrap=True)
     if found.time_scale != 1:
         text = f"simulated time: {found.time_scale} seconds of theirs pass in one of ours"
         console.print(Text(text), soft_wrap=True)

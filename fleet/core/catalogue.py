@@ -7,9 +7,10 @@ unsorted and mixes prereleases in.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from fleet.model import versions
+from fleet.model.cluster import VersionLimits
 from fleet.model.desired import Profile
 from fleet.model.versions import Version
 
@@ -22,6 +23,8 @@ class Catalogue:
     profile: Profile
     offered: tuple[Version, ...]
     """Empty where nothing is known; then nothing can be checked either."""
+    limits: Mapping[str, VersionLimits] = dataclasses.field(default_factory=dict)
+    """Where a version does not run, by its text; what is not in here, runs everywhere."""
 
     def has(self, version: Version) -> bool:
         """Whether *version* is offered; also true where nothing is known."""
@@ -72,8 +75,14 @@ class Catalogue:
         return [v for v in self.offered if not versions.is_prerelease(v, order=order)]
 
 
-def of_train(train: str, offered: Iterable[str], *, profile: Profile) -> Catalogue:
+def of_train(
+    train: str,
+    offered: Iterable[str],
+    *,
+    profile: Profile,
+    limits: Mapping[str, VersionLimits] | None = None,
+) -> Catalogue:
     """Build the catalogue of *train*; the profile's own list serves where none was offered."""
     texts = tuple(offered) or profile.catalogue
     ordered = versions.ascending(texts, order=profile.version_order)
-    return Catalogue(train=train, profile=profile, offered=tuple(ordered))
+    return Catalogue(train=train, profile=profile, offered=tuple(ordered), limits=limits or {})

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from fleet.core import catalogue, chain, policy, selection, waves
+from fleet.core import catalogue, chain, conflicts, heartbeats, policy, selection, waves
 from fleet.core.catalogue import Catalogue
 from fleet.core.waves import Assignment, Member
 from fleet.core.wish import DEFAULT_TRAIN
@@ -25,13 +25,16 @@ from fleet.model.plan import Digest, Limits, Plan, PlanHead, Target, Wave
 
 def plan(rollout: Rollout, inventory: Inventory) -> Plan:
     """Compute what *rollout* does to the clusters of *inventory*."""
-    clusters = selection.selected(inventory.clusters, rollout.scope)
+    selected = selection.selected(inventory.clusters, rollout.scope)
+    clusters, late = heartbeats.weighed(selected, read_at=inventory.read_at)
     if not clusters:
         raise InputError(
             f"{rollout.name}: no cluster is selected, of {len(inventory.clusters)} discovered",
             hint="`fleet discover FILE` lists what there is; check targets.match and exclude.",
         )
-    judged = _judged(rollout, clusters, inventory)
+    judged, conflicting = conflicts.weighed(
+        _judged(rollout, clusters, inventory), rollout, inventory
+    )
     changes = [member for member in judged if member[1].action.is_change]
     limits = waves.limits_of(
         rollout.strategy,
@@ -57,6 +60,8 @@ def plan(rollout: Rollout, inventory: Inventory) -> Plan:
         waves=resolved,
         warnings=(
             *inventory.warnings,
+            *late,
+            *conflicting,
             *assignment.warnings,
             *waves.clamps(rollout.strategy, assignment, count=len(changes)),
             *waves.emptied(assignment),
@@ -119,7 +124,12 @@ def _catalogues(
     trains |= {one.release_train.lower() for cluster in clusters for one in cluster.extensions}
     profile = rollout.desired.profile
     return {
-        train: catalogue.of_train(train, inventory.versions.get(train, ()), profile=profile)
+        train: catalogue.of_train(
+            train,
+            inventory.versions.get(train, ()),
+            profile=profile,
+            limits=inventory.version_limits.get(train),
+        )
         for train in trains
     }
 

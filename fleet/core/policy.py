@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from fleet.core import chain, facts, gaps, steps, wayback
+from fleet.core import chain, facts, fitness, gaps, steps, wayback
 from fleet.core.catalogue import Catalogue
 from fleet.core.gaps import Gap
 from fleet.core.wish import LATEST, Wish, train_of, wish
@@ -104,6 +104,7 @@ def _present(
         verdict = _moved(desired, found, wished, offer)
     # What needs nothing is not blocked, whatever it stands on.
     blocked = _blocked(cluster, desired, wished, offer) if verdict.action.is_change else ""
+    blocked = blocked or fitness.unfit(cluster, found, verdict.steps, offer)
     return _Verdict(action=Action.BLOCKED, reason=blocked) if blocked else verdict
 
 

@@ -2,7 +2,9 @@
 
 Discovery may return more than was asked for (a query language has its own idea
 of case and of missing tags); this decides. Text is compared without case, as
-Azure compares tags, locations and names.
+Azure compares tags, locations and names. What only the service can tell, which
+management group a cluster is below and whether a clause of its own query
+language holds, was decided by discovery, and is not looked at again.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import orjson
 
@@ -57,11 +57,18 @@ class Tail:
             yield event
 
 
-def load(reader: JournalReader) -> RunState:
-    """Return the state that the whole journal adds up to."""
+def load(
+    reader: JournalReader, *, heed: Callable[[events.Event], None] = lambda _event: None
+) -> RunState:
+    """Return the state that the whole journal adds up to.
+
+    Args:
+        reader: The journal.
+        heed: Is shown each event on the way.
+    """
     tail = Tail(reader)
-    for _ in tail.catch_up():
-        pass
+    for event in tail.catch_up():
+        heed(event)
     return tail.state
 
 

@@ -25,6 +25,8 @@ class Origin:
     cloud: str
     tenant: str
     principals: tuple[str, ...]
+    api_version: str
+    """Of extensions."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +72,9 @@ def require_origin(state: RunState, origin: Origin) -> None:
     for field in dataclasses.fields(Origin):
         was, now = getattr(header, field.name), getattr(origin, field.name)
         if was != now:
-            message = f"run {header.run_id} began with {field.name} {was}, not {now}"
-            raise RefusedError(message, hint=f"Carry it on with the {field.name} it began with.")
+            name = field.name.replace("_", "-")
+            message = f"run {header.run_id} began with {name} {was}, not {now}"
+            raise RefusedError(message, hint=f"Carry it on with the {name} it began with.")
 
 
 def _first_events(plan: Plan, opening: Opening, now: dt.datetime) -> list[Event]:
@@ -90,6 +93,7 @@ def _first_events(plan: Plan, opening: Opening, now: dt.datetime) -> list[Event]
         target_count=len(plan.targets),
         plan=plan.head,
         discovered_at=opening.discovered_at,
+        api_version=opening.origin.api_version,
     )
     stretches = [
         e.TargetsListed(at=now, first=first, targets=plan.targets[first : first + _STRETCH])

@@ -33,7 +33,9 @@ from fleet.model.redaction import Redactor
 _MADE_BY_FLEET = frozenset(
     {"correlation_id", "client_request_id", "mark", "operation_sha256", "request_id"}
 )
-_ACTED_ON = frozenset({"plan", "targets", "endpoint", "cloud", "tenant", "principals"})
+_ACTED_ON = frozenset(
+    {"plan", "targets", "endpoint", "cloud", "tenant", "principals", "api_version"}
+)
 _EXACT_TYPES = (dt.datetime, dt.timedelta, enum.Enum, int)
 _ENVELOPE = frozenset({"kind", "v", "seq", "epoch"})
 

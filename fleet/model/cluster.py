@@ -124,6 +124,59 @@ class Cluster:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyDeployment:
+    """An extension that a policy puts on a cluster where it is not as the policy wants it."""
+
+    extension_type: str
+    effect: str
+    """As the assignment's parameters have it, such as ``DeployIfNotExists``."""
+    auto_upgrade: AutoUpgrade | None = None
+    """What it sets; ``None``: that cannot be told."""
+    version: str | None = None
+    """What it pins; ``None``: nothing, or that cannot be told."""
+    settings: Mapping[str, str] = dataclasses.field(default_factory=nothing)
+    """What it sets, as far as that can be told; all others are gone after it."""
+    spared_distributions: tuple[str, ...] = ()
+    """Lower case: clusters of these are left alone."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyAssignment:
+    """A policy, or an initiative of several, put to work somewhere."""
+
+    id: str
+    name: str
+    display_name: str
+    scope: str
+    """The id of a management group, a subscription, a resource group or a cluster."""
+    not_scopes: tuple[str, ...] = ()
+    """Ids below the scope that are left out."""
+    is_enforced: bool = True
+    """Whether it acts; otherwise it only reports."""
+    deployments: tuple[PolicyDeployment, ...] = ()
+    """Of the extension type that was asked about."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class UnsupportedKubernetes:
+    """Versions of Kubernetes that a version of an extension does not run on."""
+
+    distributions: tuple[str, ...]
+    """Lower case; empty: on all."""
+    ranges: tuple[str, ...]
+    """As the service writes them, such as ``>1.22`` or ``1.18..1.21``."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class VersionLimits:
+    """Where a version of an extension does not run, as far as the service tells."""
+
+    unsupported: tuple[UnsupportedKubernetes, ...] = ()
+    cluster_types: tuple[str, ...] = ()
+    """Lower case: what it runs on; empty: that is not told."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
     """What discovery returned."""
 
@@ -131,5 +184,15 @@ class Inventory:
     """Ordered by id, without duplicates."""
     versions: Mapping[str, tuple[str, ...]]
     """``{release train, lower case: versions offered}`` for the extension type asked about."""
+    version_limits: Mapping[str, Mapping[str, VersionLimits]] = dataclasses.field(
+        default_factory=dict
+    )
+    """``{release train, lower case: {version: its limits}}``; without one nothing is known."""
     warnings: tuple[str, ...] = ()
     """What could not be found out, for whoever reads the plan."""
+    read_at: dt.datetime | None = dataclasses.field(default=None, compare=False)
+    """When, by the service's clock, which heartbeats go by; ``None``: not known."""
+    policies: tuple[PolicyAssignment, ...] = ()
+    """Those that deploy the extension type asked about, ordered by id."""
+    management_groups: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    """``{subscription, lower case: ids of the groups above it}``; without one nothing is known."""

@@ -83,9 +83,14 @@ class Scope:
     """Where to look for clusters, and which of them are meant."""
 
     subscriptions: tuple[str, ...] = ()
-    """Empty means every subscription of the tenant."""
+    management_groups: tuple[str, ...] = ()
+    """Their ids, without a path. Neither these nor subscriptions: the whole tenant."""
     match: Match = Match()
     exclude: Match = Match()
+    kql: str | None = None
+    """What else must hold, as a clause of the query; only discovery can tell whether it does."""
+    allows_partial: bool = False
+    """Whether an answer that leaves something out will do."""
     unreachable: Unreachable = Unreachable.DEFER
 
 
@@ -192,3 +197,5 @@ class Rollout:
     strategy: Strategy
     text: str
     """The file as written, for the journal's header."""
+    acknowledged_policies: tuple[str, ...] = ()
+    """Names or ids of assignments whose conflict with the plan is accepted."""

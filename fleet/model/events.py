@@ -37,7 +37,7 @@ class RunCreated:
     """The header: all that a reader in a year needs to know about where this came from."""
 
     kind: ClassVar[str] = "run.created"
-    v: ClassVar[int] = 2
+    v: ClassVar[int] = 3
 
     at: dt.datetime
     run_id: RunId
@@ -55,6 +55,8 @@ class RunCreated:
     plan: PlanHead
     discovered_at: dt.datetime | None
     """When the plan's inventory was read; ``None`` where a saved plan does not tell."""
+    api_version: str
+    """In which extensions are spoken of, for as long as the run lives."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,8 @@ import re
 from collections.abc import Iterable
 
 _PATTERN = re.compile(r"v?(\d+(?:\.\d+){1,3})(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?")
+_BOUND = r"v?(\d+(?:\.\d+){0,3})"
+_RANGE = re.compile(rf"(>=|<=|>|<|=)?\s*{_BOUND}|{_BOUND}\s*\.\.\s*{_BOUND}")
 _RANK_PRERELEASE, _RANK_RELEASE, _RANK_REVISION = 0, 1, 2
 
 VersionKey = tuple[tuple[int, ...], int, tuple[tuple[int, int, str], ...]]
@@ -92,6 +94,41 @@ def ascending(texts: Iterable[str], *, order: VersionOrder) -> list[Version]:
     """Return the versions among *texts*, oldest first; what is no version is left out."""
     found = {text: parse(text) for text in texts if _PATTERN.fullmatch(text.strip())}
     return sorted(found.values(), key=lambda version: key(version, order=order))
+
+
+def is_range(text: str) -> bool:
+    """Tell whether *text* is a range as the service writes one.
+
+    >>> [is_range(text) for text in (">1.22", "1.18..1.21", "<1.20", "1.19.3", "~1.2")]
+    [True, True, True, True, False]
+    """
+    return _RANGE.fullmatch(text.strip()) is not None
+
+
+def is_in_range(version: Version, text: str) -> bool:
+    """Tell whether *version* is in a range; never, where *text* is none.
+
+    A bound counts as far as it is written: 1.22.5 is not above 1.22, it is a 1.22.
+
+    >>> [is_in_range(parse("1.21.9"), text) for text in (">1.21", "1.18..1.21", "<1.21", "1.21")]
+    [False, True, False, True]
+    """
+    match = _RANGE.fullmatch(text.strip())
+    if match is None:
+        return False
+    sign, bound, low, high = match.groups()
+    if bound is None:
+        return _compared(version, low) >= 0 and _compared(version, high) <= 0
+    compared = _compared(version, bound)
+    return {">": compared > 0, "<": compared < 0, ">=": compared >= 0, "<=": compared <= 0}.get(
+        sign or "", compared == 0
+    )
+
+
+def _compared(version: Version, bound: str) -> int:
+    parts = tuple(int(part) for part in bound.split("."))
+    own = (*version.release, 0)[: len(parts)]
+    return (own > parts) - (own < parts)
 
 
 def _is_revision(version: Version, order: VersionOrder) -> bool:

@@ -49,10 +49,18 @@ class Call:
     client_request_id: str
     is_forced: bool = False
     """Of a DELETE: not to wait for the agents."""
+    caller: str | None = None
+    """The object id of whoever sent it; ``None``: it came by the ports."""
 
 
 def call(
-    ref: ExtensionRef, write: Write, ids: RequestIds, *, at: dt.datetime, is_forced: bool = False
+    ref: ExtensionRef,
+    write: Write,
+    ids: RequestIds,
+    *,
+    at: dt.datetime,
+    is_forced: bool = False,
+    caller: str | None = None,
 ) -> Call:
     """Return what a world remembers of a write."""
     protected = write.protected
@@ -77,6 +85,7 @@ def call(
         correlation_id=ids.correlation_id,
         client_request_id=ids.client_request_id,
         is_forced=is_forced,
+        caller=caller,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fleet.core import draws
 from fleet.model.cluster import ClusterId
 
 _UNITS = "ab"
@@ -56,6 +57,16 @@ def numbers(subscription_number: int, *, subscription_count: int, count: int) ->
     units = len(_UNITS)
     for first in range(subscription_number * units, count, subscription_count * units):
         yield from range(first, min(first + units, count))
+
+
+def tenant(seed: int) -> str:
+    """Return the id of a world's one tenant, which is its root management group's name too."""
+    return draws.guid(seed, "tenant")
+
+
+def root_group(seed: int) -> str:
+    """Return the full id of a world's root management group: all subscriptions lie below it."""
+    return f"/providers/Microsoft.Management/managementGroups/{tenant(seed)}"
 
 
 def resource_group(location: str) -> str:

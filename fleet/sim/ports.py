@@ -11,10 +11,11 @@ import datetime as dt
 from collections import Counter
 
 from fleet.core import selection
+from fleet.errors import InputError
 from fleet.model.cluster import Cluster, ClusterId, Extension, Inventory
 from fleet.model.desired import Scope
 from fleet.ports import Accepted, Clock, ExtensionRef, OperationStatus, RequestIds, Write
-from fleet.sim import calls, faults
+from fleet.sim import calls, faults, names, policies
 from fleet.sim.ledger import Ledger
 from fleet.sim.world import Heard, World
 
@@ -42,6 +43,7 @@ class SimulatedAzure:
         release_train: str | None,  # noqa: ARG002 - every train's versions are returned
     ) -> Inventory:
         """Return the clusters that *scope* selects, ordered by id."""
+        _require_simple(scope, seed=self.world.recipe.seed)
         pages = -(-self.world.recipe.cluster_count // _PAGE)
         await self._travel("inventory", trips=pages)
         now = self._look()
@@ -49,6 +51,10 @@ class SimulatedAzure:
         return Inventory(
             clusters=tuple(sorted(found, key=lambda cluster: cluster.id)),
             versions=self.world.versions(extension_type),
+            version_limits=self.world.version_limits(extension_type),
+            policies=policies.assignments(self.world.recipe, extension_type),
+            management_groups=policies.management_groups(self.world.recipe),
+            read_at=now,
         )
 
     async def cluster(self, cluster_id: ClusterId, ids: RequestIds) -> Cluster:  # noqa: ARG002
@@ -66,11 +72,19 @@ class SimulatedAzure:
 
     async def write(self, ref: ExtensionRef, write: Write, ids: RequestIds) -> Accepted:
         """Send one write, once."""
-        return await self._sent(ref, write, ids, is_forced=False)
+        return await self._sent(ref, write, ids, is_forced=False, caller=None)
 
-    async def force(self, ref: ExtensionRef, write: Write, ids: RequestIds) -> Accepted:
-        """Send a DELETE that is over at once; only the wire asks for one."""
-        return await self._sent(ref, write, ids, is_forced=True)
+    async def send(
+        self,
+        ref: ExtensionRef,
+        write: Write,
+        ids: RequestIds,
+        *,
+        caller: str,
+        is_forced: bool = False,
+    ) -> Accepted:
+        """Send one write as it comes by the wire: from somebody, and perhaps forced."""
+        return await self._sent(ref, write, ids, is_forced=is_forced, caller=caller)
 
     async def operation(self, url: str, ids: RequestIds) -> OperationStatus:
         """Read the state of an operation."""
@@ -87,12 +101,18 @@ class SimulatedAzure:
         return self._look()
 
     async def _sent(
-        self, ref: ExtensionRef, write: Write, ids: RequestIds, *, is_forced: bool
+        self,
+        ref: ExtensionRef,
+        write: Write,
+        ids: RequestIds,
+        *,
+        is_forced: bool,
+        caller: str | None,
     ) -> Accepted:
         await self._travel(ref.cluster_id)
         with self._alone():
             now = self._look()
-            call = calls.call(ref, write, ids, at=now, is_forced=is_forced)
+            call = calls.call(ref, write, ids, at=now, is_forced=is_forced, caller=caller)
             if self._store is not None:
                 self._store.append(call)
             heard = self.world.hear(call)
@@ -124,6 +144,19 @@ class SimulatedAzure:
         error = faults.error_of(answer, rules, correlation_id=ids.correlation_id)
         if error is not None:
             raise error
+
+
+def _require_simple(scope: Scope, *, seed: int) -> None:
+    """Refuse what only the query language, or a tree of groups, could tell."""
+    if scope.kql is not None:
+        message = "targets.kql cannot be carried out by a world that is used without HTTP"
+        hint = "Start `fleet sim serve`, which executes queries, and name it with --endpoint."
+        raise InputError(message, hint=hint)
+    root = names.tenant(seed)
+    unknown = [group for group in scope.management_groups if group.lower() != root]
+    if unknown:
+        message = f"there is no management group {unknown[0]} in this world"
+        raise InputError(message, hint=f"It has one, the root: {root}. Or say tenant: true.")
 
 
 def _accepted(heard: Heard) -> Accepted:

@@ -14,7 +14,12 @@ import enum
 from collections.abc import Mapping
 
 from fleet.core import draws
-from fleet.model.cluster import Connectivity, ProvisioningState, nothing
+from fleet.model.cluster import (
+    Connectivity,
+    ProvisioningState,
+    UnsupportedKubernetes,
+    nothing,
+)
 
 ABSENT = "absent"
 """In a lot over versions: the extension is not there."""
@@ -91,6 +96,10 @@ class ExtensionRecipe:
     distribution_settings: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     """``{distribution: settings}`` on top of those."""
     protected_keys: tuple[str, ...] = ()
+    unsupported: Mapping[str, tuple[UnsupportedKubernetes, ...]] = dataclasses.field(
+        default_factory=dict
+    )
+    """``{version: where it does not run}``: told by the catalogue, and not enforced."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +125,43 @@ class Special:
     faults: Faults | None = None
     """Instead of the world's, all of them."""
     operation_s: Span | None = None
+
+
+class DefinitionKind(enum.StrEnum):
+    """What a policy assignment is of."""
+
+    BUILT_IN = "built-in"
+    """The service's own definition; there is one, for Open Service Mesh."""
+    CUSTOM = "custom"
+    INITIATIVE = "initiative"
+    """A set of definitions, with a custom one in it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A policy assignment that puts an extension on clusters. The world does not carry it out."""
+
+    name: str
+    extension_type: str
+    display_name: str = ""
+    scope: str | None = None
+    """``None``: the root management group."""
+    not_scopes: tuple[str, ...] = ()
+    is_enforced: bool = True
+    effect: str = "DeployIfNotExists"
+    kind: DefinitionKind = DefinitionKind.CUSTOM
+    auto_upgrade: bool = True
+    version: str | None = None
+    """Sent where auto-upgrade is off."""
+    settings: Mapping[str, str] = dataclasses.field(default_factory=nothing)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Permissions:
+    """What callers may do: patterns with ``*``, in the words of role definitions."""
+
+    actions: tuple[str, ...] = ("*",)
+    not_actions: tuple[str, ...] = ()
 
 
 class Casing(enum.StrEnum):
@@ -147,6 +193,7 @@ class Wire:
     token_s: int = 3600
     """How long a token is good for."""
     graph_casing: Casing = Casing.PASCAL
+    permissions: Permissions = Permissions()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,4 +223,5 @@ class Recipe:
     call_ms: Span
     faults: Faults
     specials: tuple[Special, ...] = ()
+    policies: tuple[Policy, ...] = ()
     wire: Wire = Wire()

@@ -19,7 +19,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from fleet.core import draws
 from fleet.errors import DeniedError, InvariantError, RemoteError
 from fleet.model import codec
-from fleet.model.cluster import Cluster, ClusterId, Extension, ProvisioningState
+from fleet.model.cluster import (
+    Cluster,
+    ClusterId,
+    Extension,
+    ProvisioningState,
+    VersionLimits,
+)
 from fleet.model.plan import Digest, Verb
 from fleet.ports import OperationStatus
 from fleet.sim import extension, faults, messages, operations
@@ -64,6 +70,14 @@ class Heard:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Hearing:
+    """A write that reached the service, and what it made of it: the caller may never have known."""
+
+    call: Call
+    heard: Heard
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Write:
     """A call, with what is known of the place it goes to."""
 
@@ -103,6 +117,7 @@ class World:
         self._orders: Counter[tuple[str, str]] = Counter()
         self._marks: dict[tuple[int, str], Mapping[str, str]] = {}
         self._effects: list[Effect] = []
+        self._hearings: list[Hearing] = []
 
     # --- reading ---------------------------------------------------------------------
 
@@ -110,6 +125,11 @@ class World:
     def effects(self) -> tuple[Effect, ...]:
         """The writes that were taken, in order."""
         return tuple(self._effects)
+
+    @property
+    def hearings(self) -> tuple[Hearing, ...]:
+        """The writes that reached the service, refused ones too, in order."""
+        return tuple(self._hearings)
 
     @property
     def change_count(self) -> int:
@@ -148,6 +168,18 @@ class World:
         kind = kind_of(self.recipe, extension_type)
         return {} if kind is None else dict(kind.versions)
 
+    def version_limits(self, extension_type: str) -> Mapping[str, Mapping[str, VersionLimits]]:
+        """Return where versions of a type do not run, for each release train that has such."""
+        kind = kind_of(self.recipe, extension_type)
+        if kind is None or not kind.unsupported:
+            return {}
+        limits = {one: VersionLimits(unsupported=told) for one, told in kind.unsupported.items()}
+        return {
+            train: found
+            for train, offered in kind.versions.items()
+            if (found := {version: limits[version] for version in offered if version in limits})
+        }
+
     def protected_marks(self, cluster_id: ClusterId, name: str) -> Mapping[str, str]:
         """Return ``{setting: mark}`` of the protected settings that were last taken."""
         number = self._landscape.number(cluster_id, self.last_at)
@@ -184,13 +216,20 @@ class World:
             write = self._write(call)
             answer = faults.answer(write.faults, self.recipe.seed, *write.lot)
             lost = faults.error_of(answer, write.faults, correlation_id=call.correlation_id)
-            if lost is not None and answer is not Answer.RESET_AFTER:
+            if answer is Answer.RESET_BEFORE:
                 return Heard(error=lost)
+            if lost is not None and answer is not Answer.RESET_AFTER:
+                return self._noted(call, Heard(error=lost))
             heard = self._taken(write, has_rival=answer is Answer.LATE_CONFLICT)
         except RemoteError as refusal:
             refusal.correlation_id = call.correlation_id
-            return Heard(error=refusal)
+            return self._noted(call, Heard(error=refusal))
+        self._noted(call, heard)
         return heard if lost is None else Heard(error=lost)
+
+    def _noted(self, call: Call, heard: Heard) -> Heard:
+        self._hearings.append(Hearing(call=call, heard=heard))
+        return heard
 
     def _write(self, call: Call) -> _Write:
         number = self._landscape.number(call.cluster_id, call.at)

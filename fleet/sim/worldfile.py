@@ -17,14 +17,17 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from fleet.model.cluster import Connectivity, ProvisioningState
+from fleet.model.cluster import Connectivity, ProvisioningState, UnsupportedKubernetes
 from fleet.sim import names, stock
 from fleet.sim.recipe import (
     ABSENT,
     Casing,
+    DefinitionKind,
     ExtensionRecipe,
     Faults,
     PatchSettings,
+    Permissions,
+    Policy,
     Rate,
     Recipe,
     Span,
@@ -36,8 +39,13 @@ from fleet.spec.explanation import FileModel
 from fleet.spec.flaws import Flaw, quoted
 
 _SHARE = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?%")
+_SCOPE = re.compile(
+    r"/(?:subscriptions/[^/]+|providers/Microsoft\.Management/managementGroups/[^/]+$)",
+    re.IGNORECASE,
+)
 _WHOLE_PPM = 1_000_000
 _FASTEST = 100_000
+_ANY = "any"
 """A day of ours is then 270 years: beyond that the calendar ends within days."""
 
 
@@ -181,6 +189,8 @@ class ExtensionPart(FileModel):
     settings: dict[str, str] | None = None
     distribution_settings: dict[str, dict[str, str]] | None = None
     protected_keys: list[str] | None = None
+    unsupported_kubernetes: dict[str, dict[str, list[str]]] | None = None
+    """``{version: {distribution, or any: ranges of Kubernetes versions}}``."""
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
@@ -213,8 +223,20 @@ class ExtensionPart(FileModel):
             "settings": self.settings,
             "distribution_settings": self.distribution_settings,
             "protected_keys": self.protected_keys and tuple(self.protected_keys),
+            "unsupported": self.unsupported_kubernetes and self._unsupported(),
         }
         return {field: value for field, value in given.items() if value is not None}
+
+    def _unsupported(self) -> dict[str, tuple[UnsupportedKubernetes, ...]]:
+        return {
+            version: tuple(
+                UnsupportedKubernetes(
+                    distributions=() if name == _ANY else (name.lower(),), ranges=tuple(ranges)
+                )
+                for name, ranges in limits.items()
+            )
+            for version, limits in (self.unsupported_kubernetes or {}).items()
+        }
 
 
 class DurationsPart(FileModel):
@@ -295,6 +317,71 @@ class OverridePart(FileModel):
         )
 
 
+def _scope(value: str) -> str:
+    if not _SCOPE.match(value):
+        message = f"{quoted(value)} is not the id of a management group or of something below one"
+        raise explanation.refusal(message, "leave it out for the root management group")
+    return value
+
+
+Scope = Annotated[str, AfterValidator(_scope)]
+
+
+class PolicyPart(FileModel):
+    """One of ``policies:``: an assignment that stands there; nobody carries it out."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    extension_type: Annotated[str, Field(min_length=1)]
+    display_name: str = ""
+    scope: Scope | None = None
+    not_scopes: list[Scope] = Field(default_factory=list)
+    enforcement_mode: Literal["Default", "DoNotEnforce"] = "Default"
+    effect: Literal["DeployIfNotExists", "AuditIfNotExists", "Disabled"] = "DeployIfNotExists"
+    definition: Annotated[DefinitionKind, Field(strict=False)] = DefinitionKind.CUSTOM
+    auto_upgrade: bool = True
+    version: str | None = None
+    settings: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _is_there(self) -> Self:
+        if self.definition is not DefinitionKind.BUILT_IN:
+            return self
+        if self.extension_type.lower() != stock.OSM.extension_type.lower():
+            message = f"the built-in definition is of {stock.OSM.extension_type} alone"
+            raise explanation.refusal(message)
+        if self.version or self.settings or not self.auto_upgrade:
+            message = "the built-in definition sets neither version nor settings"
+            raise explanation.refusal(message)
+        return self
+
+    def policy(self) -> Policy:
+        """Return it as the recipe has it."""
+        return Policy(
+            name=self.name,
+            extension_type=self.extension_type,
+            display_name=self.display_name,
+            scope=self.scope,
+            not_scopes=tuple(self.not_scopes),
+            is_enforced=self.enforcement_mode == "Default",
+            effect=self.effect,
+            kind=self.definition,
+            auto_upgrade=self.auto_upgrade,
+            version=self.version,
+            settings=self.settings,
+        )
+
+
+class PermissionsPart(FileModel):
+    """``permissions:``: what callers may do, as role definitions say it."""
+
+    actions: list[str] = Field(default_factory=lambda: list(Permissions().actions))
+    not_actions: list[str] = Field(default_factory=list)
+
+    def permissions(self) -> Permissions:
+        """Return them as the recipe has them."""
+        return Permissions(actions=tuple(self.actions), not_actions=tuple(self.not_actions))
+
+
 class WorldFile(FileModel):
     """A whole world file."""
 
@@ -318,10 +405,12 @@ class WorldFile(FileModel):
     durations: DurationsPart = DurationsPart()
     faults: FaultsPart = FaultsPart()
     overrides: list[OverridePart] = Field(default_factory=list)
+    policies: list[PolicyPart] = Field(default_factory=list)
     arm: ArmPart = ArmPart()
     """With what follows: met over HTTP only."""
     token_seconds: Count = Wire().token_s
     graph_casing: Annotated[Casing, Field(strict=False)] = Casing.PASCAL
+    permissions: PermissionsPart = PermissionsPart()
 
     @classmethod
     def cross_check(cls, data: Any) -> Iterator[Flaw]:
@@ -364,12 +453,14 @@ class WorldFile(FileModel):
             call_ms=self.durations.call.span(),
             faults=self.faults.faults(),
             specials=tuple(one.special(extensions[0].name) for one in self.overrides),
+            policies=tuple(one.policy() for one in self.policies),
             wire=Wire(
                 reads=self.arm.reads.rate(),
                 writes=self.arm.writes.rate(),
                 deletes=self.arm.deletes.rate(),
                 token_s=self.token_seconds,
                 graph_casing=self.graph_casing,
+                permissions=self.permissions.permissions(),
             ),
         )
 

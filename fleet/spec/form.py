@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from fleet.model.cluster import AutoUpgrade
 from fleet.model.desired import FailureMode, OnBreach, OnDrift, Presence, SettingsMode, Unreachable
 from fleet.spec import flaws, rules, strategies
+from fleet.spec.clauses import Clause
 from fleet.spec.explanation import FileModel, refusal
 from fleet.spec.flaws import Flaw
 from fleet.spec.values import (
@@ -27,6 +28,7 @@ from fleet.spec.values import (
     Failures,
     Guid,
     Location,
+    ManagementGroup,
     Name,
     Namespace,
     Setting,
@@ -72,12 +74,18 @@ class TargetsFile(FileModel):
 
     subscriptions: Annotated[list[Guid], _SOME] | None = None
     """Ids of the subscriptions to look in."""
+    management_groups: Annotated[list[ManagementGroup], _SOME] | None = None
+    """Ids of the management groups to look in, with all that is below them."""
     tenant: bool | None = None
     """true: look in every subscription that the identity can read."""
     match: MatchFile | None = None
     """Which clusters there; all of them where nothing is said."""
     exclude: MatchFile | None = None
     """Which of those are left out."""
+    kql: Clause | None = None
+    """What else must hold, in Resource Graph's words: only | where, on the cluster's columns."""
+    allow_partial_scopes: bool = False
+    """Whether an answer that leaves out subscriptions or clusters will do: then it is a warning."""
     unreachable: Annotated[Unreachable, _BY_VALUE] = Unreachable.DEFER
     """Clusters whose agents are not connected: tried again in a last wave, skipped, or failed."""
 
@@ -184,6 +192,13 @@ _Strategy = Annotated[
 ]
 
 
+class AcknowledgeFile(FileModel):
+    """What is known to stand against the plan, and is accepted."""
+
+    policies: Annotated[list[Text], _SOME]
+    """Names or ids of policy assignments that would undo it: shown as warnings, block nothing."""
+
+
 class SpecFile(FileModel):
     """What shall be, where, and how it gets there."""
 
@@ -191,6 +206,8 @@ class SpecFile(FileModel):
     """Which clusters are meant."""
     extension: ExtensionFile
     """How the extension shall be on them."""
+    acknowledge: AcknowledgeFile | None = None
+    """What is known to stand against the plan, and is accepted."""
     strategy: _Strategy = "standard"
     """How the change spreads: a name, or a block of your own."""
 

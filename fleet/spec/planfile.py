@@ -53,12 +53,16 @@ def _rollout(file: RolloutFile, text: str, from_file: Mapping[str, str]) -> Roll
         if isinstance(spec.strategy, str)
         else _strategy(spec.strategy, name=CUSTOM),
         text=text,
+        acknowledged_policies=tuple(spec.acknowledge.policies if spec.acknowledge else ()),
     )
 
 
 def _scope(targets: TargetsFile) -> Scope:
     return Scope(
         subscriptions=tuple(dict.fromkeys(targets.subscriptions or ())),
+        management_groups=tuple(dict.fromkeys(targets.management_groups or ())),
+        kql=targets.kql,
+        allows_partial=targets.allow_partial_scopes,
         match=_match(targets.match),
         exclude=_match(targets.exclude),
         unreachable=targets.unreachable,

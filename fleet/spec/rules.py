@@ -17,15 +17,12 @@ from fleet.spec.values import REST
 
 NOT_YET = frozenset(
     {
-        "acknowledge",
         "afterGates",
         "approvals",
         "beforeGates",
         "calendars",
         "clusterAccess",
         "gates",
-        "kql",
-        "managementGroups",
         "membership",
         "meshConfig",
         "minObservations",
@@ -55,6 +52,7 @@ NOT_YET_VALUES = frozenset({("onDrift", "replan"), ("onBreach", "rollback")})
 _TARGETS: Path = ("spec", "targets")
 _EXTENSION: Path = ("spec", "extension")
 _STRATEGY: Path = ("spec", "strategy")
+_PLACES = ("subscriptions", "managementGroups", "tenant")
 _WAVE_KINDS = ("size", "match", "targets")
 _ONLY_PRESENT = (
     "version",
@@ -87,12 +85,13 @@ def check(data: Any) -> Iterator[Flaw]:
 
 
 def _targets(targets: dict[str, Any]) -> Iterator[Flaw]:
-    if "subscriptions" in targets and "tenant" in targets:
-        yield _excluded(_TARGETS, "tenant", by="subscriptions")
-    elif "subscriptions" not in targets and "tenant" not in targets:
+    given = [key for key in _PLACES if key in targets]
+    if not given:
         message = "where to look for clusters is not said"
-        hint = "add subscriptions, or tenant: true"
+        hint = "add subscriptions, managementGroups, or tenant: true"
         yield Flaw(path=_TARGETS, message=message, hint=hint, is_absence=True)
+    for key in given[1:]:
+        yield _excluded(_TARGETS, key, by=given[0])
     if targets.get("tenant") is False:
         hint = "write true, or list subscriptions instead"
         yield Flaw(path=(*_TARGETS, "tenant"), message="false says nothing", hint=hint)

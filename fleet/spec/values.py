@@ -39,6 +39,9 @@ _PERCENT = re.compile(r"([0-9]{1,9})%")
 _MAX_PERCENT = 100
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# Source: names of management groups, in the rules of Azure's resource names.
+_MANAGEMENT_GROUP = re.compile(r"[A-Za-z0-9_().-]{1,89}[A-Za-z0-9_()-]|[A-Za-z0-9_()-]")
+_GROUPS_PATH = "/providers/microsoft.management/managementgroups/"
 _LOCATION = re.compile(r"[a-z0-9]{1,60}")
 # Source: POSIX 8.1; capitals only, so that a secret that is pasted here by mistake is refused.
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
@@ -174,6 +177,15 @@ def _guid(value: Any) -> Any:
     return value.lower()
 
 
+def _management_group(value: Any) -> Any:
+    if not isinstance(value, str) or _MANAGEMENT_GROUP.fullmatch(value):
+        return value
+    hint = "the id is the last part of its path, not the name that is displayed"
+    if value.lower().startswith(_GROUPS_PATH):
+        hint = f"did you mean {quoted(value[len(_GROUPS_PATH) :])}?"
+    raise refusal(f"{quoted(value)} is not the id of a management group", hint)
+
+
 def _location(value: Any) -> Any:
     if not isinstance(value, str) or _LOCATION.fullmatch(value.lower()):
         return value.lower() if isinstance(value, str) else value
@@ -254,6 +266,11 @@ Name = Annotated[
     str, BeforeValidator(_name), Field(json_schema_extra={"pattern": f"^{_NAME.pattern}$"})
 ]
 Guid = Annotated[str, BeforeValidator(_guid), Field(json_schema_extra={"format": "uuid"})]
+ManagementGroup = Annotated[
+    str,
+    BeforeValidator(_management_group),
+    Field(json_schema_extra={"pattern": f"^({_MANAGEMENT_GROUP.pattern})$"}),
+]
 Location = Annotated[str, BeforeValidator(_location)]
 Distribution = Annotated[str, BeforeValidator(_lower), StringConstraints(min_length=1)]
 ExtensionType = Annotated[

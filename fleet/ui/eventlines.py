@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fleet.core import causes
+from fleet.core.causes import Cause
 from fleet.core.state import RunState
 from fleet.model import events as e
 from fleet.model.events import Event
 from fleet.model.statuses import Result
+
+
+def cause(event: Event) -> Cause | None:
+    """Return what a failure comes from, where its words are known."""
+    match event:
+        case e.StepFailed() | e.StepHeld():
+            return causes.cause_of(event.message)
+        case e.TargetFinished(result=result) if result in _FAILURES:
+            return causes.cause_of(event.detail)
+        case _:
+            return None
 
 
 def line(event: Event, state: RunState, *, is_full: bool) -> str | None:
@@ -18,6 +31,7 @@ def line(event: Event, state: RunState, *, is_full: bool) -> str | None:
     return f"{event.at:%Y-%m-%d %H:%M:%S}Z  {_who(event, state)}{_what(event, state)}"
 
 
+_FAILURES = (Result.FAILED, Result.TIMED_OUT, Result.DEFERRED, Result.DRIFTED)
 _QUIET = (
     e.RunCreated,
     e.TargetsListed,
@@ -61,7 +75,9 @@ def _finished(event: e.TargetFinished, state: RunState) -> str:
     if event.result is Result.SUCCEEDED:
         versions = f"{target.from_version or '(none)'} -> {target.to_version or '(none)'}"
         return f"Succeeded: {target.action} {versions}"
-    return f"{event.result}: {event.detail}"
+    known = cause(event)
+    aside = f" [{known.code}: {known.what}; {known.advice}]" if known else ""
+    return f"{event.result}: {event.detail}{aside}"
 
 
 def _by(event: e.RunPausing | e.RunStopping | e.RunResumed) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from fleet.core import rollout
+from fleet.core import causes, rollout
+from fleet.core.causes import Cause
 from fleet.core.moves import Phase
 from fleet.core.state import Active, RunState
 from fleet.model import codec
@@ -85,9 +87,22 @@ def targets(state: RunState, *, only_trouble: bool) -> Table:
     )
 
 
+def advice(state: RunState) -> list[str]:
+    """Return what is known of the failures, one line for each cause, the most frequent first."""
+    known = (_cause(state, number) for number in (*state.results, *state.active))
+    counts: Counter[Cause] = Counter(one for one in known if one is not None)
+    return [
+        f"{cause.code} ({count}): {cause.what}. {cause.advice[0].upper()}{cause.advice[1:]}."
+        for cause, count in counts.most_common()
+    ]
+
+
 def rows(state: RunState, *, only_trouble: bool) -> Table:
     """Return one row a target with everything, for CSV and Markdown."""
-    header = ("clusterId", "clusterName", "status", "wave", "from", "to", "detail")
+    header = (
+        *("clusterId", "clusterName", "status", "wave", "from", "to", "detail"),
+        *("cause", "nextStep"),
+    )
     found = _targets(state, only_trouble=only_trouble)
     return Table(
         header=header, rows=[tuple(target[key] or "" for key in header) for target in found]
@@ -159,7 +174,7 @@ def _targets(state: RunState, *, only_trouble: bool) -> Iterator[dict[str, Any]]
     else:
         order += [n for wave in state.waves for n in wave.waiting()]
     for number in order:
-        target = state.targets[number]
+        target, cause = state.targets[number], _cause(state, number)
         yield {
             "clusterId": target.cluster_id,
             "clusterName": target.cluster_name,
@@ -168,6 +183,8 @@ def _targets(state: RunState, *, only_trouble: bool) -> Iterator[dict[str, Any]]
             "from": target.from_version,
             "to": target.to_version,
             "detail": _detail(state, number),
+            "cause": cause.code if cause else None,
+            "nextStep": cause.advice if cause else None,
         }
 
 
@@ -187,6 +204,12 @@ def _status(state: RunState, number: int) -> str:
 
 
 _PHASES = {Phase.PROVING: "Verifying", Phase.UNKNOWN: "Unknown"}
+
+
+def _cause(state: RunState, number: int) -> Cause | None:
+    """Return why a target failed or waits, where the service's words are known."""
+    is_well = state.results.get(number) in (Result.SUCCEEDED, Result.NO_OP)
+    return None if is_well else causes.cause_of(_detail(state, number))
 
 
 def _detail(state: RunState, number: int) -> str:

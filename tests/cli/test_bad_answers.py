@@ -121,7 +121,7 @@ REFUSALS: Mapping[Trouble, Mapping[str, str | None]] = {
     trouble.DENIED: {"token": "F340", "graph": "F341", "versions": None, "time": None},
     trouble.NO_CLUSTER: {"token": "F340", "graph": "F300", "versions": None, "time": None},
     trouble.CONFLICT: {"token": "F340", "graph": "F320", "versions": "F320", "time": "F320"},
-    REDIRECT: {"token": "F340", "graph": "F300", "versions": "F300", "time": "F300"},
+    REDIRECT: {"token": "F340", "graph": "F370", "versions": "F370", "time": "F370"},
 }
 """What asking again does not cure. A list of versions that may not be read is done without; and
 where nobody tells the time, the machine's own is taken."""
@@ -299,7 +299,7 @@ FAILURES: Mapping[Trouble, Mapping[str, str]] = {
     trouble.DENIED: dict.fromkeys(("check", "write", "proof", "cluster"), "F341"),
     # Before the write nobody's error: a finding.
     trouble.NO_CLUSTER: {"check": "", "cluster": "", "write": "F350", "proof": "F350"},
-    REDIRECT: dict.fromkeys(("check", "write", "proof", "cluster"), "F300"),
+    REDIRECT: {},
 }
 
 

@@ -62,7 +62,7 @@ PLAIN = Profile(name="plain", extension_type="Contoso.Plain", instance_name=None
 """Nothing is known of it: every version, every distribution, one step, and back again."""
 
 
-def seconds(count: int) -> dt.timedelta:
+def seconds(count: float) -> dt.timedelta:
     """A span of time."""
     return dt.timedelta(seconds=count)
 
@@ -227,6 +227,7 @@ def opening(
         target_count=len(planned.targets),
         plan=planned.head,
         discovered_at=discovered_at,
+        api_version="2023-05-01",
     )
     listed = [e.TargetsListed(at=at, first=0, targets=planned.targets)] if planned.targets else []
     return [

@@ -21,7 +21,13 @@ from fleet.sim.worldfile import WorldFile
 
 RUN = RunId("run-1")
 ALICE = Actor(name="alice", host="ops-1", pid=100)
-ORIGIN = Origin(endpoint="world:test", cloud="simulated", tenant="test", principals=("test",))
+ORIGIN = Origin(
+    endpoint="world:test",
+    cloud="simulated",
+    tenant="test",
+    principals=("test",),
+    api_version="2023-05-01",
+)
 QUIET = Settings(inbox_every_s=None, waits_when_paused=False)
 
 

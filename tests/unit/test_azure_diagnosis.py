@@ -35,6 +35,11 @@ def sound(line: Line) -> None:
     line.server.on("GET", "/metadata/endpoints", Say(body={}, headers={"Date": DATE}))
     line.server.on("POST", "Microsoft.ResourceGraph", counts(s1=7, s2=1))
     line.server.on("GET", "/providers/Microsoft.KubernetesConfiguration?", provider())
+    line.server.on("GET", "/providers/Microsoft.Authorization/permissions?", allowed("*"))
+
+
+def allowed(*actions: str) -> Say:
+    return Say(body={"value": [{"actions": list(actions), "notActions": []}]})
 
 
 def verdicts(checks: tuple[Check, ...]) -> dict[str, Verdict]:
@@ -69,6 +74,16 @@ async def test_a_sound_connection_is_told_piece_by_piece() -> None:
             detail="1 connected clusters can be read",
         ),
         Check(
+            name="permissions, s1",
+            verdict=Verdict.OK,
+            detail="all that this plan needs is allowed",
+        ),
+        Check(
+            name="permissions, s2",
+            verdict=Verdict.OK,
+            detail="all that this plan needs is allowed",
+        ),
+        Check(
             name="provider, s1",
             verdict=Verdict.OK,
             detail="registered; extensions are spoken in 2023-05-01",
@@ -100,6 +115,8 @@ async def test_one_failure_hides_no_other() -> None:
         "endpoint": Verdict.OK,
         "clock": Verdict.OK,
         "resource graph": Verdict.FAIL,
+        "permissions, s1": Verdict.FAIL,
+        "permissions, s2": Verdict.FAIL,
         "provider, s1": Verdict.FAIL,
         "provider, s2": Verdict.FAIL,
         "quotas": Verdict.OK,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fleet.azure import clouds
-from fleet.azure.credentials import Identity, Kind
+from fleet.azure.credentials import Credential, Identity, Kind
 from fleet.azure.service import PublishedTime, connected, published_time
 from fleet.errors import RefusedError, TransientError, UnexpectedPayloadError
 from fleet.ports import Discovery, Extensions
@@ -127,7 +127,9 @@ async def test_a_connection_answers_both_ports_and_says_who_we_are() -> None:
 async def test_a_real_credential_is_refused_on_a_loopback_that_named_no_audience() -> None:
     async with serving() as server:
         with pytest.raises(RefusedError):
-            async with connected(place(server.url), clock=SkippingClock(), kind=Kind.CLI):
+            async with connected(
+                place(server.url), clock=SkippingClock(), credentials=[Credential(kind=Kind.CLI)]
+            ):
                 pass
 
         assert server.got == []

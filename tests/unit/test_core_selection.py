@@ -78,3 +78,9 @@ def test_the_order_is_by_name_then_id_whatever_discovery_returned() -> None:
 
 def test_one_id_in_two_casings_is_one_cluster() -> None:
     assert len(names(Scope(), cluster("store"), cluster("STORE"))) == 1
+
+
+def test_what_only_discovery_can_tell_is_not_looked_at_again() -> None:
+    scope = Scope(management_groups=("stores",), kql="| where name == 'nobody'")
+
+    assert names(scope, STORE) == ["Store-01"]

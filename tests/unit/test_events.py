@@ -97,6 +97,22 @@ def test_an_old_version_is_lifted_step_by_step(monkeypatch: pytest.MonkeyPatch) 
         records.from_record(STARTED, upcasts={})
 
 
+@pytest.mark.parametrize(
+    ("v", "missing"), [(1, ("discoveredAt", "apiVersion")), (2, ("apiVersion",))]
+)
+def test_a_header_of_an_earlier_release_is_completed_with_what_was_so_then(
+    v: int, missing: tuple[str, ...]
+) -> None:
+    stored = {**records.to_record(HEADER, seq=1, epoch=1), "v": v}
+    old = {name: value for name, value in stored.items() if name not in missing}
+
+    found = records.from_record(old)
+
+    assert isinstance(found, e.RunCreated)
+    assert found.api_version == "2023-05-01"
+    assert found.discovered_at == (None if "discoveredAt" in missing else T0)
+
+
 def test_which_results_count_against_a_budget() -> None:
     assert [one for one in Result if one.is_failure] == [Result.FAILED, Result.TIMED_OUT]
 

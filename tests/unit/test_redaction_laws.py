@@ -170,6 +170,7 @@ def test_what_a_takeover_acts_on_is_stored_to_the_letter_or_not_at_all() -> None
         "cloud",
         "tenant",
         "principals",
+        "apiVersion",
     }
 
 

@@ -10,18 +10,32 @@ from typing import TypeVar
 import pytest
 
 from fleet.engine import virtual
-from fleet.errors import LostAnswerError, LostClusterError, ThrottledError, TransientError
-from fleet.model.cluster import AutoUpgrade, ClusterId, ProvisioningState
+from fleet.errors import (
+    InputError,
+    LostAnswerError,
+    LostClusterError,
+    ThrottledError,
+    TransientError,
+)
+from fleet.model.cluster import (
+    AutoUpgrade,
+    ClusterId,
+    Inventory,
+    ProvisioningState,
+    UnsupportedKubernetes,
+    VersionLimits,
+)
 from fleet.model.desired import Match, Scope
 from fleet.model.plan import Verb
 from fleet.ports import Discovery, ExtensionRef, Extensions, OperationStatus, RequestIds, Write
-from fleet.sim import calls, stock, worldfile
+from fleet.sim import calls, names, stock, worldfile
 from fleet.sim.ledger import Anchor, Ledger
 from fleet.sim.ports import SimulatedAzure
 from fleet.sim.recipe import Faults, Recipe, Span
 from fleet.sim.world import World
 
 T = TypeVar("T")
+OSM = "microsoft.openservicemesh"
 
 RECIPE = dataclasses.replace(
     worldfile.default_recipe(),
@@ -108,6 +122,39 @@ def test_an_inventory_is_what_the_scope_selects_in_order_of_id() -> None:
     assert found.versions == stock.OSM.versions
     # One request for each thousand clusters.
     assert took == dt.timedelta(milliseconds=300)
+    assert found.read_at is not None
+    beats = [one.last_connectivity_at for one in found.clusters if one.is_reachable]
+    assert all(found.read_at - dt.timedelta(minutes=5) <= beat for beat in beats if beat)
+
+
+def test_what_only_a_query_or_a_tree_of_groups_could_tell_is_refused() -> None:
+    async def act(azure: SimulatedAzure) -> tuple[InputError, InputError, int]:
+        async def found(scope: Scope) -> Inventory:
+            return await azure.inventory(scope, extension_type=OSM, release_train=None)
+
+        with pytest.raises(InputError) as of_clause:
+            await found(Scope(kql="| where name == 'a'"))
+        with pytest.raises(InputError) as of_group:
+            await found(Scope(management_groups=("stores",)))
+        root = await found(Scope(management_groups=(names.tenant(azure.world.recipe.seed),)))
+        return of_clause.value, of_group.value, len(root.clusters)
+
+    (of_clause, of_group, count), azure, _ = lived(act)
+
+    assert "fleet sim serve" in str(of_clause.hint)
+    assert of_group.message == "there is no management group stores in this world"
+    assert count == azure.world.recipe.cluster_count
+
+
+def test_a_world_tells_where_its_versions_do_not_run() -> None:
+    limit = UnsupportedKubernetes(distributions=("k3s",), ranges=(">1.30",))
+    kind = dataclasses.replace(stock.OSM, unsupported={"1.2.6": (limit,), "9.9.9": (limit,)})
+    world = World(dataclasses.replace(RECIPE, extensions=(kind,)))
+
+    assert world.version_limits("Microsoft.OpenServiceMesh") == {
+        "stable": {"1.2.6": VersionLimits(unsupported=(limit,))}
+    }
+    assert world.version_limits("Microsoft.flux") == {}
 
 
 def test_an_inventory_of_everything_is_the_whole_fleet() -> None:

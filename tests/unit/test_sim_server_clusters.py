@@ -25,6 +25,7 @@ _HEARTBEAT = {
     "agentVersion",
     "totalCoreCount",
     "lastConnectivityTime",
+    "managedIdentityCertificateExpirationTime",
 }
 
 
@@ -72,8 +73,28 @@ async def test_the_oldest_version_knows_less() -> None:
             for each in ("2021-10-01", "2026-05-01")
         ]
 
-    added = {"privateLinkState", "azureHybridBenefit", "aadProfile", "arcAgentProfile"}
-    assert new - old == added
+    assert new - old == {
+        "privateLinkState",
+        "azureHybridBenefit",
+        "aadProfile",
+        "arcAgentProfile",
+        "managedIdentityCertificateExpirationTime",
+    }
+
+
+async def test_a_cluster_is_expired_when_its_certificate_is() -> None:
+    special = Special(cluster="store-0001-a", connectivity=Connectivity.EXPIRED)
+    async with staged(dataclasses.replace(CALM, specials=(special,))) as stage:
+        ends = [
+            (await stage.caller.get(stage.cluster(number), api_version=CLUSTERS)).json[
+                "properties"
+            ]["managedIdentityCertificateExpirationTime"]
+            for number in (0, 1)
+        ]
+
+    expired, connected = map(dt.datetime.fromisoformat, ends)
+    assert expired < stock.EPOCH < connected < stock.EPOCH + dt.timedelta(days=91)
+    assert ends[1].endswith(":00Z")
 
 
 async def test_a_cluster_that_is_gone_is_missed_by_the_gateway() -> None:
@@ -147,3 +168,18 @@ async def test_a_skip_token_of_nobody_s_is_refused() -> None:
         )
 
     assert (heard.status, heard.json["error"]["code"]) == (400, "InvalidSkipToken")
+
+
+async def test_a_relay_tells_its_tenant_in_new_versions_alone() -> None:
+    body = {"authenticationMethod": "Token", "clientProxy": True}
+    async with staged() as stage:
+        path = f"{stage.cluster()}/listClusterUserCredential"
+        old, new = [
+            (await stage.caller.send("POST", path, body=body, api_version=each)).json[
+                "hybridConnectionConfig"
+            ]
+            for each in ("2024-01-01", "2026-05-01")
+        ]
+
+    assert set(new) - set(old) == {"relayTid", "relayType"}
+    assert {name: new[name] for name in old} == old

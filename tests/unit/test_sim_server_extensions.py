@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -380,3 +381,45 @@ async def test_protected_values_come_back_nowhere() -> None:
 
     assert all(b"s3cret" not in one.body for one in heard)
     assert b"osm.secret" in heard[-1].body
+
+
+@pytest.mark.parametrize("name", ["a b", "a\nb", "\u00e9"])
+async def test_a_strange_name_ends_no_header_and_its_operation_can_be_followed(name: str) -> None:
+    async with staged(EMPTY) as stage:
+        path = stage.extension(name=quote(name))
+        heard = await stage.caller.send("PUT", path, body=INSTALL, api_version=EXTENSIONS)
+        url = heard.headers["Azure-AsyncOperation"]
+        operation = await stage.caller.get(url)
+
+    assert (heard.status, heard.json["name"]) == (201, name)
+    assert f"/extensions/{quote(name)}/operations/" in url
+    assert heard.headers["Location"].endswith(f"/extensions/{quote(name)}")
+    assert operation.json["status"] == "Creating"
+
+
+async def test_who_was_written_without_an_identity_has_none() -> None:
+    body = {name: value for name, value in INSTALL.items() if name != "identity"}
+    async with staged(EMPTY) as stage:
+        made = await send(stage, "PUT", body)
+        shown = await get(stage)
+        again = await send(stage, "PUT", INSTALL)
+        (listed,) = (
+            await stage.caller.get(stage.extension().rpartition("/")[0], api_version=EXTENSIONS)
+        ).json["value"]
+
+    assert "identity" not in made.json
+    assert "identity" not in shown.json
+    assert "identity" not in again.json  # it came in the way of the first one
+    assert "identity" not in listed
+
+
+async def test_a_refusal_tells_versions_where_the_provider_made_it() -> None:
+    async with staged(EMPTY) as stage:
+        ours = await get(stage)
+        gateway_s = await stage.caller.get(
+            stage.extension().replace("/store-", "/shop-"), api_version=EXTENSIONS
+        )
+
+    assert (ours.status, gateway_s.status) == (404, 404)
+    assert ours.headers["api-supported-versions"].startswith("2022-11-01, 2023-05-01")
+    assert "api-supported-versions" not in gateway_s.headers

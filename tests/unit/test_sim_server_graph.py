@@ -412,3 +412,24 @@ async def test_a_query_needs_a_token_and_a_version() -> None:
         )
 
     assert (stranger.status, heard.status, shouted.json["data"]) == (401, 400, [{"Count": 12}])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("options", []),
+        ("subscriptions", "one"),
+        ("managementGroups", 5),
+        ("facets", {"expression": "location"}),
+        ("facets", ["location"]),
+        ("facets", [{"expression": 1}]),
+    ],
+)
+async def test_a_body_of_the_wrong_shape_is_refused(name: str, value: Any) -> None:
+    async with staged() as stage:
+        path = "/providers/Microsoft.ResourceGraph/resources"
+        body = {"query": "resources", name: value}
+        heard = await stage.caller.send("POST", path, body=body, api_version=GRAPH)
+
+    codes = [one["code"] for one in heard.json["error"]["details"]]
+    assert (heard.status, codes) == (400, ["InvalidQuery", "InvalidRequest"])

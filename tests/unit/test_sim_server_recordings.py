@@ -85,8 +85,14 @@ def without(document: Any, *gone: frozenset[str]) -> Any:
 
 
 async def install(stage: Stage) -> Heard:
-    body = {"properties": {"extensionType": "microsoft.openservicemesh", "version": "1.2.6"}}
-    body["properties"]["autoUpgradeMinorVersion"] = False  # type: ignore[assignment]
+    body = {
+        "identity": {"type": "SystemAssigned"},
+        "properties": {
+            "extensionType": "microsoft.openservicemesh",
+            "version": "1.2.6",
+            "autoUpgradeMinorVersion": False,
+        },
+    }
     await stage.caller.send(
         "DELETE", stage.extension(), api_version=EXTENSIONS, query={"forceDelete": "true"}
     )
@@ -169,7 +175,9 @@ async def test_a_cluster_that_is_missing_is_what_was_recorded() -> None:
 def _connected() -> Iterator[Any]:
     for one in interactions("osm-version-not-found"):
         body = one["response"]["body"]
-        if isinstance(body, dict) and "lastConnectivityTime" in (body.get("properties") or {}):
+        properties = (body.get("properties") or {}) if isinstance(body, dict) else {}
+        # Of heartbeats the first one comes before the agents' certificate is known.
+        if "managedIdentityCertificateExpirationTime" in properties:
             yield one["response"]
 
 

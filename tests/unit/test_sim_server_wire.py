@@ -203,7 +203,8 @@ async def test_subscriptions_and_providers_are_listed() -> None:
         each["resourceType"]: each["apiVersions"] for each in provider.json["resourceTypes"]
     } == {
         "extensions": ["2025-03-01", "2024-11-01", "2023-05-01", "2022-11-01"],
-        "extensionTypes": ["2023-05-01-preview"],
+        "extensionTypes": ["2024-11-01-preview", "2023-05-01-preview"],
+        "locations/extensionTypes": ["2024-11-01-preview", "2023-05-01-preview"],
     }
 
 

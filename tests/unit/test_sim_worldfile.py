@@ -6,15 +6,19 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticCustomError
 
-from fleet.model.cluster import Connectivity, ProvisioningState
+from fleet.model.cluster import Connectivity, ProvisioningState, UnsupportedKubernetes
 from fleet.sim import opening, stock, worldfile
 from fleet.sim.recipe import (
+    DefinitionKind,
     ExtensionRecipe,
     Faults,
     PatchSettings,
+    Permissions,
+    Policy,
     Recipe,
     Span,
     Special,
+    Wire,
 )
 from fleet.spec.document import SpecError
 
@@ -79,6 +83,14 @@ def test_every_key_of_a_world_file_arrives() -> None:
                 settings={"mode": "quiet"},
                 distribution_settings={"k3s": {"mode": "loud"}},
                 protected_keys=("token",),
+                unsupported={
+                    "3.2.0": (
+                        UnsupportedKubernetes(distributions=(), ranges=(">1.31",)),
+                        UnsupportedKubernetes(
+                            distributions=("k3s",), ranges=("1.18..1.21", "<1.10")
+                        ),
+                    )
+                },
             ),
         ),
         operation_s=Span(low=100, high=200),
@@ -102,6 +114,34 @@ def test_every_key_of_a_world_file_arrives() -> None:
                 faults=Faults(stuck_operation_ppm=1_000_000),
                 operation_s=Span(low=1, high=1),
             ),
+        ),
+        policies=(
+            Policy(
+                name="deploy-till",
+                extension_type="Contoso.Till",
+                display_name="Tills everywhere",
+                scope="/subscriptions/00000000-0000-0000-0000-000000000001",
+                not_scopes=(
+                    (
+                        "/subscriptions/00000000-0000-0000-0000-000000000001"
+                        "/resourceGroups/rg-westeurope"
+                    ),
+                ),
+                is_enforced=False,
+                effect="AuditIfNotExists",
+                kind=DefinitionKind.INITIATIVE,
+                auto_upgrade=False,
+                version="3.1.0",
+                settings={"mode": "quiet"},
+            ),
+            Policy(
+                name="deploy-osm",
+                extension_type="microsoft.openservicemesh",
+                kind=DefinitionKind.BUILT_IN,
+            ),
+        ),
+        wire=Wire(
+            permissions=Permissions(actions=("*/read",), not_actions=("Microsoft.Authorization/*",))
         ),
     )
 
@@ -130,11 +170,35 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_place() -> None:
         ),
         (
             15,
+            "policies[0]",
+            "the built-in definition is of Microsoft.openservicemesh alone",
+            None,
+        ),
+        (
+            16,
+            "policies[1]",
+            "the built-in definition sets neither version nor settings",
+            None,
+        ),
+        (
+            17,
+            "policies[2].scope",
+            '"rg-westeurope" is not the id of a management group or of something below one',
+            "leave it out for the root management group",
+        ),
+        (
+            17,
+            "policies[2].effect",
+            'unknown value "Deny"',
+            "one of: DeployIfNotExists, AuditIfNotExists, Disabled",
+        ),
+        (
+            19,
             "overrides[0].cluster",
             'no cluster of this world is called "store-9999-a"',
             "they are called store-0001-a to store-0100-b",
         ),
-        (16, "overrides[0].connectivity", 'unknown value "Ofline"', 'did you mean "Offline"?'),
+        (20, "overrides[0].connectivity", 'unknown value "Ofline"', 'did you mean "Offline"?'),
     ]
 
 

@@ -79,6 +79,8 @@ def test_every_key_of_a_plan_file_reaches_the_rollout() -> None:
                 names=("store-01*",),
             ),
             exclude=Match(tags={"rollout": ("hold",)}),
+            kql="| where tags.tier =~ 'store'",
+            allows_partial=True,
             unreachable=Unreachable.SKIP,
         ),
         desired=Desired(
@@ -131,6 +133,7 @@ def test_every_key_of_a_plan_file_reaches_the_rollout() -> None:
             uninstall_deadline=dt.timedelta(minutes=20),
         ),
         text=file.read_text("utf-8"),
+        acknowledged_policies=("deploy-osm",),
     )
 
 
@@ -149,6 +152,12 @@ def test_a_short_file_gets_the_defaults() -> None:
         strategy=planfile.named_strategy("standard"),
         text=SHORT,
     )
+
+
+def test_management_groups_are_where_to_look() -> None:
+    rollout = load(SHORT.replace("tenant: true", "managementGroups: [stores, Stores-2, stores]"))
+
+    assert rollout.scope == Scope(management_groups=("stores", "Stores-2"))
 
 
 def test_the_same_file_as_json_is_the_same_rollout() -> None:

@@ -5,6 +5,7 @@ Source:  recorded headers; the order of the checks is Resource Manager's.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import format_datetime
@@ -13,7 +14,18 @@ from aiohttp import web
 
 from fleet.core import draws
 from fleet.errors import LostAnswerError, RemoteError
-from fleet.sim.server import answers, asks, catalogue, directory, resources, routes
+from fleet.sim.server import (
+    access,
+    activity,
+    answers,
+    asks,
+    catalogue,
+    credentials,
+    directory,
+    policies,
+    resources,
+    routes,
+)
 from fleet.sim.server.answers import Answer
 from fleet.sim.server.asks import Ask
 from fleet.sim.server.graph import Graph
@@ -51,6 +63,17 @@ _HANDLERS: Mapping[tuple[Kind, str], Handler] = {
     (Kind.TYPE, "GET"): catalogue.type_,
     (Kind.TYPE_VERSIONS, "GET"): catalogue.type_versions,
     (Kind.TYPE_VERSION, "GET"): catalogue.type_version,
+    (Kind.CREDENTIAL, "POST"): credentials.of_user,
+    (Kind.ASSIGNMENTS, "GET"): policies.assigned,
+    (Kind.PERMISSIONS, "GET"): access.permissions,
+    (Kind.ACTIVITY, "GET"): activity.events,
+}
+
+_VERSIONS: Mapping[Kind, Mapping[str, str]] = {
+    **dict.fromkeys((Kind.EXTENSION, Kind.EXTENSIONS, Kind.OPERATION), resources.SERVED),
+    **dict.fromkeys(
+        (Kind.TYPES, Kind.TYPE, Kind.TYPE_VERSIONS, Kind.TYPE_VERSION), catalogue.SERVED
+    ),
 }
 
 
@@ -79,7 +102,7 @@ class Application:
                 request.transport.abort()
             return web.Response()
         except RemoteError as error:
-            answer = answers.of_error(error)
+            answer = _with_versions(ask, answers.of_error(error))
         return self._sent(ask, answer, headers)
 
     async def _answered(self, ask: Ask, headers: dict[str, str]) -> Answer:
@@ -101,7 +124,8 @@ class Application:
         limits = plane.limits
         headers |= limits.take(ask.method, subscription=subscription, principal=oid, now=now)
         plane.check_place(parts)
-        return await handler(plane, ask, parts)
+        access.check(plane, ask, route.kind, oid=oid)
+        return await handler(plane, dataclasses.replace(ask, oid=oid), parts)
 
     def _sent(self, ask: Ask, answer: Answer, headers: Mapping[str, str]) -> web.Response:
         now = self._plane.now()
@@ -129,6 +153,16 @@ def _handler(kind: Kind, method: str) -> Handler:
         message = f"The requested resource does not support http method '{method}'."
         raise answers.refusal(405, "MethodNotAllowed", message)
     return handler
+
+
+def _with_versions(ask: Ask, answer: Answer) -> Answer:
+    """Return a refusal with the api-versions of the provider that made it, if one did."""
+    # Source: recorded: providers tell them in errors too, and the gateway's own errors do not.
+    found = routes.find(ask.path)
+    served = _VERSIONS.get(found[0].kind) if found else None
+    if served is None or answers.BY_GATEWAY.keys() <= answer.headers.keys():
+        return answer
+    return dataclasses.replace(answer, headers={**served, **answer.headers})
 
 
 @functools.lru_cache(maxsize=16)

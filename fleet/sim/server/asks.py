@@ -36,6 +36,8 @@ class Ask:
     base: str
     """How the caller calls this server, such as ``http://127.0.0.1:8080``."""
     ids: RequestIds
+    oid: str = ""
+    """Of the caller, once the token was looked at."""
 
     @property
     def version(self) -> str:

@@ -9,19 +9,30 @@ import base64
 import datetime as dt
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fleet.core import draws
 from fleet.model import codec
 from fleet.model.cluster import AutoUpgrade, Cluster, Connectivity, Extension, ProvisioningState
-from fleet.sim import messages
+from fleet.sim import messages, names
 from fleet.sim.recipe import Recipe
 
 CLUSTER_TYPE = "microsoft.kubernetes/connectedclusters"
 EXTENSION_TYPE = "Microsoft.KubernetesConfiguration/extensions"
 
 _OLDEST = "2021-10-01"
+_LATER = frozenset(
+    {
+        "privateLinkState",
+        "azureHybridBenefit",
+        "aadProfile",
+        "arcAgentProfile",
+        "managedIdentityCertificateExpirationTime",
+    }
+)
+"""Properties of clusters that it does not know."""
+_CERTIFICATE_DAYS = 90
 _WITH_MODE = "2025-03-01"
 _KEY_BYTES = 526
 _INFRASTRUCTURES = {"aks": "azure", "eks": "aws", "gke": "gcp"}
@@ -33,6 +44,40 @@ _OPERATION_FAILED = "The extension operation failed with the following error:  "
 def tenant(recipe: Recipe) -> str:
     """Return the id of the one tenant of a world."""
     return _tenant(recipe.seed)
+
+
+def containers(recipe: Recipe) -> Iterator[Mapping[str, Any]]:
+    """Yield the root management group, the subscriptions, and the resource groups in them."""
+    root = names.root_group(recipe.seed)
+    name = tenant(recipe)
+    above = {"displayName": "Tenant Root Group", "name": name}
+    yield {
+        "id": root,
+        "name": name,
+        "type": "microsoft.management/managementgroups",
+        "properties": {
+            "displayName": above["displayName"],
+            "tenantId": name,
+            "details": {"managementGroupAncestorsChain": []},
+        },
+    }
+    for number in range(recipe.subscription_count):
+        subscription = f"/subscriptions/{names.subscription(number)}"
+        yield {
+            "id": subscription,
+            "name": f"stores-{number + 1}",
+            "type": "microsoft.resources/subscriptions",
+            "properties": {"state": "Enabled", "managementGroupAncestorsChain": [above]},
+        }
+        for location in recipe.locations:
+            group = names.resource_group(location)
+            yield {
+                "id": f"{subscription}/resourceGroups/{group}",
+                "name": group,
+                "type": "microsoft.resources/subscriptions/resourcegroups",
+                "location": location,
+                "properties": {"provisioningState": "Succeeded"},
+            }
 
 
 def cluster(found: Cluster, recipe: Recipe, *, version: str) -> dict[str, Any]:
@@ -81,14 +126,12 @@ def cluster_properties(
         "infrastructure": _INFRASTRUCTURES.get(found.distribution, "generic"),
         "arcAgentProfile": {"agentAutoUpgrade": "Enabled"},
     }
-    if is_oldest:
-        for name in ("privateLinkState", "azureHybridBenefit", "aadProfile", "arcAgentProfile"):
-            del properties[name]
-    return {**properties, **_heartbeat(found, recipe)}
+    properties |= _heartbeat(found, recipe)
+    return {name: one for name, one in properties.items() if not (is_oldest and name in _LATER)}
 
 
 def extension(
-    found: Extension, *, id_: str, created_at: str, principal_id: str, version: str
+    found: Extension, *, id_: str, created_at: str, principal_id: str | None, version: str
 ) -> dict[str, Any]:
     """Return an extension.
 
@@ -96,10 +139,11 @@ def extension(
         found: As the world has it.
         id_: In the caller's spelling, which the service repeats.
         created_at: When it was first written, as the world writes moments.
-        principal_id: Of its identity.
+        principal_id: Of its identity; ``None``: it has none.
         version: The api-version that was asked in.
     """
     modified_at = found.modified_at or created_at
+    identity = {"type": "SystemAssigned", "principalId": principal_id}
     return {
         "id": id_,
         "name": found.name,
@@ -113,7 +157,7 @@ def extension(
             "lastModifiedByType": None,
             "lastModifiedAt": _with_offset(modified_at),
         },
-        "identity": {"type": "SystemAssigned", "principalId": principal_id},
+        **({} if principal_id is None else {"identity": identity}),
     }
 
 
@@ -175,7 +219,16 @@ def _heartbeat(found: Cluster, recipe: Recipe) -> Mapping[str, Any]:
         "agentVersion": found.agent_version,
         "totalCoreCount": nodes * _CORES,
         "lastConnectivityTime": None if heard_at is None else milliseconds(heard_at),
+        "managedIdentityCertificateExpirationTime": f"{_expiry(found, recipe):%Y-%m-%dT%H:%M:00Z}",
     }
+
+
+def _expiry(found: Cluster, recipe: Recipe) -> dt.datetime:
+    """Return until when the agents can prove who they are; over where the cluster is expired."""
+    # Source: recorded: to the minute, and ninety days from when it was made.
+    is_over = found.connectivity is Connectivity.EXPIRED
+    left = draws.between(1, _CERTIFICATE_DAYS, recipe.seed, "certificate", found.name)
+    return recipe.epoch + dt.timedelta(days=-left if is_over else left)
 
 
 def milliseconds(moment: dt.datetime) -> str:
@@ -194,7 +247,7 @@ def _with_offset(stamp: str) -> str:
 
 @functools.lru_cache(maxsize=4)
 def _tenant(seed: int) -> str:
-    return draws.guid(seed, "tenant")
+    return names.tenant(seed)
 
 
 @functools.lru_cache(maxsize=4)

@@ -25,7 +25,7 @@ _PAGE = 50
 _TYPE = "Microsoft.KubernetesConfiguration/extensionTypes"
 _CLUSTER_TYPES = ("Connectedclusters", "Provisionedclusters")
 _DEFAULT_TRAIN = "stable"
-_SERVED = {"api-supported-versions": "2021-05-01-preview, 2022-01-15-preview, 2023-05-01-preview"}
+SERVED = {"api-supported-versions": "2021-05-01-preview, 2022-01-15-preview, 2023-05-01-preview"}
 
 
 async def types(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answer:
@@ -39,15 +39,16 @@ async def types(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answer:
 async def type_(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answer:
     """GET of a type."""
     await _visit(plane, ask, parts)
-    return answers.found(_type(_kind(plane, parts), ask.path), headers=_SERVED)
+    return answers.found(_type(_kind(plane, parts), ask.path), headers=SERVED)
 
 
 async def type_versions(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answer:
     """GET of the versions of a type on one release train."""
     await _visit(plane, ask, parts)
     place = parts.get("cluster") or parts.get("location", "")
-    found = _versions(_kind(plane, parts), ask, seed=plane.recipe.seed, place=place.lower())
-    return _page(ask, found, lambda one: _version(one, f"{ask.path}/{one}"))
+    kind = _kind(plane, parts)
+    found = _versions(kind, ask, seed=plane.recipe.seed, place=place.lower())
+    return _page(ask, found, lambda one: _version(kind, one, f"{ask.path}/{one}"))
 
 
 async def type_version(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answer:
@@ -56,7 +57,7 @@ async def type_version(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answ
     kind, version = _kind(plane, parts), parts["version"]
     if not any(version in offered for offered in kind.versions.values()):
         raise _missing(f"Version '{version}' of extension type '{parts['type']}' not found.")
-    return answers.found(_version(version, ask.path), headers=_SERVED)
+    return answers.found(_version(kind, version, ask.path), headers=SERVED)
 
 
 async def _visit(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> None:
@@ -103,7 +104,7 @@ def _page(ask: Ask, found: Sequence[Any], shape: Callable[[Any], Mapping[str, An
     end = start + _PAGE
     link = _next_link(ask, end) if end < len(found) else None
     value = [shape(one) for one in found[start:end]]
-    return answers.found({"value": value, "nextLink": link}, headers=_SERVED)
+    return answers.found({"value": value, "nextLink": link}, headers=SERVED)
 
 
 def _next_link(ask: Ask, start: int) -> str:
@@ -155,14 +156,21 @@ def _type(kind: ExtensionRecipe, path: str) -> dict[str, Any]:
     }
 
 
-def _version(version: str, path: str) -> dict[str, Any]:
+def _version(kind: ExtensionRecipe, version: str, path: str) -> dict[str, Any]:
     nowhere = ("connectedCluster", "provisionedCluster", "managedCluster", "appliances")
+    limits = [
+        {"distributions": list(one.distributions), "unsupportedVersions": list(one.ranges)}
+        for one in kind.unsupported.get(version, ())
+    ]
     return {
         "id": path,
         "name": version,
         "type": f"{_TYPE}/versions",
         "properties": {
             "version": version,
-            "unsupportedKubernetesVersions": dict.fromkeys(nowhere),
+            "unsupportedKubernetesVersions": {
+                **dict.fromkeys(nowhere),
+                "connectedCluster": limits or None,
+            },
         },
     }

@@ -10,7 +10,7 @@ import asyncio
 import dataclasses
 import datetime as dt
 import functools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -38,8 +38,31 @@ class Result:
     """Whether it would be the same at another moment."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a query is about."""
+
+    subscriptions: frozenset[str] | None
+    """``None``: all of the tenant, and what stands above them."""
+    has_above: bool = False
+    """Of policies: whether those of the groups above the subscriptions count."""
+    is_exact: bool = False
+    """Of policies: whether those within the subscriptions do not."""
+
+    def condition(self, table: str) -> str:
+        """Return what the rows of a table must meet."""
+        if self.subscriptions is None:
+            return ""
+        listed = ", ".join(f"'{_quoted(one)}'" for one in sorted(self.subscriptions))
+        within = f'"subscriptionId" IN ({listed})'
+        if table != tables.POLICIES:
+            return f" WHERE {within}"
+        own = f"{within} AND \"resourceGroup\" = ''" if self.is_exact else within
+        return f" WHERE {own}" + (" OR \"subscriptionId\" = ''" if self.has_above else "")
+
+
 class Database:
-    """Two tables, and the results of queries over them."""
+    """The tables, and the results of queries over them."""
 
     def __init__(self, *, tenant: str) -> None:
         self._tenant = tenant
@@ -56,11 +79,9 @@ class Database:
         """Add rows to them."""
         await self._do(functools.partial(self._add, rows))
 
-    async def result(
-        self, query: str, *, subscriptions: Collection[str] | None, now: dt.datetime
-    ) -> Result:
-        """Execute a query over what lies in *subscriptions* (``None``: everything)."""
-        return await self._do(functools.partial(self._result, query, subscriptions, now))
+    async def result(self, query: str, *, scope: Scope, now: dt.datetime) -> Result:
+        """Execute a query over what lies in *scope*."""
+        return await self._do(functools.partial(self._result, query, scope, now))
 
     async def page(self, result: Result, *, skip: int, top: int) -> list[tuple[Any, ...]]:
         """Return some rows of a result."""
@@ -94,15 +115,18 @@ class Database:
     def _add(self, rows: Rows) -> None:
         self._insert(tables.CLUSTERS, rows.clusters)
         self._insert(tables.EXTENSIONS, rows.extensions)
+        self._insert(tables.CONTAINERS, rows.containers)
+        self._insert(tables.POLICIES, rows.policies)
 
     def _insert(self, table: str, rows: Sequence[Row]) -> None:
         if not rows:
             return
         constants = tables.constants(table, tenant=self._tenant)
-        names = [*tables.VARIED, *constants]
+        varying = tables.varied(table)
+        names = [*varying, *constants]
         varied = [
             f"unnest(${place}::VARCHAR[])::{tables.COLUMNS[name]}"
-            for place, name in enumerate(tables.VARIED, start=1)
+            for place, name in enumerate(varying, start=1)
         ]
         given = len(varied)
         fixed = [f"${given + place}" for place in range(1, len(constants) + 1)]
@@ -111,10 +135,8 @@ class Database:
         sql = f"INSERT INTO all_{table} ({columns}) SELECT {', '.join([*varied, *fixed])}"
         self._run(sql, values)
 
-    def _result(
-        self, query: str, subscriptions: Collection[str] | None, now: dt.datetime
-    ) -> Result:
-        self._scope(subscriptions)
+    def _result(self, query: str, scope: Scope, now: dt.datetime) -> Result:
+        self._limit(scope)
         try:
             translation = self._translated(query, now)
             self._serial += 1
@@ -151,13 +173,10 @@ class Database:
             raise kql.of_database(error) from error
         return [(row[0], row[1]) for row in rows]
 
-    def _scope(self, subscriptions: Collection[str] | None) -> None:
+    def _limit(self, scope: Scope) -> None:
         """Let the tables' names mean what the caller may see of them."""
-        within = ""
-        if subscriptions is not None:
-            listed = ", ".join(f"'{_quoted(one)}'" for one in sorted(subscriptions))
-            within = f' WHERE "subscriptionId" IN ({listed})'
         for table in tables.TABLES:
+            within = scope.condition(table)
             self._run(f"CREATE OR REPLACE TEMP VIEW {table} AS SELECT * FROM all_{table}{within}")  # noqa: S608 - ids that were checked
 
     def _page(self, result: Result, skip: int, top: int) -> list[tuple[Any, ...]]:

@@ -21,6 +21,7 @@ _PROVIDERS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "Microsoft.KubernetesConfiguration": {
         "extensions": routes.EXTENSION_VERSIONS,
         "extensionTypes": routes.TYPE_VERSIONS,
+        "locations/extensionTypes": routes.TYPE_VERSIONS,
     },
     "Microsoft.ResourceGraph": {"resources": routes.GRAPH_VERSIONS},
 }

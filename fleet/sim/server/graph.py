@@ -11,7 +11,7 @@ import binascii
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -20,7 +20,7 @@ from fleet.model import codec
 from fleet.sim.server import answers, cells, tables
 from fleet.sim.server.answers import Answer, RefusalError
 from fleet.sim.server.asks import Ask
-from fleet.sim.server.database import Database, Result
+from fleet.sim.server.database import Database, Result, Scope
 from fleet.sim.server.kql import Detail, QueryError
 from fleet.sim.server.plane import Plane
 
@@ -32,6 +32,13 @@ _FRESH = dt.timedelta(seconds=5)
 _COSTLY_S = 0.5
 _BATCH = 1000
 _KEPT_RESULTS = 8
+# Source: the specification; it is about tables of roles and policies only.
+_AUTHORIZATION_SCOPES = (
+    "AtScopeAndBelow",
+    "AtScopeAndAbove",
+    "AtScopeAboveAndBelow",
+    "AtScopeExact",
+)
 _KUSTO = "https://arg-weu-four-sf.arg.core.windows.net"
 _INVALID = {
     "code": "InvalidQuery",
@@ -47,8 +54,7 @@ class Query:
     """A request's body, checked."""
 
     text: str
-    subscriptions: frozenset[str] | None
-    """``None``: all of the tenant."""
+    scope: Scope
     skip: int
     top: int
     is_continued: bool
@@ -82,7 +88,7 @@ class Graph:
         self._database = Database(tenant=plane.tenant)
         self._alone = asyncio.Lock()
         self._snapshot: _Snapshot | None = None
-        self._results: dict[tuple[str, Collection[str] | None], tuple[Result, _Snapshot]] = {}
+        self._results: dict[tuple[str, Scope], tuple[Result, _Snapshot]] = {}
 
     async def close(self) -> None:
         """Let go of the database."""
@@ -109,20 +115,18 @@ class Graph:
         return await self._database.page(result, skip=skip, top=query.top)
 
     async def _result(self, query: Query, now: dt.datetime) -> Result:
-        key = query.text, query.subscriptions
+        key = query.text, query.scope
         known = self._results.get(key)
         if known is not None and query.is_continued:
             return known[0]
         snapshot = await self._fresh(now)
         if known is not None and known[1] is snapshot and known[0].is_timeless:
             return known[0]
-        result = await self._database.result(query.text, subscriptions=query.subscriptions, now=now)
+        result = await self._database.result(query.text, scope=query.scope, now=now)
         await self._keep(key, result, snapshot)
         return result
 
-    async def _keep(
-        self, key: tuple[str, Collection[str] | None], result: Result, snapshot: _Snapshot
-    ) -> None:
+    async def _keep(self, key: tuple[str, Scope], result: Result, snapshot: _Snapshot) -> None:
         gone = [self._results.pop(key)] if key in self._results else []
         while len(self._results) >= _KEPT_RESULTS:
             gone.append(self._results.pop(next(iter(self._results))))
@@ -140,6 +144,7 @@ class Graph:
         self._snapshot = None
         await self._database.begin()
         writer = tables.Writer(self._plane.recipe)
+        await self._database.add(writer.standing())
         for numbers in _batches(self._plane.recipe.cluster_count):
             await self._database.add(writer.rows(world.clusters(now, numbers)))
         ended_s = loop.time()
@@ -162,7 +167,8 @@ def _query(document: Any, plane: Plane) -> Query:
         raise _wrong(
             code="InvalidRequest", message="The request must have a query, which is a string."
         )
-    options = document.get("options") or {}
+    options = document.get("options", {})
+    options = {} if options is None else options
     if not isinstance(options, dict):
         raise _wrong(code="InvalidRequest", message="The options must be an object.")
     token = _token(options.get("$skipToken"))
@@ -170,13 +176,32 @@ def _query(document: Any, plane: Plane) -> Query:
     given |= {name: options[name] for name in given if options.get(name) is not None}
     return Query(
         text=document["query"],
-        subscriptions=_subscriptions(document, plane),
+        scope=_scope(document, options, plane),
         skip=_amount("$skip", given["$skip"], 0),
         top=_amount("$top", given["$top"], 1),
         is_continued=token is not None,
         is_table=_is_table(options.get("resultFormat")),
-        facets=tuple(str(one.get("expression")) for one in document.get("facets") or ()),
+        facets=_facets(document),
     )
+
+
+def _listed(document: Mapping[str, Any], name: str) -> list[Any]:
+    """Return a list that a body may hold; empty where it does not."""
+    found = document.get(name)
+    if found is not None and not isinstance(found, list):
+        raise _wrong(code="InvalidRequest", message=f"The {name} must be a list.")
+    return found or []
+
+
+def _facets(document: Mapping[str, Any]) -> tuple[str, ...]:
+    expressions = [
+        one.get("expression") if isinstance(one, dict) else None
+        for one in _listed(document, "facets")
+    ]
+    if not all(isinstance(one, str) for one in expressions):
+        words = "Each facet must have an expression, which is a string."
+        raise _wrong(code="InvalidRequest", message=words)
+    return tuple(map(str, expressions))
 
 
 def _amount(name: str, value: Any, least: int) -> int:
@@ -204,16 +229,28 @@ def _token(text: Any) -> dict[str, Any] | None:
         raise _wrong(code="InvalidSkipToken", message="The skip token is invalid.") from error
 
 
+def _scope(document: Mapping[str, Any], options: Mapping[str, Any], plane: Plane) -> Scope:
+    named = str(options.get("authorizationScopeFilter") or "AtScopeAndBelow")
+    if named not in _AUTHORIZATION_SCOPES:
+        words = f"authorizationScopeFilter must be one of {', '.join(_AUTHORIZATION_SCOPES)}."
+        raise _wrong(code="InvalidQueryOptions", message=words)
+    return Scope(
+        subscriptions=_subscriptions(document, plane),
+        has_above="Above" in named,
+        is_exact="Below" not in named,
+    )
+
+
 def _subscriptions(document: Mapping[str, Any], plane: Plane) -> frozenset[str] | None:
-    groups, asked = document.get("managementGroups"), document.get("subscriptions")
-    if groups and any(one != plane.tenant for one in groups):
+    groups, asked = _listed(document, "managementGroups"), _listed(document, "subscriptions")
+    if any(one != plane.tenant for one in groups):
         raise _wrong(
             code="InvalidManagementGroups",
             message=f"Only the root group is here: '{plane.tenant}'.",
         )
     if not asked:
         return None
-    if not isinstance(asked, list) or len(asked) > MOST_SUBSCRIPTIONS:
+    if len(asked) > MOST_SUBSCRIPTIONS:
         words = f"At most {MOST_SUBSCRIPTIONS} subscriptions can be asked about."
         raise _wrong(code="TooManySubscriptions", message=words)
     wanted = {str(one).lower() for one in asked}

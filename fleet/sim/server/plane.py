@@ -67,6 +67,11 @@ class Plane:
         """``{(cluster id, name of an extension), lower case: when it was first written}``."""
         return {}
 
+    @functools.cached_property
+    def anonymous(self) -> set[tuple[str, str]]:
+        """Cluster id and name, lower case, of extensions that were written without an identity."""
+        return set()
+
     def now(self) -> dt.datetime:
         """Return the moment; never before the last write."""
         return max(self.clock.now(), self.azure.world.last_at)

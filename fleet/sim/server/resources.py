@@ -30,7 +30,7 @@ AZURE = "https://management.azure.com"
 """Where the world says that its operations are."""
 _PAGE = 100
 """Clusters in one answer of a list."""
-_SERVED = {"api-supported-versions": ", ".join(routes.EXTENSION_VERSIONS)}
+SERVED = {"api-supported-versions": ", ".join(routes.EXTENSION_VERSIONS)}
 # Source: recorded: what a forced DELETE answers is a message of .NET's, serialized.
 _FORCED = {
     "version": "1.1",
@@ -71,7 +71,7 @@ async def extension(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answer:
     found = await plane.azure.get(ref, ask.ids)
     if found is None:
         raise RemoteError(messages.no_extension(ref.name), status=404)
-    return answers.found(_body(plane, ask, ref, found), headers=_SERVED)
+    return answers.found(_body(plane, ask, ref, found), headers=SERVED)
 
 
 async def extensions(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answer:
@@ -83,17 +83,20 @@ async def extensions(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answer
         _body(plane, ask, ExtensionRef(cluster_id=cluster_id, name=one.name), one, is_list=True)
         for one in found
     ]
-    return answers.found({"value": value, "nextLink": None}, headers=_SERVED)
+    return answers.found({"value": value, "nextLink": None}, headers=SERVED)
 
 
 async def put(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answer:
     """PUT of an extension: 201 where it is new."""
-    ref, write = _ref(plane, parts), writes.put(ask.json())
-    accepted = await plane.azure.write(ref, write, ask.ids)
+    document = ask.json()
+    ref, write = _ref(plane, parts), writes.put(document)
+    accepted = await plane.azure.send(ref, write, ask.ids, caller=ask.oid)
     shown = accepted.extension or _underneath(plane, ref)
     is_new = shown is None or shown.provisioning_state is ProvisioningState.CREATING
     if shown is None:
         shown = _asked(ref, write)
+    if accepted.extension is not None:
+        (plane.anonymous.discard if document.get("identity") else plane.anonymous.add)(_key(ref))
     if is_new and accepted.extension is not None:
         plane.created[_key(ref)] = shown.modified_at or ""
         # Source: recorded: the answer to a PUT does not know it yet, and the next GET does.
@@ -106,13 +109,13 @@ async def put(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answer:
 async def patch(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answer:
     """PATCH of an extension: 200 where there was nothing to do."""
     ref, write = _ref(plane, parts), writes.patch(ask.json())
-    accepted = await plane.azure.write(ref, write, ask.ids)
+    accepted = await plane.azure.send(ref, write, ask.ids, caller=ask.oid)
     shown = accepted.extension or _underneath(plane, ref)
     if shown is None:
         raise RemoteError(messages.no_extension(ref.name), status=404)
     document = _body(plane, ask, ref, shown)
     if accepted.operation_url is None:
-        return answers.found(document, headers=_SERVED)
+        return answers.found(document, headers=SERVED)
     headers = _operation_headers(plane, ask, ref, accepted)
     return answers.found(document, status=202, headers=headers)
 
@@ -121,18 +124,21 @@ async def delete(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answer:
     """DELETE of an extension: 202; 200 at once where it is forced; 204 where it is not there."""
     ref = _ref(plane, parts)
     is_forced = ask.query.get("forcedelete", "").lower() == "true"
-    send = plane.azure.force if is_forced else plane.azure.write
-    accepted = await send(ref, writes.delete(), ask.ids)
+    accepted = await plane.azure.send(
+        ref, writes.delete(), ask.ids, caller=ask.oid, is_forced=is_forced
+    )
     if accepted.operation_url is not None:
         return Answer(status=202, headers=_operation_headers(plane, ask, ref, accepted))
     if is_forced and accepted.extension is not None:
-        return answers.found(_FORCED, headers=_SERVED)
-    return Answer(status=204, headers=_SERVED)
+        return answers.found(_FORCED, headers=SERVED)
+    return Answer(status=204, headers=SERVED)
 
 
 async def operation(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answer:
     """GET of an operation, at the very URL that was given out."""
-    status = await plane.azure.operation(f"{AZURE}{ask.target}", ask.ids)
+    # The signature stands in the query, and must be whole; of the path a name may be encoded.
+    query = ask.target.partition("?")[2]
+    status = await plane.azure.operation(f"{AZURE}{ask.path}?{query}", ask.ids)
     document: dict[str, Any] = {
         "id": ask.path,
         "name": parts["operation"],
@@ -140,7 +146,7 @@ async def operation(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answer:
     }
     if status.error is not None:
         document["error"] = _error(status)
-    return answers.found(document, headers=_SERVED)
+    return answers.found(document, headers=SERVED)
 
 
 def _error(status: OperationStatus) -> dict[str, Any]:
@@ -215,11 +221,14 @@ def _body(
 ) -> dict[str, Any]:
     long_ago = codec.utc_text(plane.recipe.epoch - dt.timedelta(days=90))
     path = ask.path.rstrip("/")
+    # Source: recorded: who was written without an identity has none, as has the system's own.
+    is_anonymous = found.is_system or _key(ref) in plane.anonymous
+    seed = plane.recipe.seed
     return bodies.extension(
         found,
         id_=f"{path}/{found.name}" if is_list else path,
         created_at=plane.created.get(_key(ref)) or long_ago,
-        principal_id=draws.guid(plane.recipe.seed, "identity", *_key(ref)),
+        principal_id=None if is_anonymous else draws.guid(seed, "identity", *_key(ref)),
         version=ask.version,
     )
 
@@ -228,15 +237,17 @@ def _operation_headers(
     plane: Plane, ask: Ask, ref: ExtensionRef, accepted: Accepted
 ) -> Mapping[str, str]:
     if accepted.operation_url is None:
-        return _SERVED
+        return SERVED
     location = plane.location(ref.cluster_id.split("/")[4])
     path = ref.cluster_id.replace("/connectedClusters/", "/ConnectedClusters/")
+    operation_path, _, query = accepted.operation_url.removeprefix(AZURE).partition("?")
     return {
-        **_SERVED,
-        "Azure-AsyncOperation": accepted.operation_url.replace(AZURE, ask.base, 1),
+        **SERVED,
+        # NB: whatever a caller has put into a name, it does not end a header.
+        "Azure-AsyncOperation": f"{ask.base}{quote(operation_path)}?{query}",
         # Source: recorded: the provider's own host. Nobody outside is meant to go there.
         "Location": (
             f"https://{location}.rp.kubernetesconfiguration.azure.com{path}"
-            f"/providers/Microsoft.KubernetesConfiguration/extensions/{ref.name}"
+            f"/providers/Microsoft.KubernetesConfiguration/extensions/{quote(ref.name)}"
         ),
     }

@@ -17,8 +17,12 @@ from fleet.sim.server.answers import RefusalError
 
 CLUSTER_VERSIONS = ("2021-10-01", "2024-01-01", "2025-08-01-preview", "2026-05-01")
 EXTENSION_VERSIONS = ("2022-11-01", "2023-05-01", "2024-11-01", "2025-03-01")
-TYPE_VERSIONS = ("2023-05-01-preview",)
+TYPE_VERSIONS = ("2023-05-01-preview", "2024-11-01-preview")
 GRAPH_VERSIONS = ("2021-03-01", "2022-10-01", "2024-04-01")
+CREDENTIAL_VERSIONS = ("2021-10-01", "2024-01-01", "2026-05-01")
+ASSIGNMENT_VERSIONS = ("2021-06-01", "2022-06-01", "2023-04-01", "2024-04-01", "2025-03-01")
+PERMISSION_VERSIONS = ("2015-07-01", "2018-07-01", "2022-04-01")
+ACTIVITY_VERSIONS = ("2014-04-01", "2015-04-01", "2017-03-01-preview")
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview|-alpha|-beta)?")
 _NAMESPACE = re.compile(r".*/providers/([^/]+)", re.IGNORECASE)
@@ -26,6 +30,8 @@ _KNOWN_NAMESPACES = {
     "microsoft.kubernetes": "Microsoft.Kubernetes",
     "microsoft.kubernetesconfiguration": "Microsoft.KubernetesConfiguration",
     "microsoft.resourcegraph": "Microsoft.ResourceGraph",
+    "microsoft.authorization": "Microsoft.Authorization",
+    "microsoft.insights": "Microsoft.Insights",
 }
 
 
@@ -49,6 +55,10 @@ class Kind(enum.Enum):
     TYPE_VERSIONS = enum.auto()
     TYPE_VERSION = enum.auto()
     GRAPH = enum.auto()
+    CREDENTIAL = enum.auto()
+    ASSIGNMENTS = enum.auto()
+    PERMISSIONS = enum.auto()
+    ACTIVITY = enum.auto()
 
 
 OPEN = frozenset({Kind.ENDPOINTS, Kind.SIMULATION, Kind.TOKEN, Kind.OPENID})
@@ -90,6 +100,8 @@ _PROVIDER = f"/providers/{re.escape(_CONFIGURATION)}"
 _EXTENSIONS = f"{_CLUSTER}{_PROVIDER}/extensions"
 _PLACE = rf"(?:{_IN_CLUSTER}{_PROVIDER}|{_PROVIDER}/locations/(?P<location>[^/]+))"
 _TYPES = f"{_SUBSCRIPTION}{_PLACE}/extensionTypes"
+_AUTHORIZATION = "Microsoft.Authorization"
+_IN_AUTHORIZATION = f"/providers/{re.escape(_AUTHORIZATION)}"
 _OF_TYPE = rf"{_TYPES}/(?P<type>[^/]+)"
 
 ROUTES = (
@@ -133,6 +145,31 @@ ROUTES = (
         rf"{_OF_TYPE}/versions/(?P<version>[^/]+)",
         namespace=_CONFIGURATION,
         versions=TYPE_VERSIONS,
+    ),
+    _route(
+        Kind.CREDENTIAL,
+        f"{_CLUSTER}/listClusterUserCredential",
+        namespace=_ARC,
+        versions=CREDENTIAL_VERSIONS,
+    ),
+    _route(
+        Kind.ASSIGNMENTS,
+        f"{_SUBSCRIPTION}{_IN_AUTHORIZATION}/policyAssignments",
+        namespace=_AUTHORIZATION,
+        versions=ASSIGNMENT_VERSIONS,
+    ),
+    _route(
+        Kind.PERMISSIONS,
+        f"{_SUBSCRIPTION}(?:{_IN_GROUP}(?:{_CLUSTERS}/(?P<cluster>[^/]+))?)?"
+        f"{_IN_AUTHORIZATION}/permissions",
+        namespace=_AUTHORIZATION,
+        versions=PERMISSION_VERSIONS,
+    ),
+    _route(
+        Kind.ACTIVITY,
+        rf"{_SUBSCRIPTION}/providers/Microsoft\.Insights/eventtypes/management/values",
+        namespace="Microsoft.Insights",
+        versions=ACTIVITY_VERSIONS,
     ),
     _route(Kind.SUBSCRIPTIONS, "/subscriptions"),
     _route(Kind.SUBSCRIPTION, _SUBSCRIPTION),

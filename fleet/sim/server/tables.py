@@ -1,4 +1,4 @@
-"""What Resource Graph's tables hold: clusters in one, their extensions in another.
+"""What Resource Graph's tables hold: clusters, their extensions, what they lie in, and policies.
 
 Resource Graph is fed by notifications and scans, and lags behind: rows are
 made when a query needs them, and may be some seconds old.
@@ -10,6 +10,7 @@ Source:  the columns of recorded rows; official samples spell extensions in Pasc
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ import orjson
 
 from fleet.model.cluster import Cluster, Extension
 from fleet.sim.recipe import Casing, Recipe
-from fleet.sim.server import bodies
+from fleet.sim.server import access, bodies, definitions, policies
 
 COLUMNS: Mapping[str, str] = {
     "id": "VARCHAR",
@@ -37,12 +38,14 @@ COLUMNS: Mapping[str, str] = {
     "zones": "JSON",
     "extendedLocation": "JSON",
 }
-"""``{column: type in the database}``, the same for both tables."""
+"""``{column: type in the database}``, the same for all tables."""
 CLUSTERS = "resources"
 EXTENSIONS = "kubernetesconfigurationresources"
-TABLES = (CLUSTERS, EXTENSIONS)
+CONTAINERS = "resourcecontainers"
+POLICIES = "policyresources"
+TABLES = (CLUSTERS, EXTENSIONS, CONTAINERS, POLICIES)
 
-VARIED = (
+_VARIED = (
     "id",
     "name",
     "location",
@@ -52,16 +55,19 @@ VARIED = (
     "tags",
     "identity",
 )
-"""What differs between the rows of a table; the rest is the same in all of them."""
 Row = tuple[str | None, ...]
+_PER_CLUSTER = (bodies.CLUSTER_TYPE, bodies.EXTENSION_TYPE, policies.STATE_TYPE)
+_SCOPE = re.compile(r"/subscriptions/([^/]+)(?:/resourceGroups/([^/]+))?", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Some rows of both tables."""
+    """Some rows of every table."""
 
-    clusters: list[Row]
-    extensions: list[Row]
+    clusters: list[Row] = dataclasses.field(default_factory=list)
+    extensions: list[Row] = dataclasses.field(default_factory=list)
+    containers: list[Row] = dataclasses.field(default_factory=list)
+    policies: list[Row] = dataclasses.field(default_factory=list)
 
 
 class Writer:
@@ -73,12 +79,34 @@ class Writer:
 
     def rows(self, found: Iterable[Cluster]) -> Rows:
         """Return the rows of *found*."""
-        clusters: list[Row] = []
-        extensions: list[Row] = []
+        rows = Rows()
+        sees = {kind: self._sees(kind) for kind in _PER_CLUSTER}
         for cluster in found:
-            clusters.append(self._cluster(cluster))
-            extensions.extend(self._extension(cluster, one) for one in cluster.extensions)
-        return Rows(clusters=clusters, extensions=extensions)
+            if sees[bodies.CLUSTER_TYPE]:
+                rows.clusters.append(self._cluster(cluster))
+            if sees[bodies.EXTENSION_TYPE]:
+                rows.extensions.extend(self._extension(cluster, one) for one in cluster.extensions)
+            if sees[policies.STATE_TYPE]:
+                rows.policies.extend(map(_plain, policies.states(cluster, self._recipe)))
+        return rows
+
+    def standing(self) -> Rows:
+        """Return the rows of what does not change: subscriptions, groups and policies."""
+        recipe = self._recipe
+        found = (
+            *definitions.definitions(recipe),
+            *definitions.initiatives(recipe),
+            *policies.assignments(recipe),
+        )
+        seen = [one for one in found if self._sees(one["type"])]
+        containers = (
+            bodies.containers(recipe) if self._sees("Microsoft.Resources/subscriptions") else ()
+        )
+        return Rows(containers=list(map(_plain, containers)), policies=list(map(_plain, seen)))
+
+    def _sees(self, kind: str) -> bool:
+        # Source: what the caller may not read is left out of a table, without a word.
+        return access.may(self._recipe.wire.permissions, f"{kind}/read")
 
     def _cluster(self, found: Cluster) -> Row:
         return (
@@ -117,10 +145,31 @@ class Writer:
 
 def constants(table: str, *, tenant: str) -> Mapping[str, str | None]:
     """Return what stands in every row of a table."""
-    is_cluster = table == CLUSTERS
-    kind = bodies.CLUSTER_TYPE if is_cluster else bodies.EXTENSION_TYPE.lower()
-    empty = dict.fromkeys(("kind", "managedBy"), "")
-    return {"type": kind, "tenantId": tenant, **empty}
+    same = {"tenantId": tenant, **dict.fromkeys(("kind", "managedBy"), "")}
+    kind = {CLUSTERS: bodies.CLUSTER_TYPE, EXTENSIONS: bodies.EXTENSION_TYPE.lower()}.get(table)
+    return same if kind is None else {"type": kind, **same}
+
+
+def varied(table: str) -> tuple[str, ...]:
+    """Return the columns that differ between the rows of a table."""
+    return _VARIED if table in (CLUSTERS, EXTENSIONS) else (*_VARIED, "type")
+
+
+def _plain(found: Mapping[str, Any]) -> Row:
+    """Return the row of a resource that says itself what it is."""
+    place = _SCOPE.match(found["id"])
+    subscription, group = place.groups() if place else (None, None)
+    return (
+        found["id"],
+        found["name"],
+        found.get("location", ""),
+        (group or "").lower(),
+        subscription or "",
+        _text(found["properties"]),
+        None,
+        None,
+        found["type"].lower(),
+    )
 
 
 def _pascal(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ROLLOUT_ID = "urn:arc-fleet:schema:rollout:v1"
 
 _REQUIRED_ONE_OF: dict[str, tuple[tuple[str, ...], ...]] = {
-    "TargetsFile": (("subscriptions",), ("tenant",)),
+    "TargetsFile": (("subscriptions",), ("managementGroups",), ("tenant",)),
     "ExtensionFile": (("profile",), ("extensionType",)),
     "WaveFile": (("size",), ("match",), ("targets",)),
 }

@@ -1,0 +1,68 @@
+"""A page of Resource Graph's rows, and whether it holds all that was asked for.
+
+Errors:  :exc:`UnexpectedPayloadError` for what is no page; :exc:`RemoteError` for one that leaves
+         subscriptions out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from fleet.azure.answers import Answer, Object
+from fleet.azure.questions import WHAT
+from fleet.errors import RemoteError, UnexpectedPayloadError
+
+_LIMIT_HIT = "x-ms-tenant-subscription-limit-hit"
+_PARTIAL = "not every subscription was searched: there are more than one search covers"
+_PARTIAL_HINT = "Name the subscriptions in the plan file, or say targets.allowPartialScopes: true."
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some rows, and what leads on."""
+
+    rows: Sequence[Object]
+    total: int | None
+    token: str | None
+    is_truncated: bool
+
+
+def page_of(answer: Answer) -> Page:
+    """Read a page."""
+    body = answer.object(what=WHAT)
+    rows, total, token = body.get("data"), body.get("totalRecords"), body.get("$skipToken")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        message = f"{WHAT}: data is missing or cannot be read"
+        raise UnexpectedPayloadError(message, correlation_id=answer.correlation_id)
+    return Page(
+        rows=rows,
+        total=total if isinstance(total, int) else None,
+        token=token if isinstance(token, str) and token else None,
+        # Source: a string, not a boolean, in every recording.
+        is_truncated=str(body.get("resultTruncated")).lower() == "true",
+    )
+
+
+def id_of(row: Object) -> str:
+    """Return what tells a row from others."""
+    found = row.get("id")
+    if not isinstance(found, str):
+        message = f"{WHAT}: a row has no id"
+        raise UnexpectedPayloadError(message)
+    return found.lower()
+
+
+def require_whole(answer: Answer, excuse: Callable[[str], None] | None) -> None:
+    """Refuse an answer for which not everything was searched, or tell *excuse*."""
+    if answer.headers.get(_LIMIT_HIT, "").strip().lower() != "true":
+        return
+    if excuse is None:
+        raise RemoteError(f"{WHAT}: {_PARTIAL}", hint=_PARTIAL_HINT)
+    excuse(_PARTIAL)
+
+
+def cut_off(count: int, total: int | None) -> str:
+    """Say that a list ends before its end."""
+    of_all = f" of {total}" if total is not None else ""
+    return f"the list of clusters is cut off after {count}{of_all}"
