@@ -17,6 +17,7 @@ from fleet.azure import clouds, pace, service, transport, wire
 from fleet.azure.answers import Answer
 from fleet.azure.credentials import named
 from fleet.azure.requests import Request
+from fleet.core import pacing
 from fleet.core.buckets import Rate
 from fleet.core.state import RunState
 from fleet.engine import clock
@@ -37,7 +38,7 @@ WORLD: Mapping[str, Any] = {
     "timeScale": SCALE,
     "offlineShare": 0,
     "distributions": {"rancher_rke": 1},
-    "extensions": [{"type": "Microsoft.openservicemesh"}],
+    "extensions": [{"type": "Microsoft.openservicemesh", "installed": {"1.2.3": 1}}],
     "durations": {"operation": {"min": 20, "max": 20}},
 }
 SPREAD = rollouts.strategy(
@@ -71,6 +72,8 @@ async def _lived(recipe: Recipe, monkeypatch: pytest.MonkeyPatch, *credentials: 
         return answer
 
     monkeypatch.setattr(wire, "exchange", exchange)
+    # The first read of an operation, which nothing has been learned for, comes sooner here.
+    monkeypatch.setattr(pacing, "_FIRST_POLL", dt.timedelta(seconds=30))
     time = clock.scaled(recipe.epoch, SCALE)
     async with serving.serving(recipe, clock=time, scale=Fraction(SCALE)) as served:
         place = clouds.place(cloud=None, endpoint=served.endpoint, audience=None)
