@@ -1,7 +1,7 @@
 """What the journal tells of an earlier process's last requests, to be counted by whoever goes on.
 
-Only writes are kept, and what was throttled: of reads, the journal does not tell, and their bucket
-is full again before a process has begun.
+Every write is in it, and of reads those that came to something: not each look at an operation
+that went on, nor a request that broke. Answers say soon enough what is really left.
 """
 
 from __future__ import annotations
@@ -17,36 +17,37 @@ from fleet.model.statuses import HoldReason
 from fleet.model.traces import Trace
 
 REACH = dt.timedelta(minutes=5)
-"""How far back writes are kept: a bucket of the largest size that was seen is full after 80 s."""
+"""How far back requests are kept: the largest bucket that was seen is full again after 80 s."""
+
+_AFTER_A_READ = (e.StepChecked, e.OperationEnded, e.StepProved)
 
 
 class Recollection:
-    """The last writes and throttles, as they are read."""
+    """The last requests and throttles, as they are read."""
 
     def __init__(self) -> None:
-        self._writes: collections.deque[e.StepIntended] = collections.deque()
+        self._sent: collections.deque[tuple[e.TargetEvent, Verb | None]] = collections.deque()
         self._unanswered: dict[int, Verb] = {}
-        self._throttled: dict[int, tuple[Verb | None, e.StepHeld]] = {}
+        self._throttled: dict[int, tuple[e.StepHeld, Verb | None]] = {}
 
     def note(self, event: Event) -> None:
         """Take in the next event."""
         if not isinstance(event, e.TargetEvent):
             return
-        if isinstance(event, e.StepIntended):
-            self._writes.append(event)
-            self._unanswered[event.target] = event.verb
-            while self._writes[0].at < event.at - REACH:
-                self._writes.popleft()
-            return
         verb = self._unanswered.pop(event.target, None)
-        if isinstance(event, e.StepHeld) and event.reason is HoldReason.THROTTLED:
-            self._throttled[event.target] = verb, event
+        if isinstance(event, e.StepIntended):
+            self._unanswered[event.target] = event.verb
+            self._keep(event, event.verb)
+        elif isinstance(event, _AFTER_A_READ):
+            self._keep(event, None)
+        elif isinstance(event, e.StepHeld) and event.reason is HoldReason.THROTTLED:
+            self._throttled[event.target] = event, verb
 
     def traces(self, targets: Sequence[Target], *, now: dt.datetime) -> Sequence[Trace]:
         """Return what counts still, in order."""
-        writes = [
-            Trace(subscription=targets[one.target].subscription, verb=one.verb, at=one.at)
-            for one in self._writes
+        sent = [
+            Trace(subscription=targets[one.target].subscription, verb=verb, at=one.at)
+            for one, verb in self._sent
             if one.at >= now - REACH
         ]
         throttled = [
@@ -56,7 +57,12 @@ class Recollection:
                 at=one.at,
                 throttled_until=one.until,
             )
-            for verb, one in self._throttled.values()
+            for one, verb in self._throttled.values()
             if one.until > now
         ]
-        return sorted([*writes, *throttled], key=lambda trace: trace.at)
+        return sorted([*sent, *throttled], key=lambda trace: trace.at)
+
+    def _keep(self, event: e.TargetEvent, verb: Verb | None) -> None:
+        self._sent.append((event, verb))
+        while self._sent[0][0].at < event.at - REACH:
+            self._sent.popleft()

@@ -10,7 +10,7 @@ from fleet.model.plan import Verb
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """A write that was about to leave, or a request that the service refused for now."""
+    """A request that left, as far as is known, or one that the service refused for now."""
 
     subscription: str
     verb: Verb | None

@@ -58,11 +58,12 @@ def test_a_state_directory_that_cannot_hold_a_journal_fails(bare: Shell, endpoin
     (bare.root / "file").write_text("")
 
     ended = bare(
-        "--state-dir", bare.root / "file" / "runs", "doctor", PLAN, "--endpoint", endpoint
+        "--state-dir", bare.root / "file" / "runs", "doctor", PLAN, "--endpoint", endpoint, "--json"
     ).must(5)
 
-    assert "cannot be written to" in ended.stdout
-    assert "journal: Name another folder" in ended.stdout
+    [failed] = [one for one in ended.json if one["verdict"] == "fail"]
+    assert (failed["name"], "cannot be written to" in failed["detail"]) == ("journal", True)
+    assert failed["hint"].startswith("Name another folder")
 
 
 def test_a_world_file_needs_no_azure(shell: Shell) -> None:
