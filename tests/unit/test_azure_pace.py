@@ -17,7 +17,8 @@ from fleet.azure.credentials import Credential, Kind, named
 from fleet.azure.pace import Pace
 from fleet.azure.requests import Request
 from fleet.azure.service import connected
-from fleet.engine import clock, virtual
+from fleet.cli.options import Where
+from fleet.engine import clock, performer, virtual
 from fleet.errors import AuthError, InputError, RefusedError, ThrottledError, TransientError
 from fleet.model.cluster import ClusterId
 from fleet.model.plan import Verb
@@ -215,6 +216,7 @@ def test_waiting_ends_long_before_a_call_would_count_as_lost() -> None:
 
     # 50 of the clock's seconds are over by then.
     assert on_virtual_time(play) == [51.04, 150.0]
+    assert 150 + Where().request_timeout < performer.CALL_LIMIT_S
 
 
 # --- what answers say --------------------------------------------------------------------
