@@ -5,7 +5,9 @@ ends in ``Seconds``, a ``datetime`` ISO 8601 in UTC, an enum its value. There
 are no floats: canonical JSON is hashed, and floats print differently from one
 language to the next.
 
-Shapes:  a dataclass is one object; ``None`` is written, so that a reader sees the key.
+Shapes:  a dataclass is one object; ``None`` is written, so that a reader sees the key. A field with
+         the metadata :data:`SPARSE` is left out while it has its default: one that a later release
+         added changes nothing of what an earlier one wrote, digests included.
 Errors:  :exc:`ValueError` naming the path, for JSON that does not fit the class.
 """
 
@@ -20,6 +22,8 @@ import typing
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, TypeVar
 
+SPARSE: Mapping[str, bool] = types.MappingProxyType({"sparse": True})
+
 T = TypeVar("T")
 Encoder = Callable[[Any], Any]
 Decoder = Callable[[Any, str], Any]
@@ -32,10 +36,15 @@ def to_json(value: Any) -> dict[str, Any]:
     >>> to_json(Change(path="version", before="1.1.1", after="1.2.6"))
     {'path': 'version', 'before': '1.1.1', 'after': '1.2.6'}
     """
-    return {
+    cls = typing.cast("Hashable", type(value))
+    found = {
         name: getattr(value, field) if encode is None else encode(getattr(value, field))
-        for field, name, encode in _encoders(typing.cast("Hashable", type(value)))
+        for field, name, encode in _encoders(cls)
     }
+    for field, name, encode, default in _sparse(cls):
+        if (one := getattr(value, field)) != default:
+            found[name] = one if encode is None else encode(one)
+    return found
 
 
 def from_json(cls: type[T], data: object, *, path: str = "$") -> T:
@@ -74,6 +83,7 @@ def json_name(field: str, hint: object = None) -> str:
     >>> json_name("cluster_id"), json_name("start_deadline", dt.timedelta)
     ('clusterId', 'startDeadlineSeconds')
     """
+    hint, _ = _without_none(hint)
     field = _RENAMED.get(field, field)
     head, *rest = field.split("_")
     text = head + "".join(part.title() for part in rest)
@@ -90,6 +100,22 @@ def _encoders(cls: Any) -> tuple[tuple[str, str, Encoder | None], ...]:
     return tuple(
         (field.name, json_name(field.name, hints[field.name]), _encoder(hints[field.name]))
         for field in dataclasses.fields(cls)
+        if not field.metadata.get("sparse")
+    )
+
+
+@functools.cache
+def _sparse(cls: Any) -> tuple[tuple[str, str, Encoder | None, Any], ...]:
+    hints = typing.get_type_hints(cls)
+    return tuple(
+        (
+            field.name,
+            json_name(field.name, hints[field.name]),
+            _encoder(hints[field.name]),
+            field.default,
+        )
+        for field in dataclasses.fields(cls)
+        if field.metadata.get("sparse")
     )
 
 

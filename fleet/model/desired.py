@@ -35,6 +35,8 @@ class OnDrift(enum.StrEnum):
 
     FAIL = "fail"
     SKIP = "skip"
+    REPLAN = "replan"
+    """Work out anew what it needs, from what it is now."""
 
 
 class Unreachable(enum.StrEnum):
@@ -60,6 +62,37 @@ class OnBreach(enum.StrEnum):
 
     STOP = "stop"
     PAUSE = "pause"
+    ROLLBACK = "rollback"
+    """Take back what was changed, as far as :attr:`RollbackRule.scope` says."""
+
+
+class Membership(enum.StrEnum):
+    """Whether clusters may join and leave a run under way."""
+
+    FROZEN = "frozen"
+    FOLLOW = "follow"
+
+
+class RollbackScope(enum.StrEnum):
+    """What is taken back when a budget breaks."""
+
+    TARGET = "target"
+    """Those that failed."""
+    WAVE = "wave"
+    """All that the broken wave changed."""
+    RUN = "run"
+    """All that the run changed, the newest wave first."""
+
+
+class FailureClass(enum.StrEnum):
+    """Why a target failed, as far as trying again is concerned."""
+
+    FAILED = "failed"
+    """The operation ended badly, or the extension did."""
+    TIMED_OUT = "timedOut"
+    """Nothing was accepted, or nothing was proved, in time."""
+    REFUSED = "refused"
+    """The service refused the request itself."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +192,47 @@ class WaveRule:
     max_failures: Amount | None = None
     soak: dt.timedelta = dt.timedelta(0)
     """How long to wait after the wave's last success before the next wave opens."""
+    timeout: dt.timedelta | None = None
+    """From its opening to the end of its last target; ``None``: the strategy's."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SpreadRule:
+    """A cap for each value of a label, across all waves."""
+
+    by: str
+    """``location``, ``subscription``, ``distribution``, ``resourceGroup`` or ``tag:NAME``."""
+    max_concurrency: Amount | None = None
+    """Of the targets with the same value."""
+    max_failures: Amount | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRule:
+    """How often a target that failed is tried again before it counts as failed."""
+
+    attempts: int
+    """Beside the first."""
+    backoff: dt.timedelta = dt.timedelta(minutes=1)
+    """Before the first of them; doubled each time."""
+    on: tuple[FailureClass, ...] = (FailureClass.FAILED, FailureClass.TIMED_OUT)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PoolRule:
+    """A cap that several runs share by its name."""
+
+    name: str
+    max_concurrency: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackRule:
+    """How a run takes back what it changed, when its budget breaks."""
+
+    scope: RollbackScope = RollbackScope.TARGET
+    max_concurrency: Amount | None = None
+    """Going back may be faster than forward; ``None``: as forward."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +256,18 @@ class Strategy:
     """From the accepted write to proof."""
     uninstall_deadline: dt.timedelta = dt.timedelta(minutes=45)
     """The same for an uninstall, where the plan file says nothing else."""
+    spread: tuple[SpreadRule, ...] = ()
+    min_success: Amount | None = None
+    """How many must succeed for the run to count as succeeded; ``None``: all."""
+    wave_timeout: dt.timedelta | None = None
+    """For waves that set none of their own."""
+    run_timeout: dt.timedelta | None = None
+    stalled_after: dt.timedelta | None = None
+    """From the accepted write; a target that takes longer is named, and nothing else happens."""
+    retry: RetryRule | None = None
+    rollback: RollbackRule = RollbackRule()
+    """Used with ``onBreach: rollback`` only."""
+    pools: tuple[PoolRule, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,5 +283,6 @@ class Rollout:
     strategy: Strategy
     text: str
     """The file as written, for the journal's header."""
+    membership: Membership = Membership.FROZEN
     acknowledged_policies: tuple[str, ...] = ()
     """Names or ids of assignments whose conflict with the plan is accepted."""

@@ -12,8 +12,19 @@ import enum
 from collections.abc import Iterator, Mapping
 from typing import NewType
 
-from fleet.model.cluster import AutoUpgrade, ClusterId, nothing
-from fleet.model.desired import FailureMode, OnBreach, OnDrift, Unreachable
+from fleet.model.cluster import AutoUpgrade, ClusterId, VersionLimits, nothing
+from fleet.model.codec import SPARSE
+from fleet.model.desired import (
+    Desired,
+    FailureClass,
+    FailureMode,
+    Membership,
+    OnBreach,
+    OnDrift,
+    RollbackScope,
+    Scope,
+    Unreachable,
+)
 
 RunId = NewType("RunId", str)
 Digest = NewType("Digest", str)
@@ -102,6 +113,8 @@ class Rollback:
     is_possible: bool
     note: str
     """What going back restores, or why it cannot be done."""
+    steps: tuple[Step, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """The writes that do it, settled when the plan is made."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +139,10 @@ class Target:
     rollback: Rollback | None = None
     facts: Facts
     facts_digest: Digest
+    groups: tuple[int, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """For each of the plan's spread caps, which of its groups the cluster is in."""
+    is_unsure: bool = dataclasses.field(default=False, metadata=SPARSE)
+    """Whether an earlier change left it in a state that is not known: then nothing is drift."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +161,81 @@ class Wave:
     soak: dt.timedelta
     notes: tuple[str, ...] = ()
     """How the numbers came about, such as ``maxConcurrency: 10% of 37 -> 3``."""
+    timeout: dt.timedelta | None = dataclasses.field(default=None, metadata=SPARSE)
+    """From its opening to the end of its last target."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SpreadGroup:
+    """The targets with one value of a label."""
+
+    value: str
+    """Empty: the label is not there. Nobody knows what those share, so they are one group."""
+    target_count: int
+    max_concurrency: int | None
+    max_failures: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """A cap for each value of a label, in the whole run."""
+
+    by: str
+    groups: tuple[SpreadGroup, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """A cap that several runs share."""
+
+    name: str
+    max_concurrency: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How often a target that failed is tried again before it counts as failed."""
+
+    attempts: int
+    """Beside the first."""
+    backoff: dt.timedelta
+    """Before the first of them; doubled each time."""
+    on: tuple[FailureClass, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """What a run takes back by itself when its budget breaks."""
+
+    scope: RollbackScope
+    max_concurrency: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What the plan was computed from, for clusters that are judged anew while it runs."""
+
+    desired: Desired
+    scope: Scope
+    versions: Mapping[str, tuple[str, ...]]
+    """``{release train, lower case: versions offered}``, as they were when the plan was made."""
+    version_limits: Mapping[str, Mapping[str, VersionLimits]]
+
+
+class Purpose(enum.StrEnum):
+    """What a run that follows another is for."""
+
+    RETRY = "retry"
+    ROLLBACK = "rollback"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """The run that this one follows."""
+
+    run_id: RunId
+    plan_digest: Digest
+    purpose: Purpose
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +250,15 @@ class Limits:
     progress_deadline: dt.timedelta
     notes: tuple[str, ...] = ()
     """How the numbers came about, such as ``maxFailures: 5% of 120 -> 6``."""
+    min_success: int | None = dataclasses.field(default=None, metadata=SPARSE)
+    """How many must succeed for the run to count as succeeded; ``None``: all."""
+    run_timeout: dt.timedelta | None = dataclasses.field(default=None, metadata=SPARSE)
+    """From the first wave's opening to the end of the last target."""
+    stalled_after: dt.timedelta | None = dataclasses.field(default=None, metadata=SPARSE)
+    """From the accepted write; a target that takes longer is named, and nothing else happens."""
+    retry: Retry | None = dataclasses.field(default=None, metadata=SPARSE)
+    undo: Undo | None = dataclasses.field(default=None, metadata=SPARSE)
+    """Given exactly where :attr:`on_breach` is ``rollback``."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +276,12 @@ class PlanHead:
     waves: tuple[Wave, ...]
     warnings: tuple[str, ...]
     inventory_digest: Digest
+    spreads: tuple[Spread, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    pools: tuple[Pool, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    membership: Membership = dataclasses.field(default=Membership.FROZEN, metadata=SPARSE)
+    basis: Basis | None = dataclasses.field(default=None, metadata=SPARSE)
+    """Given exactly where clusters are judged anew: ``onDrift: replan``, ``membership: follow``."""
+    parent: Parent | None = dataclasses.field(default=None, metadata=SPARSE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
