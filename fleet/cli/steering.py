@@ -16,7 +16,7 @@ from rich.text import Text
 
 from fleet.cli import context, options, outside
 from fleet.cli.context import Context
-from fleet.core import fold, rollout
+from fleet.core import answers, fold, rollout
 from fleet.core.state import RunState
 from fleet.engine import clock
 from fleet.engine.history import Tail
@@ -141,7 +141,7 @@ async def _answered_here(found: Context, run: str, request: Request) -> _Answer:
 
 async def _answer(journal: Journal, request: Request, state: RunState, found: Context) -> Event:
     now = await outside.moment(state, state_dir=found.state_dir)
-    answer = rollout.answer(
+    answer = answers.answer(
         state,
         asked=request.kind,
         actor=request.actor,
@@ -158,7 +158,7 @@ async def _answer(journal: Journal, request: Request, state: RunState, found: Co
     return answer
 
 
-_QUIET = (e.RunPaused, e.RunFinished, e.BudgetBreached)
+_QUIET = (e.RunPaused, e.RunFinished, e.BudgetBreached, e.WaveOverdue)
 
 
 async def _append(journal: Journal, state: RunState, found: list[Event]) -> None:

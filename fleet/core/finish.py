@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from fleet.core import undo
 from fleet.core.state import RunState
 from fleet.model import events as e
 from fleet.model.statuses import Result, RunStatus
@@ -31,20 +32,52 @@ def outcome(state: RunState) -> tuple[RunStatus, str]:
     said = ", ".join(f"{count} {name}" for name, count in bad.items() if count)
     if state.status is RunStatus.STOPPING:
         return RunStatus.STOPPED, f"stopped: {state.stopped_by[1] if state.stopped_by else ''}"
-    if state.is_breached or any(wave.is_breached for wave in state.waves):
+    if state.is_rolling_back:
+        return _back(state)
+    if late := [wave.planned.name for wave in state.waves if wave.is_overdue]:
+        left = f"{state.pending_count} targets were not begun"
+        return RunStatus.FAILED, f"wave {late[0]} was not done in its time: {said or left}"
+    if state.is_breached or state.caps.is_breached or any(w.is_breached for w in state.waves):
         return RunStatus.FAILED, f"the failure budget was broken: {said}"
     if not state.results and not state.unknown:
         return RunStatus.SUCCEEDED, "nothing to do"
     if not good:
         return RunStatus.FAILED, f"no target was changed: {said or _left_out(state)}"
-    if said:
+    return _of_some(state, good, said)
+
+
+def _of_some(state: RunState, good: int, said: str) -> tuple[RunStatus, str]:
+    """Return how a run ends in which something succeeded, and no budget broke."""
+    least = state.plan.limits.min_success
+    if least is not None and good < least:
+        few = f"{good} succeeded, and {least} must: {said or _left_out(state)}"
+        return RunStatus.SUCCEEDED_WITH_FAILURES, few
+    if said and least is None:
         return RunStatus.SUCCEEDED_WITH_FAILURES, said
-    return RunStatus.SUCCEEDED, _left_out(state) or "every target is as planned"
+    return RunStatus.SUCCEEDED, said or _left_out(state) or "every target is as planned"
+
+
+def _back(state: RunState) -> tuple[RunStatus, str]:
+    """Return how a run ends that took back what it had changed."""
+    back = state.counts[Result.ROLLED_BACK]
+    members = [n for wave in state.waves if wave.is_back for n in wave.line.waiting()]
+    left = [n for n in state.touched if state.results.get(n) is not Result.ROLLED_BACK]
+    stuck = sorted({*state.irreversible, *left, *members, *state.unknown})
+    if not stuck and undo.is_done(state):
+        return RunStatus.ROLLED_BACK, f"the failure budget was broken; {back} taken back"
+    names = ", ".join(state.targets[n].cluster_name for n in stuck[:_SHOWN])
+    more = f" and {len(stuck) - _SHOWN} more" if len(stuck) > _SHOWN else ""
+    said = f"{back} taken back, {len(stuck)} not: {names}{more}"
+    return RunStatus.FAILED, f"the failure budget was broken; {said}"
+
+
+_SHOWN = 5
 
 
 def _left_out(state: RunState) -> str:
     left = {
         "not connected": state.counts[Result.DEFERRED],
         "skipped": state.counts[Result.SKIPPED],
+        "removed": state.counts[Result.REMOVED],
     }
     return ", ".join(f"{count} {name}" for name, count in left.items() if count)

@@ -9,16 +9,20 @@ Errors:  :exc:`~fleet.errors.IllegalTransitionError`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fleet.core import moves, planner, targets
+from fleet.core import members, moves, planner, targets, wavefold
+from fleet.core.caps import Caps
+from fleet.core.lines import Line
 from fleet.core.moves import Phase
 from fleet.core.state import RunState, WaveState
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
-from fleet.model.desired import OnBreach
+from fleet.model.desired import FailureMode, OnBreach
 from fleet.model.events import Event
+from fleet.model.plan import Target
 from fleet.model.statuses import RunStatus, WaveStatus
 
 
@@ -58,7 +62,18 @@ def _listed(state: RunState, event: e.TargetsListed) -> None:
         raise IllegalTransitionError(message)
     _require_header(state, event)
     _move_run(state, event, RunStatus.DRAFT)
+    _require_groups(state, event.targets)
     state.targets += event.targets
+
+
+def _require_groups(state: RunState, listed: Sequence[Target]) -> None:
+    """Every target stands where each of the plan's caps looks for it."""
+    sizes = [len(spread.groups) for spread in state.plan.spreads]
+    for target in listed:
+        fits = len(target.groups) == len(sizes) or (not target.groups and not target.steps)
+        if not fits or any(not 0 <= g < n for g, n in zip(target.groups, sizes, strict=False)):
+            message = f"{target.cluster_name}: its groups are not those of the plan's spread caps"
+            raise IllegalTransitionError(message)
 
 
 def _planned(state: RunState, event: e.RunPlanned) -> None:
@@ -74,8 +89,10 @@ def _planned(state: RunState, event: e.RunPlanned) -> None:
     first = 0
     for wave in state.plan.waves:
         end = first + wave.target_count
-        state.waves.append(WaveState(planned=wave, first=first, end=end, cursor=first))
+        state.waves.append(WaveState(planned=wave, first=first, end=end, line=Line(first, end)))
         first = end
+    is_strict = state.plan.limits.failure_mode is FailureMode.STRICT
+    state.caps = Caps(spreads=state.plan.spreads, is_strict=is_strict)
 
 
 def _started(state: RunState, event: e.RunStarted) -> None:
@@ -102,31 +119,54 @@ def _pausing(state: RunState, event: e.RunPausing) -> None:
 
 def _paused(state: RunState, event: e.RunPaused) -> None:
     _move_run(state, event, RunStatus.PAUSED)
+    state.paused_at = event.at
 
 
 def _resumed(state: RunState, event: e.RunResumed) -> None:
-    _move_run(state, event, RunStatus.RUNNING)
+    to = RunStatus.ROLLING_BACK if state.is_rolling_back else RunStatus.RUNNING
+    _move_run(state, event, to)
     state.stopped_by, state.has_bug = None, False
-    _forgive(state)
+    if state.plan.limits.on_breach is OnBreach.PAUSE:
+        _forgive(state)
+    _allow_time(state, event.at)
     for target in sorted(state.unknown):
         active = state.active[target]
         active.phase = Phase.LOST if active.attempt else Phase.CHECKING
         active.step_began_at = event.at  # it takes a slot again
         state.in_flight += 1
         state.waves[active.wave].in_flight += 1
+        state.caps.start(state.targets[target], is_physical=False)
         state.agenda[target] = None
     state.unknown.clear()
 
 
 def _forgive(state: RunState) -> None:
     """Count afresh after a breach that a person resumed the run in spite of."""
-    if state.plan.limits.on_breach is not OnBreach.PAUSE:
-        return
     if state.is_breached:
         state.is_breached, state.forgiven = False, state.failures
+    state.caps.forgive()
     for wave in state.waves:
+        wave.is_overdue = False
         if wave.is_breached:
             wave.is_breached, wave.forgiven = False, wave.failures
+        wave.line.wake_all()
+
+
+def _allow_time(state: RunState, now: dt.datetime) -> None:
+    """A pause costs a run none of its time; and one that was overdue has it all once more."""
+    paused, state.paused_at = now - (state.paused_at or now), None
+    if state.due_at is not None:
+        state.due_at = _extended(state.due_at, paused, now, again=state.plan.limits.run_timeout)
+    if state.current < len(state.waves) and (wave := state.waves[state.current]).due_at:
+        span = wave.due_at - (wave.opened_at or now)
+        wave.due_at = _extended(wave.due_at, paused, now, again=span)
+
+
+def _extended(
+    due_at: dt.datetime, by: dt.timedelta, now: dt.datetime, *, again: dt.timedelta | None
+) -> dt.datetime:
+    later = due_at + by
+    return later if later > now else now + (again or by)
 
 
 def _stopping(state: RunState, event: e.RunStopping) -> None:
@@ -138,46 +178,50 @@ def _refused(state: RunState, event: e.RequestRefused) -> None:
     _move_run(state, event, state.status)
 
 
+def _rolling_back(state: RunState, event: e.RunRollingBack) -> None:
+    is_broken = any(wave.status is WaveStatus.FAILED for wave in state.waves)
+    if state.in_flight or not is_broken:
+        message = "nothing is to be taken back now"
+        raise IllegalTransitionError(message)
+    _move_run(state, event, RunStatus.ROLLING_BACK)
+    state.is_rolling_back = True
+    state.irreversible = event.left
+    # What was not reached is not reached any more: the waves that follow are those of the way back.
+    state.current = len(state.waves)
+
+
+def _surveyed(state: RunState, event: e.RunSurveyed) -> None:
+    _require_survey(state, event)
+    _move_run(state, event, state.status)
+    state.is_surveying = False
+    state.waves[event.wave].is_surveyed = True
+    for target in event.left:
+        members.remove(state, target)
+    for grown in event.groups:
+        state.caps.add(grown.spread, grown.group)
+    last = members.last_wave(state)
+    for joined in event.joined:
+        members.join(state, last, e.Member(target=len(state.targets), plan=joined))
+
+
+def _require_survey(state: RunState, event: e.RunSurveyed) -> None:
+    is_due = event.wave == state.current < len(state.waves)
+    if not is_due or state.waves[event.wave].is_surveyed:
+        message = f"wave {event.wave} is not the one that opens next"
+        raise IllegalTransitionError(message)
+    known = state.caps.sizes(grown.spread for grown in event.groups)
+    if not all(len(t.groups) == len(known) and t.action.is_change for t in event.joined):
+        message = "those that join are not planned as the others are"
+        raise IllegalTransitionError(message)
+    if any(g >= n for t in event.joined for g, n in zip(t.groups, known, strict=True)):
+        message = "those that join are in groups that are not there"
+        raise IllegalTransitionError(message)
+
+
 def _finished(state: RunState, event: e.RunFinished) -> None:
     _move_run(state, event, event.status)
     state.finish_reason = event.reason
     state.agenda.clear()
-
-
-# --- waves -------------------------------------------------------------------------------
-
-
-def _move_wave(state: RunState, event: e.WaveEvent, to: WaveStatus) -> WaveState:
-    if event.wave != state.current or event.wave >= len(state.waves):
-        message = f"wave {event.wave}: {event.kind} while wave {state.current} is the current one"
-        raise IllegalTransitionError(message)
-    wave = state.waves[event.wave]
-    what = f"wave {wave.planned.name}"
-    moves.require(moves.WAVE_MOVES, state=wave.status, kind=event.kind, to=to, what=what)
-    wave.status = to
-    return wave
-
-
-def _wave_opened(state: RunState, event: e.WaveOpened) -> None:
-    _move_wave(state, event, WaveStatus.RUNNING)
-
-
-def _breached(state: RunState, event: e.BudgetBreached) -> None:
-    wave = _move_wave(state, event, WaveStatus.RUNNING)
-    if event.level == "run":
-        state.is_breached = True
-    else:
-        wave.is_breached = True
-
-
-def _soaking(state: RunState, event: e.WaveSoaking) -> None:
-    wave = _move_wave(state, event, WaveStatus.SOAKING)
-    wave.soaks_until = event.until
-
-
-def _wave_closed(state: RunState, event: e.WaveClosed) -> None:
-    _move_wave(state, event, event.status)
-    state.current += 1
 
 
 _HANDLERS: Mapping[type, Callable[[RunState, Any], None]] = {
@@ -191,10 +235,9 @@ _HANDLERS: Mapping[type, Callable[[RunState, Any], None]] = {
     e.RunResumed: _resumed,
     e.RunStopping: _stopping,
     e.RequestRefused: _refused,
+    e.RunRollingBack: _rolling_back,
+    e.RunSurveyed: _surveyed,
     e.RunFinished: _finished,
-    e.WaveOpened: _wave_opened,
-    e.BudgetBreached: _breached,
-    e.WaveSoaking: _soaking,
-    e.WaveClosed: _wave_closed,
+    **wavefold.HANDLERS,
     **targets.HANDLERS,
 }

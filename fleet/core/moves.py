@@ -50,19 +50,25 @@ def _to(*states: str) -> frozenset[str]:
 
 
 _UNKNOWN = {"step.unknown": _to(P.UNKNOWN)}
+# It had changed since it was planned: what it needs was worked out anew.
+_REPLANNED = {"target.replanned": _to(P.CHECKING, P.ENDING)}
+_RETRIED = {"target.retried": _to(P.CHECKING)}
 
 TARGET_MOVES: Moves = {
-    P.PENDING: {"target.started": _to(P.CHECKING)},
+    P.PENDING: {"target.started": _to(P.CHECKING), "target.skipped": _to(P.ENDED)},
     P.CHECKING: {
         "step.checked": _to(P.READY, P.CHECKING, P.ENDING),
         "step.held": _to(P.CHECKING),
         "step.failed": _to(P.ENDING),
         "target.finished": _to(P.ENDED),
+        **_REPLANNED,
+        **_RETRIED,
         **_UNKNOWN,
     },
     P.READY: {
         "step.intended": _to(P.WRITING),
         "target.finished": _to(P.ENDED),
+        **_RETRIED,
         # What the last runner read before the write died with it.
         "run.taken": _to(P.CHECKING),
     },
@@ -78,6 +84,7 @@ TARGET_MOVES: Moves = {
         # ENDING: the start deadline is over, and the one GET after it did not tell either.
         "step.held": _to(P.LOST, P.ENDING),
         "step.failed": _to(P.ENDING),
+        **_REPLANNED,
         **_UNKNOWN,
     },
     P.FOLLOWING: {
@@ -85,12 +92,14 @@ TARGET_MOVES: Moves = {
         "step.held": _to(P.CHECKING, P.FOLLOWING, P.ENDING),
         "step.proved": _to(P.CHECKING, P.ENDING),
         "step.failed": _to(P.ENDING),
+        "target.stalled": _to(P.FOLLOWING),
         **_UNKNOWN,
     },
     P.PROVING: {
         "step.proved": _to(P.CHECKING, P.ENDING),
         "step.held": _to(P.PROVING, P.ENDING),
         "step.failed": _to(P.ENDING),
+        "target.stalled": _to(P.PROVING),
         **_UNKNOWN,
     },
     P.UNKNOWN: {"run.resumed": _to(P.CHECKING, P.LOST)},
@@ -98,9 +107,12 @@ TARGET_MOVES: Moves = {
         "target.finished": _to(P.ENDED),
         # Not connected, and nothing was sent: it waits for the catch-up wave.
         "target.putOff": _to(P.PENDING),
+        **_RETRIED,
     },
     # A target that timed out is followed until its operation ends: it is still physical work.
     P.ENDED: {
+        # In a wave that takes back what an earlier one changed.
+        "target.started": _to(P.CHECKING),
         "operation.ended": _to(P.ENDED),
         "step.held": _to(P.ENDED),
         "step.unknown": _to(P.ENDED),
@@ -108,19 +120,32 @@ TARGET_MOVES: Moves = {
 }
 
 WAVE_MOVES: Moves = {
-    W.NOT_STARTED: {"wave.opened": _to(W.RUNNING)},
+    W.NOT_STARTED: {
+        "wave.opened": _to(W.RUNNING),
+        "wave.extended": _to(W.NOT_STARTED),
+        "wave.skipped": _to(W.SKIPPED),
+    },
     W.RUNNING: {
+        "wave.extended": _to(W.RUNNING),
         "wave.breached": _to(W.RUNNING),
+        "wave.overdue": _to(W.RUNNING),
+        # Those in flight finish first.
+        "wave.skipped": _to(W.RUNNING),
         "wave.soaking": _to(W.SOAKING),
         "wave.closed": _to(W.SUCCEEDED, W.SUCCEEDED_WITH_FAILURES, W.FAILED),
     },
-    W.SOAKING: {"wave.closed": _to(W.SUCCEEDED, W.SUCCEEDED_WITH_FAILURES)},
+    W.SOAKING: {
+        "wave.soakSkipped": _to(W.SOAKING),
+        "wave.closed": _to(W.SUCCEEDED, W.SUCCEEDED_WITH_FAILURES),
+    },
     W.SUCCEEDED: {},
     W.SUCCEEDED_WITH_FAILURES: {},
     W.FAILED: {},
+    W.SKIPPED: {},
 }
 
 _ENDS = _to(R.SUCCEEDED, R.SUCCEEDED_WITH_FAILURES, R.FAILED)
+_BACK = _to(R.ROLLED_BACK, R.FAILED)
 
 RUN_MOVES: Moves = {
     R.DRAFT: {
@@ -134,32 +159,45 @@ RUN_MOVES: Moves = {
         "run.pausing": _to(R.PAUSING),
         "run.stopping": _to(R.STOPPING),
         "run.requestRefused": _to(R.RUNNING),
+        "run.surveyed": _to(R.RUNNING),
+        "run.rollingBack": _to(R.ROLLING_BACK),
         "run.finished": _ENDS,
     },
     R.PAUSING: {
         "run.taken": _to(R.PAUSING),
         "run.pausing": _to(R.PAUSING),
         "run.paused": _to(R.PAUSED),
-        "run.resumed": _to(R.RUNNING),
+        "run.resumed": _to(R.RUNNING, R.ROLLING_BACK),
         "run.stopping": _to(R.STOPPING),
         "run.requestRefused": _to(R.PAUSING),
-        "run.finished": _ENDS,
+        "run.surveyed": _to(R.PAUSING),
+        "run.finished": _ENDS | _BACK,
+    },
+    R.ROLLING_BACK: {
+        "run.taken": _to(R.ROLLING_BACK),
+        "run.pausing": _to(R.PAUSING),
+        "run.stopping": _to(R.STOPPING),
+        "run.requestRefused": _to(R.ROLLING_BACK),
+        "wave.added": _to(R.ROLLING_BACK),
+        "run.finished": _BACK,
     },
     R.PAUSED: {
         "run.taken": _to(R.PAUSED),
-        "run.resumed": _to(R.RUNNING),
+        "run.resumed": _to(R.RUNNING, R.ROLLING_BACK),
         "run.stopping": _to(R.STOPPING),
         "run.requestRefused": _to(R.PAUSED),
     },
     R.STOPPING: {
         "run.taken": _to(R.STOPPING),
         "run.requestRefused": _to(R.STOPPING),
+        "run.surveyed": _to(R.STOPPING),
         "run.finished": _to(R.STOPPED),
     },
     R.STOPPED: {},
     R.SUCCEEDED: {},
     R.SUCCEEDED_WITH_FAILURES: {},
     R.FAILED: {},
+    R.ROLLED_BACK: {},
 }
 
 

@@ -12,10 +12,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from fleet.core import catalogue, chain, conflicts, heartbeats, policy, selection, waves
-from fleet.core.catalogue import Catalogue
+from fleet.core import again, chain, conflicts, heartbeats, policy, selection, waves
 from fleet.core.waves import Assignment, Member
-from fleet.core.wish import DEFAULT_TRAIN
 from fleet.errors import InputError
 from fleet.model import codec
 from fleet.model.cluster import Cluster, Inventory
@@ -101,7 +99,9 @@ def _placed(
 
 
 def _judged(rollout: Rollout, clusters: Sequence[Cluster], inventory: Inventory) -> list[Member]:
-    catalogues = _catalogues(rollout, clusters, inventory)
+    catalogues = again.catalogues(
+        rollout.desired, clusters, versions=inventory.versions, limits=inventory.version_limits
+    )
     return [
         (
             cluster,
@@ -114,24 +114,6 @@ def _judged(rollout: Rollout, clusters: Sequence[Cluster], inventory: Inventory)
         )
         for cluster in clusters
     ]
-
-
-def _catalogues(
-    rollout: Rollout, clusters: Sequence[Cluster], inventory: Inventory
-) -> dict[str, Catalogue]:
-    """Return the versions of every train that any of the clusters could be on."""
-    trains = {(rollout.desired.release_train or DEFAULT_TRAIN).lower(), DEFAULT_TRAIN}
-    trains |= {one.release_train.lower() for cluster in clusters for one in cluster.extensions}
-    profile = rollout.desired.profile
-    return {
-        train: catalogue.of_train(
-            train,
-            inventory.versions.get(train, ()),
-            profile=profile,
-            limits=inventory.version_limits.get(train),
-        )
-        for train in trains
-    }
 
 
 def _inventory_digest(targets: Sequence[Target]) -> Digest:

@@ -14,11 +14,13 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator
 
+from fleet.core.caps import Caps
+from fleet.core.lines import Line
 from fleet.core.moves import Phase
 from fleet.core.timers import Timers
 from fleet.errors import InvariantError
+from fleet.model.desired import FailureClass
 from fleet.model.events import Actor, RunCreated
 from fleet.model.plan import CATCH_UP, PlanHead, Target, Wave
 from fleet.model.statuses import HoldReason, Result, RunStatus, WaveStatus
@@ -51,6 +53,13 @@ class Active:
     """What the operation said, if it failed; evidence, unlike :attr:`message`."""
     message: str = ""
     """The last thing that a person should know about it."""
+    failure: FailureClass | None = None
+    """Why it is about to fail, where trying again may help."""
+    retry_count: int = 0
+    replan_count: int = 0
+    is_again: bool = False
+    """Whether this step follows a failure of ours."""
+    is_stalled: bool = False
 
     @property
     def is_untouched(self) -> bool:
@@ -68,12 +77,10 @@ class WaveState:
     """Its first target."""
     end: int
     """One past its last target."""
-    cursor: int
-    """Its next target to start."""
-    late: collections.deque[int] = dataclasses.field(default_factory=collections.deque)
-    """Of the catch-up wave: targets put off by earlier waves that have not started again."""
+    line: Line
+    """Those of it that wait."""
     late_count: int = 0
-    """Targets that were ever put off to this wave."""
+    """Targets that joined it after the plan was made, or were put off to it."""
     put_off_count: int = 0
     """Its targets that were put off to the catch-up wave."""
     status: WaveStatus = WaveStatus.NOT_STARTED
@@ -82,6 +89,16 @@ class WaveState:
     forgiven: int = 0
     """Failures that a person resumed the run in spite of."""
     is_breached: bool = False
+    changed: list[int] = dataclasses.field(default_factory=list)
+    """Its targets to which something was sent, as they ended."""
+    is_back: bool = False
+    """Whether it takes back what others changed."""
+    is_surveyed: bool = False
+    """Whether it was looked who is meant, where clusters may join and leave."""
+    opened_at: dt.datetime | None = None
+    due_at: dt.datetime | None = None
+    """When it must have ended; ``None``: whenever."""
+    is_overdue: bool = False
     last_success_at: dt.datetime | None = None
     soaks_until: dt.datetime | None = None
 
@@ -98,7 +115,7 @@ class WaveState:
     @property
     def waiting_count(self) -> int:
         """Targets that have not started."""
-        return self.end - self.cursor + len(self.late)
+        return self.line.count
 
     @property
     def done_count(self) -> int:
@@ -109,19 +126,6 @@ class WaveState:
     def is_drained(self) -> bool:
         """Whether all of its targets have ended."""
         return not (self.waiting_count or self.in_flight)
-
-    def waiting(self) -> Iterator[int]:
-        """Yield the targets that have not started, in their order."""
-        yield from range(self.cursor, self.end)
-        yield from self.late
-
-    def start_next(self) -> None:
-        """Take the next target that waits into flight."""
-        if self.cursor < self.end:
-            self.cursor += 1
-        else:
-            self.late.popleft()
-        self.in_flight += 1
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -145,6 +149,22 @@ class RunState:
     failures: int = 0
     forgiven: int = 0
     is_breached: bool = False
+    caps: Caps = dataclasses.field(default_factory=Caps)
+    room: int | None = dataclasses.field(default=None, compare=False)
+    """How many more may start by the pools that are shared with other runs; ``None``: no pools.
+    Not history: whoever runs the run asks."""
+    is_surveying: bool = dataclasses.field(default=False, compare=False)
+    """Whether somebody looks who is meant now. Not history: whoever takes over looks again."""
+    is_rolling_back: bool = False
+    touched: set[int] = dataclasses.field(default_factory=set)
+    """Targets that did not succeed, and to which something was sent."""
+    irreversible: tuple[int, ...] = ()
+    """Of a run that takes back what it changed: targets that cannot be."""
+    rounds: dict[int, int] = dataclasses.field(default_factory=dict)
+    """``{target: how often}`` its steps were set anew; only where they were."""
+    due_at: dt.datetime | None = None
+    """When the run must have ended."""
+    paused_at: dt.datetime | None = None
     operations: dict[int, int] = dataclasses.field(default_factory=dict)
     """``{target: step}`` whose operation was not seen to end: physical work, slot or no slot."""
     stopped_by: tuple[Actor | None, str] | None = None
@@ -156,6 +176,8 @@ class RunState:
     agenda: dict[int, None] = dataclasses.field(default_factory=dict)
     timers: Timers[int] = dataclasses.field(default_factory=Timers)
     """Holds and deadlines, by target."""
+    stalls: Timers[int] = dataclasses.field(default_factory=Timers)
+    """When a target is to be named because it takes so long."""
 
     @property
     def plan(self) -> PlanHead:
@@ -174,6 +196,20 @@ class RunState:
     def change_count(self) -> int:
         """Targets the plan changes."""
         return self.waves[-1].end if self.waves else 0
+
+    @property
+    def stalled(self) -> list[int]:
+        """Targets in flight that take longer than the plan expects."""
+        return [target for target, active in self.active.items() if active.is_stalled]
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether a broken budget, or a wave that is overdue, lets nothing more start."""
+        if self.is_rolling_back:
+            return False
+        wave = self.waves[self.current] if self.current < len(self.waves) else None
+        is_wave_held = wave is not None and (wave.is_breached or wave.is_overdue)
+        return is_wave_held or self.is_breached or self.caps.is_breached
 
     def status_counts(self) -> dict[str, int]:
         """Return how many targets stand where; only what there is."""

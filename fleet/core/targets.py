@@ -12,18 +12,22 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fleet.core import moves, waves
-from fleet.core.moves import TARGET_MOVES, Phase
+from fleet.core import caps, detours, members, phases, waves
+from fleet.core.lines import Line
+from fleet.core.moves import RUN_MOVES, TARGET_MOVES, Phase
 from fleet.core.state import Active, RunState, WaveState
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
-from fleet.model.desired import OnDrift, Unreachable
+from fleet.model.desired import FailureClass, OnDrift, Unreachable
 from fleet.model.events import TargetEvent
 from fleet.model.statuses import Finding, HoldReason, Result, RunStatus, WaveStatus
 
 
-def is_expected(state: RunState, event: TargetEvent) -> bool:
+def is_expected(state: RunState, event: TargetEvent | e.RunSurveyed) -> bool:
     """Tell whether *event* fits what its target waits for; asked before it is written down."""
+    if isinstance(event, e.RunSurveyed):
+        is_next = event.wave == state.current < len(state.waves)
+        return is_next and event.kind in RUN_MOVES[state.status]
     active = state.active.get(event.target)
     if active is None:
         return event.target in state.operations and event.kind in TARGET_MOVES[Phase.ENDED]
@@ -34,48 +38,49 @@ def is_expected(state: RunState, event: TargetEvent) -> bool:
     )
 
 
-def _active(state: RunState, event: Any, to: Phase) -> Active:
-    """Return the target's record if *event* may lead it to *to*; nothing is changed yet."""
-    active = state.active.get(event.target)
-    if active is None:
-        phase = Phase.ENDED if event.target in state.results else Phase.PENDING
-        message = f"target {event.target}: {event.kind} while it is {phase}"
-        raise IllegalTransitionError(message)
-    what = f"target {event.target}"
-    moves.require(moves.TARGET_MOVES, state=active.phase, kind=event.kind, to=to, what=what)
-    if getattr(event, "step", active.step) != active.step:
-        message = f"{what}: {event.kind} of step {event.step} during step {active.step}"
-        raise IllegalTransitionError(message)
-    return active
-
-
-def _put(state: RunState, target: int, active: Active, to: Phase) -> None:
-    """Move a target that nobody works on any more to its next phase."""
-    active.phase = to
-    active.held = None
-    state.timers.cancel(target)
-    state.agenda[target] = None
-
-
 def _target_started(state: RunState, event: e.TargetStarted) -> None:
     wave = state.waves[state.current] if state.current < len(state.waves) else None
-    is_open = wave is not None and wave.status is WaveStatus.RUNNING and not wave.is_breached
-    if not is_open or state.status is not RunStatus.RUNNING or state.is_breached:
+    is_open = wave is not None and wave.status is WaveStatus.RUNNING
+    may_run = state.status in (RunStatus.RUNNING, RunStatus.ROLLING_BACK)
+    if not is_open or not may_run or state.is_held_back:
         message = f"target {event.target}: nothing may start now"
         raise IllegalTransitionError(message)
-    if wave is None or event.target != next(wave.waiting(), None):
+    if wave is None or event.target != next_of(state, wave):
         message = f"target {event.target}: it is not its turn"
         raise IllegalTransitionError(message)
-    wave.start_next()
+    _require_room(state, wave, event)
+    wave.line.start(event.target)
+    wave.in_flight += 1
     state.in_flight += 1
+    # NB: one that timed out may be worked on still: it is counted once.
+    is_new = state.operations.pop(event.target, None) is None
+    state.caps.start(state.targets[event.target], is_physical=is_new)
+    if state.room is not None:
+        state.room -= 1
+    if (earlier := state.results.pop(event.target, None)) is not None:
+        state.counts[earlier] -= 1
+        state.details.pop(event.target, None)
     state.active[event.target] = Active(
         phase=Phase.CHECKING, wave=state.current, step_began_at=event.at
     )
     state.agenda[event.target] = None
 
 
+def next_of(state: RunState, wave: WaveState) -> int | None:
+    """Return the target of *wave* whose turn it is; ``None`` where none may start."""
+    return wave.line.first(state.caps, state.targets.__getitem__)
+
+
+def _require_room(state: RunState, wave: WaveState, event: e.TargetStarted) -> None:
+    limits = state.plan.limits
+    is_full = state.in_flight >= limits.max_concurrency and not wave.is_back
+    if is_full or wave.in_flight >= wave.planned.max_concurrency:
+        message = f"target {event.target}: as many as may be are in flight"
+        raise IllegalTransitionError(message)
+
+
 def _checked(state: RunState, event: e.StepChecked) -> None:
-    active = _active(state, event, _after_check(state, event))
+    active = phases.active_of(state, event, _after_check(state, event))
     active.mark_before = event.mark
     active.message = event.detail
     # Only a reading that is terminal is journaled: whatever was out before has ended.
@@ -85,7 +90,8 @@ def _checked(state: RunState, event: e.StepChecked) -> None:
         _advance(state, event.target, active, at=event.at)
         return
     active.ending = _ending_of(state, event)
-    _put(state, event.target, active, Phase.ENDING if active.ending else Phase.READY)
+    active.failure = FailureClass.FAILED if event.finding is Finding.FAILED else None
+    phases.put(state, event.target, active, Phase.ENDING if active.ending else Phase.READY)
 
 
 def _after_check(state: RunState, event: e.StepChecked) -> Phase:
@@ -132,29 +138,37 @@ _LEFT_OUT: Mapping[Unreachable, Result] = {
 
 def _advance(state: RunState, target: int, active: Active, *, at: dt.datetime) -> None:
     """Go to the next step, or to the end."""
+    phases.settle(state, target)
+    active.is_again = False
     if active.step + 1 < len(state.targets[target].steps):
         active.step += 1
         active.step_began_at = at
         active.attempt = active.held_count = 0
         active.mark_before = active.mark_accepted = active.deadline = active.error = None
-        _put(state, target, active, Phase.CHECKING)
+        phases.put(state, target, active, Phase.CHECKING)
         return
-    active.ending = (Result.SUCCEEDED if active.has_written else Result.NO_OP), active.message
-    _put(state, target, active, Phase.ENDING)
+    active.ending = _success(state, active), active.message
+    phases.put(state, target, active, Phase.ENDING)
+
+
+def _success(state: RunState, active: Active) -> Result:
+    if state.waves[active.wave].is_back:
+        return Result.ROLLED_BACK
+    return Result.SUCCEEDED if active.has_written else Result.NO_OP
 
 
 def _intended(state: RunState, event: e.StepIntended) -> None:
-    active = _active(state, event, Phase.WRITING)
+    active = phases.active_of(state, event, Phase.WRITING)
     if event.attempt != active.attempt + 1:
         message = f"target {event.target}: attempt {event.attempt} follows {active.attempt}"
         raise IllegalTransitionError(message)
     active.attempt = event.attempt
-    _put(state, event.target, active, Phase.WRITING)
+    phases.put(state, event.target, active, Phase.WRITING)
 
 
 def _accepted(state: RunState, event: e.StepAccepted) -> None:
     has_operation = event.operation_sha256 is not None
-    active = _active(state, event, Phase.FOLLOWING if has_operation else Phase.PROVING)
+    active = phases.active_of(state, event, Phase.FOLLOWING if has_operation else Phase.PROVING)
     _require_attempt(active, event)
     active.has_written = True
     active.error, active.message = None, ""
@@ -162,10 +176,12 @@ def _accepted(state: RunState, event: e.StepAccepted) -> None:
     active.has_operation = has_operation
     active.deadline = event.at + state.plan.limits.progress_deadline
     active.held_count = 0
-    _put(state, event.target, active, Phase.FOLLOWING if has_operation else Phase.PROVING)
+    phases.put(state, event.target, active, Phase.FOLLOWING if has_operation else Phase.PROVING)
     if has_operation:
         state.operations[event.target] = event.step
         state.timers.set(event.target, active.deadline)
+    if (patience := state.plan.limits.stalled_after) is not None:
+        state.stalls.set(event.target, event.at + patience)
 
 
 def _require_attempt(active: Active, event: e.StepAccepted | e.StepLost) -> None:
@@ -175,10 +191,10 @@ def _require_attempt(active: Active, event: e.StepAccepted | e.StepLost) -> None
 
 
 def _lost(state: RunState, event: e.StepLost) -> None:
-    active = _active(state, event, Phase.LOST)
+    active = phases.active_of(state, event, Phase.LOST)
     _require_attempt(active, event)
     active.message = event.message
-    _put(state, event.target, active, Phase.LOST)
+    phases.put(state, event.target, active, Phase.LOST)
 
 
 def _held(state: RunState, event: e.StepHeld) -> None:
@@ -186,14 +202,15 @@ def _held(state: RunState, event: e.StepHeld) -> None:
         _forget_operation(state, event.target)
         return
     to = _after_hold(state, event)
-    active = _active(state, event, to)
+    active = phases.active_of(state, event, to)
     active.message = event.message
     active.held_count += 1
     if to is Phase.ENDING:
         is_lost = active.phase is Phase.LOST
         what = "whether the write took effect was not seen" if is_lost else "not proved"
         active.ending = (Result.TIMED_OUT, f"{what} in time: {event.message}")
-        _put(state, event.target, active, to)
+        active.failure = FailureClass.TIMED_OUT
+        phases.put(state, event.target, active, to)
         return
     if event.reason is HoldReason.CONFLICT:
         state.operations.pop(event.target, None)
@@ -237,10 +254,10 @@ def _operation_ended(state: RunState, event: e.OperationEnded) -> None:
     if _is_leftover(state, event.target):
         _forget_operation(state, event.target)
         return
-    active = _active(state, event, Phase.PROVING)
+    active = phases.active_of(state, event, Phase.PROVING)
     active.error, active.message = event.error, event.error or ""
     state.operations.pop(event.target, None)
-    _put(state, event.target, active, Phase.PROVING)
+    phases.put(state, event.target, active, Phase.PROVING)
 
 
 def _is_leftover(state: RunState, target: int) -> bool:
@@ -251,54 +268,77 @@ def _is_leftover(state: RunState, target: int) -> bool:
 def _forget_operation(state: RunState, target: int) -> None:
     del state.operations[target]
     state.agenda.pop(target, None)
+    _is_over(state, target)
+
+
+def _is_over(state: RunState, target: int) -> None:
+    """Nothing works on *target* any more: whoever its groups held up is looked at again."""
+    plan = state.targets[target]
+    state.caps.over(plan)
+    if state.current < len(state.waves):
+        state.waves[state.current].line.wake(list(caps.keys(plan)))
 
 
 def _proved(state: RunState, event: e.StepProved) -> None:
-    active = _active(state, event, _after_step(state, event))
+    active = phases.active_of(state, event, _after_step(state, event))
     state.operations.pop(event.target, None)
     active.message = ""
     _advance(state, event.target, active, at=event.at)
 
 
 def _failed(state: RunState, event: e.StepFailed) -> None:
-    active = _active(state, event, Phase.ENDING)
+    active = phases.active_of(state, event, Phase.ENDING)
     state.operations.pop(event.target, None)
     active.message = event.message
     active.ending = (Result.FAILED, event.message)
-    _put(state, event.target, active, Phase.ENDING)
+    active.failure = FailureClass.FAILED if event.code == _FAILED else FailureClass.REFUSED
+    phases.put(state, event.target, active, Phase.ENDING)
+
+
+_FAILED = "F360"
 
 
 def _unknown(state: RunState, event: e.StepUnknown) -> None:
     if _is_leftover(state, event.target):
         _forget_operation(state, event.target)
         return
-    active = _active(state, event, Phase.UNKNOWN)
+    active = phases.active_of(state, event, Phase.UNKNOWN)
     active.message = event.message
-    _put(state, event.target, active, Phase.UNKNOWN)
+    phases.put(state, event.target, active, Phase.UNKNOWN)
     state.agenda.pop(event.target)
     state.unknown.add(event.target)
-    _free_slot(state, active)
+    _free_slot(state, event.target, active)
 
 
 def _target_finished(state: RunState, event: e.TargetFinished) -> None:
-    active = _active(state, event, Phase.ENDED)
+    active = phases.active_of(state, event, Phase.ENDED)
     _require_ending(active, event)
     wave = state.waves[active.wave]
+    phases.settle(state, event.target)
     del state.active[event.target]
     state.timers.cancel(event.target)
     state.agenda.pop(event.target, None)
-    _free_slot(state, active)
-    state.results[event.target] = event.result
-    state.counts[event.result] += 1
-    if event.result is not Result.SUCCEEDED:
-        state.details[event.target] = event.detail
-    if event.result is Result.SUCCEEDED:
+    _free_slot(state, event.target, active)
+    members.record(state, event.target, event.result, event.detail)
+    if event.result.is_success:
         wave.last_success_at = event.at
     if event.result.is_failure:
-        wave.failures += 1
-        state.failures += 1
+        _count_failure(state, wave, event.target)
+    if active.has_written or active.attempt:
+        wave.changed.append(event.target)
+        if not event.result.is_success:
+            state.touched.add(event.target)
     if event.target in state.operations:
         state.agenda[event.target] = None
+    else:
+        _is_over(state, event.target)
+
+
+def _count_failure(state: RunState, wave: WaveState, target: int) -> None:
+    wave.failures += 1
+    if not wave.is_back:
+        state.failures += 1
+        state.caps.failed(state.targets[target])
 
 
 def _require_ending(active: Active, event: e.TargetFinished) -> None:
@@ -310,7 +350,7 @@ def _require_ending(active: Active, event: e.TargetFinished) -> None:
 
 
 def _put_off(state: RunState, event: e.TargetPutOff) -> None:
-    active = _active(state, event, Phase.PENDING)
+    active = phases.active_of(state, event, Phase.PENDING)
     wave = state.waves[active.wave]
     if wave.is_catch_up or not active.is_untouched or not _is_deferred(active):
         message = f"target {event.target}: it cannot be put off"
@@ -318,11 +358,10 @@ def _put_off(state: RunState, event: e.TargetPutOff) -> None:
     del state.active[event.target]
     state.timers.cancel(event.target)
     state.agenda.pop(event.target, None)
-    _free_slot(state, active)
+    _free_slot(state, event.target, active)
+    _is_over(state, event.target)
     wave.put_off_count += 1
-    later = _catch_up(state)
-    later.late.append(event.target)
-    later.late_count += 1
+    members.wait_in(_catch_up(state), event.target)
 
 
 def _is_deferred(active: Active) -> bool:
@@ -335,14 +374,16 @@ def _catch_up(state: RunState) -> WaveState:
     if last.is_catch_up:
         return last
     planned = waves.catch_up(state.plan.limits)
-    added = WaveState(planned=planned, first=last.end, end=last.end, cursor=last.end)
+    line = Line(last.end, last.end)
+    added = WaveState(planned=planned, first=last.end, end=last.end, line=line)
     state.waves.append(added)
     return added
 
 
-def _free_slot(state: RunState, active: Active) -> None:
+def _free_slot(state: RunState, target: int, active: Active) -> None:
     state.in_flight -= 1
     state.waves[active.wave].in_flight -= 1
+    state.caps.free(state.targets[target])
 
 
 HANDLERS: Mapping[type, Callable[[RunState, Any], None]] = {
@@ -357,5 +398,9 @@ HANDLERS: Mapping[type, Callable[[RunState, Any], None]] = {
     e.StepFailed: _failed,
     e.StepUnknown: _unknown,
     e.TargetPutOff: _put_off,
+    e.TargetReplanned: detours.replanned,
+    e.TargetRetried: detours.retried,
+    e.TargetStalled: detours.stalled,
+    e.TargetSkipped: members.skipped,
     e.TargetFinished: _target_finished,
 }

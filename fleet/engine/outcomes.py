@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 
-from fleet.model.events import OperationEnded, TargetEvent
+from fleet.model.events import OperationEnded, RunSurveyed, TargetEvent
 from fleet.ports import Batch, OperationKey
 
 
@@ -13,7 +13,7 @@ from fleet.ports import Batch, OperationKey
 class Outcome:
     """One event, with what becomes of the operation's URL in the same commit."""
 
-    event: TargetEvent
+    event: TargetEvent | RunSurveyed
     keep: str | None = dataclasses.field(default=None, repr=False)
     """The URL to remember; signed, so a secret."""
     drops: bool = False
@@ -37,7 +37,7 @@ class Outbox:
         self._waiting = [
             one
             for one in self._waiting
-            if one.event.target != target or not isinstance(one.event, OperationEnded)
+            if not isinstance(one.event, OperationEnded) or one.event.target != target
         ]
 
     def ring(self) -> None:
@@ -60,7 +60,7 @@ def batch_of(outcomes: list[Outcome]) -> Batch:
     keyed = [
         (OperationKey(target=o.event.target, step=o.event.step), o)
         for o in outcomes
-        if hasattr(o.event, "step")
+        if not isinstance(o.event, RunSurveyed) and hasattr(o.event, "step")
     ]
     return Batch(
         events=[outcome.event for outcome in outcomes],

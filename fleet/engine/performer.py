@@ -12,22 +12,23 @@ Here is the only catch-all: a bug that hits one target becomes that target's
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime as dt
 import hashlib
 from collections.abc import Awaitable, Mapping, MutableMapping
 from typing import TypeVar
 
 from fleet import log
-from fleet.core import draws, facts, pacing, proof, rollout
+from fleet.core import again, draws, facts, pacing, proof, turns
 from fleet.core.proof import Proof, Reading
-from fleet.engine import requests
+from fleet.engine import requests, surveying
 from fleet.engine.clock import Clock
 from fleet.engine.outcomes import Outbox, Outcome
 from fleet.engine.poller import Followed, Poller
 from fleet.errors import AuthError, LostAnswerError, LostClusterError, RemoteError
 from fleet.model import events as e
 from fleet.model.cluster import Extension
-from fleet.model.commands import Check, Command, Follow, Prove, Send
+from fleet.model.commands import Check, Command, Follow, Prove, Send, Survey
 from fleet.model.events import TargetEvent
 from fleet.model.plan import Target
 from fleet.model.statuses import Finding, HoldReason
@@ -76,10 +77,13 @@ class Performer:
         """Calls that have not been answered yet; what the poller does is not counted."""
         return len(self._calls)
 
-    def perform(self, command: Command, tasks: asyncio.TaskGroup) -> None:
+    def perform(self, command: Command | Survey, tasks: asyncio.TaskGroup) -> None:
         """Start *command*; its outcome comes by the outbox."""
         if isinstance(command, Follow):
             self._follow(command)
+            return
+        if isinstance(command, Survey):
+            self._calls.add(tasks.create_task(self._survey(command)))
             return
         self._poller.forget(command.target)
         self._outbox.withdraw(command.target)
@@ -113,6 +117,23 @@ class Performer:
             case Prove():
                 return await self._prove(command)
 
+    async def _survey(self, command: Survey) -> None:
+        try:
+            event = await surveying.surveyed(
+                command,
+                head=self._head,
+                targets=self._targets,
+                discovery=self._discovery,
+                clock=self._clock,
+            )
+        except Exception as error:  # noqa: BLE001 - the same edge as in _perform
+            log.logger().error(log.Event.BUG_CAUGHT, target=None, exc_info=error)
+            message = f"a bug in fleet: {type(error).__name__}: {error}"
+            event = surveying.problem(command, message, clock=self._clock)
+        finally:
+            self._calls.discard(asyncio.current_task())
+        self._outbox.put(Outcome(event=event))
+
     def _bug(self, command: Command, error: Exception) -> Outcome:
         log.logger().error(log.Event.BUG_CAUGHT, target=command.target, exc_info=error)
         message = f"{type(error).__name__}: {error}"
@@ -139,12 +160,36 @@ class Performer:
             return self._read_failed(command, error)
         self._found[command.target] = found
         reading = Reading(found=found, mark_before=command.mark_before)
-        judged = proof.check(target, command.step, reading, is_in_doubt=command.is_in_doubt)
+        # What a failure of ours left is no drift.
+        as_is = dataclasses.replace(target, is_unsure=True) if command.is_again else target
+        judged = proof.check(as_is, command.step, reading, is_in_doubt=command.is_in_doubt)
         if judged.finding is Finding.BUSY:
             # It does not wait longer each time: operations take minutes, and this one may be ours.
             wait = pacing.backoff(0, jitter_ppm=self._jitter(command), first=pacing.CONFLICT_WAIT)
             return self._held(command, HoldReason.BUSY, wait, "F320", judged.detail)
+        if judged.finding is Finding.DRIFTED and command.may_replan:
+            return await self._replanned(command, found, judged.detail)
         return self._checked(command, judged.finding, found, judged.detail)
+
+    async def _replanned(self, command: Check, found: Extension | None, detail: str) -> Outcome:
+        """Work out anew what a target needs that has changed since it was planned."""
+        target = self._targets[command.target]
+        try:
+            cluster = await _limited(
+                self._discovery.cluster(target.cluster_id, self._ids(command, "replan"))
+            )
+        except LostClusterError as error:
+            return self._checked(command, Finding.CLUSTER_MISSING, None, error.message)
+        except RemoteError as error:
+            return self._read_failed(command, error)
+        event = e.TargetReplanned(
+            at=self._clock.now(),
+            target=command.target,
+            step=command.step,
+            plan=again.judged(self._head, target, cluster, found),
+            detail=detail,
+        )
+        return Outcome(event=event)
 
     def _checked(
         self, command: Check, finding: Finding, found: Extension | None, detail: str
@@ -366,11 +411,13 @@ class Performer:
         )
         return Outcome(event=event, drops=True)
 
-    def _ids(self, command: Command, purpose: str) -> RequestIds:
+    def _ids(self, command: Check | Follow | Prove, purpose: str) -> RequestIds:
         run_id, target, step = self._run_id, command.target, command.step
         moment = self._clock.now().isoformat()
         return RequestIds(
-            correlation_id=rollout.correlation_id(run_id, target=target, step=step),
+            correlation_id=turns.correlation_id(
+                run_id, target=target, step=step, round_=command.round
+            ),
             client_request_id=draws.guid(run_id, target, step, purpose, moment),
         )
 

@@ -18,14 +18,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from fleet import log
-from fleet.core import fold, rollout, targets
+from fleet.core import answers, fold, rollout, targets
 from fleet.core.state import RunState
 from fleet.engine.clock import Clock
 from fleet.engine.outcomes import Outbox, Outcome, batch_of
 from fleet.engine.performer import Performer
 from fleet.errors import InvariantError
 from fleet.model import events as e
-from fleet.model.commands import Command
+from fleet.model.commands import Command, Survey
 from fleet.model.events import Actor, Event
 from fleet.model.statuses import RunStatus
 from fleet.ports import Batch, Discovery, Extensions, Journal
@@ -142,7 +142,7 @@ class Runner:
         """Take in what happened, decide until nothing is left, write it down, and only then act."""
         batch = self._taken_in(outcomes)
         events = list(batch.events)
-        commands: list[Command] = []
+        commands: list[Command | Survey] = []
         while not (decision := rollout.decide(self._state, now=self._clock.now())).is_idle:
             events += self._folded(decision.events)
             rollout.hand_out(self._state, decision)
@@ -186,11 +186,12 @@ class Runner:
         await self._journal.append(batch)
         self._observe(batch.events, self._state)
 
-    def _fits(self, event: e.TargetEvent) -> bool:
+    def _fits(self, event: e.TargetEvent | e.RunSurveyed) -> bool:
         """Keep out of the journal what could never be read back from it; that is a bug of ours."""
         is_expected = targets.is_expected(self._state, event)
         if not is_expected:
-            log.logger().error(log.Event.OUTCOME_DROPPED, target=event.target, kind=event.kind)
+            about = getattr(event, "target", None)
+            log.logger().error(log.Event.OUTCOME_DROPPED, target=about, kind=event.kind)
         return is_expected
 
     def _requests(self) -> list[tuple[str, Actor, str, str]]:
@@ -202,7 +203,7 @@ class Runner:
         return asked
 
     def _answer(self, kind: str, actor: Actor, reason: str, request_id: str) -> Event:
-        return rollout.answer(
+        return answers.answer(
             self._state,
             asked=kind,
             actor=actor,

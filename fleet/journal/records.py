@@ -34,7 +34,19 @@ _MADE_BY_FLEET = frozenset(
     {"correlation_id", "client_request_id", "mark", "operation_sha256", "request_id"}
 )
 _ACTED_ON = frozenset(
-    {"plan", "targets", "endpoint", "cloud", "tenant", "principals", "api_version"}
+    {
+        "plan",
+        "planned",
+        "targets",
+        "members",
+        "joined",
+        "groups",
+        "endpoint",
+        "cloud",
+        "tenant",
+        "principals",
+        "api_version",
+    }
 )
 _EXACT_TYPES = (dt.datetime, dt.timedelta, enum.Enum, int)
 _ENVELOPE = frozenset({"kind", "v", "seq", "epoch"})
@@ -101,8 +113,11 @@ def _shape(cls: Any) -> Shape:
 
 
 def _is_exact(hint: object) -> bool:
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        return all(_is_exact(one) for one in typing.get_args(hint))
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        return all(_is_exact(one) for one in args)
+    if origin is tuple:
+        return _is_exact(args[0])
     if hint in (Digest, RunId, types.NoneType):
         return True
     return isinstance(hint, type) and issubclass(hint, _EXACT_TYPES)

@@ -22,6 +22,12 @@ class Check:
     """Whether the cluster must be asked too if it is connected."""
     mark_before: str | None
     held_count: int
+    round: int = 0
+    """How often the target's steps were set anew; part of its ids."""
+    is_again: bool = False
+    """Whether it follows a failure of ours: then the state that this left is no drift."""
+    may_replan: bool = False
+    """Whether drift is answered by working out anew what the target needs."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +49,7 @@ class Follow:
     step: int
     accepted_at: dt.datetime
     held_count: int
+    round: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +63,15 @@ class Prove:
     error: str | None
     """What the operation said, if it failed."""
     held_count: int
+    round: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """Look which clusters the selector means now, before a wave opens."""
+
+    wave: int
 
 
 Command = Check | Send | Follow | Prove
+"""Of one target."""

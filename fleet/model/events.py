@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from fleet.model.cluster import nothing
-from fleet.model.plan import Digest, PlanHead, RunId, Target, Verb
+from fleet.model.desired import FailureClass, RollbackScope
+from fleet.model.plan import Digest, PlanHead, RunId, SpreadGroup, Target, Verb, Wave
 from fleet.model.statuses import Finding, HoldReason, Result, RunStatus, WaveStatus
 
 
@@ -186,7 +187,122 @@ class RunFinished:
     """Targets by how they ended; ``Pending`` for those never begun."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunRollingBack:
+    """A budget broke, and the plan says what is taken back; the waves for it follow."""
+
+    kind: ClassVar[str] = "run.rollingBack"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    reason: str
+    scope: RollbackScope
+    left: tuple[int, ...]
+    """Targets that were changed and cannot be taken back."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JoinedGroup:
+    """A value of a label that came up after the plan was made; the next one of its spread cap."""
+
+    spread: int
+    group: SpreadGroup
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunSurveyed:
+    """Before a wave opened, it was looked which clusters are meant now."""
+
+    kind: ClassVar[str] = "run.surveyed"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    wave: int
+    left: tuple[int, ...]
+    """Targets that are not meant any more; those that have not started are removed."""
+    joined: tuple[Target, ...]
+    """Those that were not meant before: they wait in the last wave."""
+    groups: tuple[JoinedGroup, ...]
+    """Of spread caps, what the plan did not know of."""
+    problem: str
+    """Why nobody knows; then the wave has the members that it had. Empty: all is known."""
+
+
 # --- waves -------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WaveAdded:
+    """A wave that the plan did not foresee follows the others; its members are told next."""
+
+    kind: ClassVar[str] = "wave.added"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    wave: int
+    """Its number: one more than the last one's."""
+    planned: Wave
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A target, and what is done to it in its wave."""
+
+    target: int
+    """Of the plan; or the next number after all there are: it joins the run."""
+    plan: Target
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WaveExtended:
+    """More targets wait in a wave, after those that it had."""
+
+    kind: ClassVar[str] = "wave.extended"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    wave: int
+    members: tuple[Member, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WaveOverdue:
+    """The wave, or the run, has not ended in its time: nothing more starts."""
+
+    kind: ClassVar[str] = "wave.overdue"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    wave: int
+    due_at: dt.datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WaveSkipped:
+    """A person takes a wave out: its targets that have not started are skipped."""
+
+    kind: ClassVar[str] = "wave.skipped"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    wave: int
+    actor: Actor
+    reason: str
+    request_id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SoakSkipped:
+    """A person ends a soak early."""
+
+    kind: ClassVar[str] = "wave.soakSkipped"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    wave: int
+    actor: Actor
+    reason: str
+    request_id: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,14 +321,16 @@ class BudgetBreached:
     """More failures than allowed; nothing more starts."""
 
     kind: ClassVar[str] = "wave.breached"
-    v: ClassVar[int] = 1
+    v: ClassVar[int] = 2
 
     at: dt.datetime
     wave: int
     level: str
-    """``wave`` or ``run``: whose budget it was."""
+    """``wave``, ``run`` or ``label``: whose budget it was."""
     failures: int
     max_failures: int
+    label: str
+    """Which, such as ``tag:site=042``; empty for the others."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -420,6 +538,66 @@ class TargetPutOff:
     detail: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TargetReplanned:
+    """It had changed since the plan was made, and what it needs was worked out anew.
+
+    An amendment under the plan's digest: nothing else of the plan is touched.
+    """
+
+    kind: ClassVar[str] = "target.replanned"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    target: int
+    step: int
+    plan: Target
+    detail: str
+    """What had changed."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TargetRetried:
+    """It failed, and is tried again; its slot is kept, and no budget is touched."""
+
+    kind: ClassVar[str] = "target.retried"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    target: int
+    step: int
+    retry: int
+    """From 1."""
+    failure: FailureClass
+    until: dt.datetime
+    detail: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TargetStalled:
+    """It takes longer than the plan expects; nothing else follows from that."""
+
+    kind: ClassVar[str] = "target.stalled"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    target: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSkipped:
+    """A person takes a target out before its turn; no budget is touched."""
+
+    kind: ClassVar[str] = "target.skipped"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    target: int
+    actor: Actor
+    reason: str
+    request_id: str
+
+
 RunEvent = (
     RunCreated
     | TargetsListed
@@ -431,9 +609,21 @@ RunEvent = (
     | RunResumed
     | RunStopping
     | RequestRefused
+    | RunRollingBack
+    | RunSurveyed
     | RunFinished
 )
-WaveEvent = WaveOpened | BudgetBreached | WaveSoaking | WaveClosed
+WaveEvent = (
+    WaveOpened
+    | WaveAdded
+    | WaveExtended
+    | BudgetBreached
+    | WaveOverdue
+    | WaveSkipped
+    | WaveSoaking
+    | SoakSkipped
+    | WaveClosed
+)
 TargetEvent = (
     TargetStarted
     | StepChecked
@@ -446,6 +636,10 @@ TargetEvent = (
     | StepFailed
     | StepUnknown
     | TargetPutOff
+    | TargetReplanned
+    | TargetRetried
+    | TargetStalled
+    | TargetSkipped
     | TargetFinished
 )
 Event = RunEvent | WaveEvent | TargetEvent

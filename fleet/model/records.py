@@ -22,6 +22,7 @@ UPCASTS: Mapping[tuple[str, int], Upcast] = {
     ("run.created", 1): lambda fields: {**fields, "discoveredAt": None},
     # Nothing else was ever spoken before.
     ("run.created", 2): lambda fields: {**fields, "apiVersion": "2023-05-01"},
+    ("wave.breached", 1): lambda fields: {**fields, "label": ""},
 }
 """``{(kind, v): fields of v -> fields of v + 1}``; applied until the current ``v`` is reached."""
 

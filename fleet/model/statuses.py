@@ -18,6 +18,8 @@ class RunStatus(enum.StrEnum):
     SUCCEEDED = "Succeeded"
     SUCCEEDED_WITH_FAILURES = "SucceededWithFailures"
     FAILED = "Failed"
+    ROLLING_BACK = "RollingBack"
+    ROLLED_BACK = "RolledBack"
 
     @property
     def is_terminal(self) -> bool:
@@ -34,6 +36,8 @@ class WaveStatus(enum.StrEnum):
     SUCCEEDED = "Succeeded"
     SUCCEEDED_WITH_FAILURES = "SucceededWithFailures"
     FAILED = "Failed"
+    SKIPPED = "Skipped"
+    """By a person, before it opened."""
 
 
 class Result(enum.StrEnum):
@@ -48,11 +52,20 @@ class Result(enum.StrEnum):
     SKIPPED = "Skipped"
     DEFERRED = "Deferred"
     """Not connected, in the catch-up wave too."""
+    REMOVED = "Removed"
+    """The selector does not mean it any more; nothing was sent."""
+    ROLLED_BACK = "RolledBack"
+    """It was changed, and changed back."""
 
     @property
     def is_failure(self) -> bool:
         """Whether it counts against a budget."""
         return self in (Result.FAILED, Result.TIMED_OUT)
+
+    @property
+    def is_success(self) -> bool:
+        """Whether something was changed, and proved."""
+        return self in (Result.SUCCEEDED, Result.ROLLED_BACK)
 
 
 class Finding(enum.StrEnum):
@@ -82,6 +95,8 @@ class HoldReason(enum.StrEnum):
     """The service accepts nobody's token: this process leaves, and the next one goes on."""
     NOT_YET = "notYet"
     """The operation ended and the extension does not show it yet."""
+    RETRY = "retry"
+    """It failed, and is tried again."""
 
 
 _TERMINAL_RUN = frozenset(
@@ -90,5 +105,6 @@ _TERMINAL_RUN = frozenset(
         RunStatus.SUCCEEDED,
         RunStatus.SUCCEEDED_WITH_FAILURES,
         RunStatus.FAILED,
+        RunStatus.ROLLED_BACK,
     }
 )

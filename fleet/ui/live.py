@@ -72,7 +72,7 @@ def _picture(state: RunState, clean: Clean) -> Group:
     bars = Table.grid(padding=(0, 2))
     for wave, planned in zip(state.waves, state.plan.waves, strict=True):
         count = wave.end - wave.first
-        done = wave.cursor - wave.first - wave.in_flight
+        done = wave.done_count
         bars.add_row(
             planned.name,
             ProgressBar(total=count, completed=done, width=24),

@@ -172,7 +172,7 @@ def _targets(state: RunState, *, only_trouble: bool) -> Iterator[dict[str, Any]]
     if only_trouble:
         order = [n for n in order if n in state.active or state.results[n] is not Result.SUCCEEDED]
     else:
-        order += [n for wave in state.waves for n in wave.waiting()]
+        order += [n for wave in state.waves for n in wave.line.waiting()]
     for number in order:
         target, cause = state.targets[number], _cause(state, number)
         yield {

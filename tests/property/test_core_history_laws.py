@@ -16,7 +16,7 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet.core import chain, draws, fold, rollout, waves
+from fleet.core import answers, chain, draws, fold, rollout, waves
 from fleet.core.moves import Phase
 from fleet.core.rollout import Decision
 from fleet.core.state import RunState
@@ -384,7 +384,7 @@ class Life:
                 self.ask(asked)
 
     def ask(self, asked: str) -> None:
-        event = rollout.answer(
+        event = answers.answer(
             self.state,
             asked=asked,
             actor=fleets.ALICE,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from fleet.core import finish
+from fleet.core.lines import Line
 from fleet.core.state import RunState
 from fleet.model.events import RunFinished
 from fleet.model.statuses import Result, RunStatus
@@ -17,7 +18,7 @@ def ended(*results: Result) -> RunState:
     state.results = dict(enumerate(results))
     state.counts.update(results)
     for one in state.waves:
-        one.cursor = one.end
+        one.line = Line(one.end, one.end)
     return state
 
 
@@ -65,7 +66,7 @@ def test_a_stop_is_a_stop() -> None:
 
 def test_the_last_event_counts_everything() -> None:
     state = ended(OK, OK, FAILED)
-    state.waves[0].cursor = 2
+    state.waves[0].line = Line(2, 3)
 
     assert finish.finished(state, now=T0) == RunFinished(
         at=T0,

@@ -43,6 +43,11 @@ PATHS: dict[Phase, Sequence[e.Event]] = {
 TIMED_OUT = [*FOLLOWING, LATE_HOLD, event(e.TargetFinished, at=LATE)]
 """Ended, and its operation was not seen to."""
 
+BACK = [
+    event(e.WaveOpened),
+    event(e.WaveClosed, status=WaveStatus.FAILED),
+    event(e.RunRollingBack),
+]
 RUN_PATHS: dict[RunStatus, Sequence[e.Event]] = {
     RunStatus.RUNNING: [],
     RunStatus.PAUSING: [event(e.RunPausing)],
@@ -54,6 +59,8 @@ RUN_PATHS: dict[RunStatus, Sequence[e.Event]] = {
         event(e.RunFinished, status=RunStatus.SUCCEEDED_WITH_FAILURES)
     ],
     RunStatus.FAILED: [event(e.RunFinished, status=RunStatus.FAILED)],
+    RunStatus.ROLLING_BACK: BACK,
+    RunStatus.ROLLED_BACK: [*BACK, event(e.RunFinished, status=RunStatus.ROLLED_BACK)],
 }
 SOAKING = [event(e.WaveOpened), event(e.WaveSoaking)]
 WAVE_PATHS: dict[WaveStatus, Sequence[e.Event]] = {
@@ -188,11 +195,19 @@ def ends(table: Moves, terminal: Callable[[Any], bool]) -> None:
 
 
 def test_terminal_states_are_terminal_and_all_others_lead_on() -> None:
-    waves = (WaveStatus.SUCCEEDED, WaveStatus.SUCCEEDED_WITH_FAILURES, WaveStatus.FAILED)
+    waves = (
+        WaveStatus.SUCCEEDED,
+        WaveStatus.SUCCEEDED_WITH_FAILURES,
+        WaveStatus.FAILED,
+        WaveStatus.SKIPPED,
+    )
 
     ends(moves.RUN_MOVES, lambda status: RunStatus(status).is_terminal)
     ends(moves.WAVE_MOVES, lambda status: status in waves)
-    ends(moves.TARGET_MOVES, lambda phase: phase is Phase.ENDED)
+    # One that has ended starts again only in a wave that takes back what it changed.
+    ended = {**moves.TARGET_MOVES[Phase.ENDED]}
+    assert ended.pop("target.started") == {Phase.CHECKING}
+    ends({**moves.TARGET_MOVES, Phase.ENDED: ended}, lambda phase: phase is Phase.ENDED)
 
 
 @pytest.mark.parametrize(

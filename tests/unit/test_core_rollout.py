@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import Any
 
 import pytest
 
-from fleet.core import fold, rollout
+from fleet.core import answers, fold, rollout, turns
 from fleet.core.rollout import Decision
 from fleet.core.state import RunState
 from fleet.model import events as e
@@ -15,6 +16,7 @@ from fleet.model.commands import Check, Follow, Prove
 from fleet.model.desired import FailureMode, OnBreach, Unreachable
 from fleet.model.plan import CATCH_UP, Plan
 from fleet.model.statuses import Finding, HoldReason, Result, RunStatus, WaveStatus
+from tests.rig import rounds
 from tests.rig.fleets import (
     ALICE,
     T0,
@@ -42,14 +44,9 @@ def life(*events: e.Event, of: Plan | None = None) -> RunState:
 
 
 def settled(state: RunState, *, now: dt.datetime = T0) -> Decision:
-    """Decide and fold until there is something to perform, or nothing to do."""
-    while True:
-        decision = rollout.decide(state, now=now)
-        for one in decision.events:
-            fold.apply(state, one)
-        rollout.hand_out(state, decision)
-        if decision.commands or decision.is_idle:
-            return decision
+    """Decide and fold until nothing is left to do; return everything that is to be performed."""
+    commands = rounds.round_of(state, now=now)
+    return dataclasses.replace(rollout.decide(state, now=now), commands=tuple(commands))
 
 
 def kinds(decision: Decision) -> list[str]:
@@ -134,7 +131,7 @@ def test_the_next_starts_when_one_has_ended_well_or_badly() -> None:
     ("name", "discovered_at", "asks"),
     [
         pytest.param("w0", T0, False, id="a wave, just discovered"),
-        pytest.param("w0", T0 - rollout.HEARTBEAT, True, id="a wave, discovered long ago"),
+        pytest.param("w0", T0 - turns.HEARTBEAT, True, id="a wave, discovered long ago"),
         pytest.param("w0", None, True, id="a wave of a saved plan"),
         pytest.param(CATCH_UP, T0, True, id="the catch-up wave"),
     ],
@@ -169,7 +166,7 @@ def test_a_cluster_that_went_offline_waits_for_the_catch_up_wave_and_blocks_nobo
         ("w0", 1),
         (CATCH_UP, 1),
     ]
-    assert list(state.waves[1].waiting()) == [0]
+    assert list(state.waves[1].line.waiting()) == [0]
     assert not state.results
 
 
@@ -376,7 +373,7 @@ def test_a_breach_is_reported_and_nothing_starts() -> None:
     assert rollout.decide(state, now=T0).commands  # the other target goes on
     settled(state)
     assert state.waves[0].is_breached
-    assert state.waves[0].cursor == 2
+    assert list(state.waves[0].line.waiting()) == [2]
     assert settled(state).reasons == ("the failure budget is broken; 1 in flight finish first",)
 
 
@@ -448,7 +445,7 @@ def test_a_pause_lets_what_is_in_flight_finish_and_starts_nothing() -> None:
     settled(state)
 
     assert state.status is RunStatus.PAUSED
-    assert state.waves[0].cursor == 1
+    assert list(state.waves[0].line.waiting()) == [1, 2]
 
 
 def test_a_pause_with_nothing_left_to_do_is_the_end() -> None:
@@ -489,7 +486,7 @@ def test_what_a_request_leads_to_can_be_folded(
 ) -> None:
     state = life(*before)
 
-    answer = rollout.answer(
+    answer = answers.answer(
         state, asked=asked, actor=ALICE, reason="why", request_id="q", now=T0 + seconds(1)
     )
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from fleet.core import fold, planner, rollout
+from fleet.core import fold, planner
 from fleet.core.state import RunState
 from fleet.model import events as e
 from fleet.model.desired import WaveRule
 from fleet.model.plan import Plan
 from fleet.model.statuses import Result, RunStatus
-from tests.rig import rollouts
+from tests.rig import rollouts, rounds
 from tests.rig.fleets import T0, cluster, event, extension, inventory, opened
 
 CASES = Path(__file__).parents[3] / "shared/reference/peer-cases/ocm_liveness_defects.json"
@@ -38,16 +38,13 @@ def played(plan: Plan, ends: dict[str, Result]) -> RunState:
     """Let the run go until none of those it starts is known to end."""
     state = opened(plan)
     for _ in range(100):
-        decision = rollout.decide(state, now=T0)
-        for one in decision.events:
-            fold.apply(state, one)
-        rollout.hand_out(state, decision)
-        for command in decision.commands:
+        commands = rounds.round_of(state, now=T0)
+        if not commands:
+            return state
+        for command in commands:
             name = state.targets[command.target].cluster_name
             if name in ends:
                 _end(state, command.target, ends[name])
-        if decision.is_idle:
-            return state
     raise AssertionError
 
 

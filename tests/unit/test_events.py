@@ -36,7 +36,7 @@ def test_what_is_stored_is_read_back(one: e.Event) -> None:
 
 
 def test_kinds_are_unique_and_all_are_here() -> None:
-    assert len(EVERY) == len(records.KINDS) == 27
+    assert len(EVERY) == len(records.KINDS) == 38
 
 
 STARTED = records.to_record(event(e.TargetStarted), seq=7, epoch=1)
@@ -123,6 +123,7 @@ def test_which_statuses_nothing_can_follow() -> None:
         RunStatus.SUCCEEDED,
         RunStatus.SUCCEEDED_WITH_FAILURES,
         RunStatus.FAILED,
+        RunStatus.ROLLED_BACK,
     }
 
 

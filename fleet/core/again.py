@@ -1,0 +1,135 @@
+"""Judging clusters anew while a run goes on, by what its plan was computed from.
+
+The versions are those of the plan: ``latest`` means what it meant then. For clusters that changed
+(``onDrift: replan``), and for those that are meant only now (``membership: follow``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+
+from fleet.core import catalogue, labels, policy, selection
+from fleet.core.catalogue import Catalogue
+from fleet.core.wish import DEFAULT_TRAIN
+from fleet.errors import InvariantError
+from fleet.model.cluster import Cluster, Extension, Inventory, VersionLimits
+from fleet.model.desired import Desired
+from fleet.model.events import JoinedGroup
+from fleet.model.plan import Basis, PlanHead, SpreadGroup, Target
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    """Who is meant now, beside those of the plan."""
+
+    left: tuple[int, ...]
+    """Targets whose clusters are not meant any more."""
+    joined: tuple[Target, ...]
+    """What clusters need that were not meant before, ordered as a plan's."""
+    groups: tuple[JoinedGroup, ...]
+
+
+def catalogues(
+    desired: Desired,
+    clusters: Iterable[Cluster],
+    *,
+    versions: Mapping[str, tuple[str, ...]],
+    limits: Mapping[str, Mapping[str, VersionLimits]],
+) -> dict[str, Catalogue]:
+    """Return the versions of every train that any of *clusters* could be on."""
+    trains = {(desired.release_train or DEFAULT_TRAIN).lower(), DEFAULT_TRAIN}
+    trains |= {one.release_train.lower() for cluster in clusters for one in cluster.extensions}
+    return {
+        train: catalogue.of_train(
+            train, versions.get(train, ()), profile=desired.profile, limits=limits.get(train)
+        )
+        for train in trains
+    }
+
+
+def judged(head: PlanHead, target: Target, cluster: Cluster, found: Extension | None) -> Target:
+    """Return what *target*'s cluster needs as it is now.
+
+    Args:
+        head: The plan's.
+        target: As planned before.
+        cluster: As a GET just read it.
+        found: The extension, likewise; ``None``: not there.
+    """
+    now = dataclasses.replace(cluster, extensions=(found,) if found else ())
+    (anew,) = _judged(head, [now])
+    return dataclasses.replace(anew, wave=target.wave, groups=target.groups)
+
+
+def census(head: PlanHead, targets: Sequence[Target], inventory: Inventory) -> Census:
+    """Compare who is meant now with the plan's *targets*, those that joined before included."""
+    meant = selection.selected(inventory.clusters, _basis(head).scope)
+    ids = {cluster.id.lower() for cluster in meant}
+    known = {target.cluster_id.lower() for target in targets}
+    fresh = [cluster for cluster in meant if cluster.id.lower() not in known]
+    grown = _Grown(head)
+    joined = tuple(
+        dataclasses.replace(target, groups=grown.of(cluster))
+        for cluster, target in zip(fresh, _judged(head, fresh), strict=True)
+        if target.action.is_change
+    )
+    left = tuple(
+        n
+        for n, target in enumerate(targets)
+        if target.action.is_change and target.cluster_id.lower() not in ids
+    )
+    return Census(left=left, joined=joined, groups=tuple(grown.groups))
+
+
+class _Grown:
+    """The groups of the plan's spread caps, and those that come up."""
+
+    def __init__(self, head: PlanHead) -> None:
+        self._spreads = head.spreads
+        self._places = [{g.value: n for n, g in enumerate(one.groups)} for one in head.spreads]
+        self.groups: list[JoinedGroup] = []
+
+    def of(self, cluster: Cluster) -> tuple[int, ...]:
+        """Return in which group of each cap *cluster* is."""
+        return tuple(self._place(n, cluster) for n in range(len(self._spreads)))
+
+    def _place(self, spread: int, cluster: Cluster) -> int:
+        value = labels.value(cluster, self._spreads[spread].by)
+        places = self._places[spread]
+        if value not in places:
+            places[value] = len(places)
+            self.groups.append(JoinedGroup(spread=spread, group=self._group(spread, value)))
+        return places[value]
+
+    def _group(self, spread: int, value: str) -> SpreadGroup:
+        """Return a group that the plan did not know of: as tight as the tightest that it did."""
+        known = self._spreads[spread].groups
+        return SpreadGroup(
+            value=value,
+            target_count=1,
+            max_concurrency=_least(one.max_concurrency for one in known),
+            max_failures=_least(one.max_failures for one in known),
+        )
+
+
+def _least(numbers: Iterable[int | None]) -> int | None:
+    return min((one for one in numbers if one is not None), default=None)
+
+
+def _judged(head: PlanHead, clusters: Sequence[Cluster]) -> list[Target]:
+    basis = _basis(head)
+    offered = catalogues(
+        basis.desired, clusters, versions=basis.versions, limits=basis.version_limits
+    )
+    return [
+        policy.judge(one, basis.desired, catalogues=offered, unreachable=head.unreachable)
+        for one in clusters
+    ]
+
+
+def _basis(head: PlanHead) -> Basis:
+    if head.basis is None:
+        message = "the plan does not hold what it was computed from"
+        raise InvariantError(message)
+    return head.basis

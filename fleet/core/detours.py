@@ -1,0 +1,81 @@
+"""What takes a target off its straight way: trying again, another plan, taking too long.
+
+Part of the fold.
+
+Errors:  :exc:`~fleet.errors.IllegalTransitionError`.
+"""
+
+from __future__ import annotations
+
+from fleet.core import phases
+from fleet.core.moves import Phase
+from fleet.core.state import RunState
+from fleet.errors import IllegalTransitionError
+from fleet.model import events as e
+from fleet.model.desired import OnDrift
+from fleet.model.plan import Action
+from fleet.model.statuses import HoldReason, Result
+
+MOST_REPLANS = 3
+"""How often one target is worked out anew; whoever keeps changing it has the last word then."""
+
+
+def retried(state: RunState, event: e.TargetRetried) -> None:
+    """Go back to the look before the write, after a wait."""
+    active = phases.active_of(state, event, Phase.CHECKING)
+    rule = state.plan.limits.retry
+    if rule is None or event.retry != active.retry_count + 1 or event.retry > rule.attempts:
+        message = f"target {event.target}: it is not tried again"
+        raise IllegalTransitionError(message)
+    phases.settle(state, event.target)
+    active.retry_count = event.retry
+    active.is_again = True
+    active.message = event.detail
+    active.ending = active.failure = active.deadline = active.error = None
+    active.mark_before = active.mark_accepted = None
+    active.held_count = 0
+    active.step_began_at = event.until
+    active.phase, active.held = Phase.CHECKING, HoldReason.RETRY
+    state.agenda.pop(event.target, None)
+    state.timers.set(event.target, event.until)
+
+
+def replanned(state: RunState, event: e.TargetReplanned) -> None:
+    """Begin again with other steps, or end where nothing is to be done any more."""
+    is_change = event.plan.action.is_change
+    active = phases.active_of(state, event, Phase.CHECKING if is_change else Phase.ENDING)
+    old = state.targets[event.target]
+    is_meant = state.plan.on_drift is OnDrift.REPLAN and active.replan_count < MOST_REPLANS
+    if not is_meant or event.plan.cluster_id != old.cluster_id or event.plan.groups != old.groups:
+        message = f"target {event.target}: it is not planned anew"
+        raise IllegalTransitionError(message)
+    state.operations.pop(event.target, None)
+    state.targets[event.target] = event.plan
+    state.rounds[event.target] = state.rounds.get(event.target, 0) + 1
+    active.replan_count += 1
+    active.step = active.attempt = active.held_count = 0
+    active.mark_before = active.mark_accepted = active.deadline = active.error = None
+    active.is_again = False
+    active.message = event.detail
+    if not is_change:
+        active.ending = _ending_of_none(event)
+    phases.put(state, event.target, active, Phase.CHECKING if is_change else Phase.ENDING)
+
+
+def _ending_of_none(event: e.TargetReplanned) -> tuple[Result, str]:
+    """Return how a target ends that needs nothing any more, or to which nothing may be done."""
+    if event.plan.action is Action.NO_CHANGE:
+        return Result.NO_OP, f"it needs nothing any more: {event.detail}"
+    return Result.DRIFTED, f"{event.detail}; now it is {event.plan.action}: {event.plan.reason}"
+
+
+def stalled(state: RunState, event: e.TargetStalled) -> None:
+    """Note that somebody should know."""
+    active = phases.active_of(state, event, _phase_of(state, event.target))
+    active.is_stalled = True
+    state.stalls.cancel(event.target)
+
+
+def _phase_of(state: RunState, target: int) -> Phase:
+    active = state.active.get(target)
+    return active.phase if active else Phase.ENDED

@@ -1,0 +1,148 @@
+"""How each event of a wave changes the state.
+
+Part of the fold; :mod:`fleet.core.fold` is its door.
+
+Errors:  :exc:`~fleet.errors.IllegalTransitionError`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fleet.core import members, moves
+from fleet.core.lines import Line
+from fleet.core.state import RunState, WaveState
+from fleet.errors import IllegalTransitionError
+from fleet.model import events as e
+from fleet.model.statuses import Result, WaveStatus
+
+
+def _require(state: RunState, event: e.WaveEvent, to: WaveStatus) -> WaveState:
+    """Return the wave if *event* may lead it to *to*; nothing is changed yet."""
+    if event.wave >= len(state.waves):
+        message = f"wave {event.wave}: {event.kind} of a wave that is not there"
+        raise IllegalTransitionError(message)
+    wave = state.waves[event.wave]
+    what = f"wave {wave.planned.name}"
+    moves.require(moves.WAVE_MOVES, state=wave.status, kind=event.kind, to=to, what=what)
+    return wave
+
+
+def _move(state: RunState, event: e.WaveEvent, to: WaveStatus) -> WaveState:
+    if event.wave != state.current:
+        message = f"wave {event.wave}: {event.kind} while wave {state.current} is the current one"
+        raise IllegalTransitionError(message)
+    wave = _require(state, event, to)
+    wave.status = to
+    return wave
+
+
+def _opened(state: RunState, event: e.WaveOpened) -> None:
+    wave = _move(state, event, WaveStatus.RUNNING)
+    wave.opened_at = event.at
+    limit = state.plan.limits.run_timeout
+    if limit is not None and state.due_at is None:
+        state.due_at = event.at + limit
+    wave.due_at = _due_at(state, wave, event.at)
+
+
+def _due_at(state: RunState, wave: WaveState, now: dt.datetime) -> dt.datetime | None:
+    """Return when a wave that opens now must have ended.
+
+    Where only the run has a limit, what is left of it is shared among the waves that are left.
+    """
+    if wave.is_back:
+        return None
+    own = now + wave.planned.timeout if wave.planned.timeout else None
+    if state.due_at is None:
+        return own
+    share = now + (state.due_at - now) / (len(state.waves) - state.current)
+    return min(own or share, state.due_at)
+
+
+def _added(state: RunState, event: e.WaveAdded) -> None:
+    status = state.status
+    moves.require(moves.RUN_MOVES, state=status, kind=event.kind, to=status, what="the run")
+    if event.wave != len(state.waves):
+        message = f"wave {event.wave} follows {len(state.waves)} waves"
+        raise IllegalTransitionError(message)
+    end = state.waves[-1].end if state.waves else 0
+    state.waves.append(
+        WaveState(
+            planned=event.planned,
+            first=end,
+            end=end,
+            line=Line(end, end),
+            is_back=state.is_rolling_back,
+        )
+    )
+
+
+def _extended(state: RunState, event: e.WaveExtended) -> None:
+    at = state.waves[event.wave].status if event.wave < len(state.waves) else WaveStatus.RUNNING
+    wave = _require(state, event, at)
+    for member in event.members:
+        members.require_member(state, wave, member)
+    for member in event.members:
+        members.join(state, wave, member)
+
+
+def _breached(state: RunState, event: e.BudgetBreached) -> None:
+    wave = _move(state, event, WaveStatus.RUNNING)
+    if event.level == "run":
+        state.is_breached = True
+    elif event.level == "label":
+        state.caps.report(event.label)
+    else:
+        wave.is_breached = True
+
+
+def _overdue(state: RunState, event: e.WaveOverdue) -> None:
+    _move(state, event, WaveStatus.RUNNING).is_overdue = True
+
+
+def _skipped(state: RunState, event: e.WaveSkipped) -> None:
+    at = state.waves[event.wave].status if event.wave < len(state.waves) else WaveStatus.SKIPPED
+    is_open = at is WaveStatus.RUNNING
+    wave = _require(state, event, WaveStatus.RUNNING if is_open else WaveStatus.SKIPPED)
+    for target in list(wave.line.waiting()):
+        members.leave(state, wave, target, Result.SKIPPED, event.reason)
+    if not is_open:
+        wave.status = WaveStatus.SKIPPED
+        _pass_skipped(state)
+
+
+def _soaking(state: RunState, event: e.WaveSoaking) -> None:
+    _move(state, event, WaveStatus.SOAKING).soaks_until = event.until
+
+
+def _soak_skipped(state: RunState, event: e.SoakSkipped) -> None:
+    _move(state, event, WaveStatus.SOAKING).soaks_until = event.at
+
+
+def _closed(state: RunState, event: e.WaveClosed) -> None:
+    _move(state, event, event.status)
+    state.current += 1
+    _pass_skipped(state)
+
+
+def _pass_skipped(state: RunState) -> None:
+    for wave in state.waves[state.current :]:
+        if wave.status is not WaveStatus.SKIPPED:
+            return
+        state.current += 1
+
+
+HANDLERS: Mapping[type, Callable[[RunState, Any], None]] = {
+    e.WaveOpened: _opened,
+    e.WaveAdded: _added,
+    e.WaveExtended: _extended,
+    e.BudgetBreached: _breached,
+    e.WaveOverdue: _overdue,
+    e.WaveSkipped: _skipped,
+    e.WaveSoaking: _soaking,
+    e.SoakSkipped: _soak_skipped,
+    e.WaveClosed: _closed,
+}
