@@ -50,6 +50,7 @@ def replanned(state: RunState, event: e.TargetReplanned) -> None:
         message = f"target {event.target}: it is not planned anew"
         raise IllegalTransitionError(message)
     state.operations.pop(event.target, None)
+    phases.settle(state, event.target)
     state.targets[event.target] = event.plan
     state.rounds[event.target] = state.rounds.get(event.target, 0) + 1
     active.replan_count += 1

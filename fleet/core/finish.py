@@ -60,10 +60,8 @@ def _of_some(state: RunState, good: int, said: str) -> tuple[RunStatus, str]:
 def _back(state: RunState) -> tuple[RunStatus, str]:
     """Return how a run ends that took back what it had changed."""
     back = state.counts[Result.ROLLED_BACK]
-    members = [n for wave in state.waves if wave.is_back for n in wave.line.waiting()]
-    left = [n for n in state.touched if state.results.get(n) is not Result.ROLLED_BACK]
-    stuck = sorted({*state.irreversible, *left, *members, *state.unknown})
-    if not stuck and undo.is_done(state):
+    stuck = undo.left(state)
+    if not stuck:
         return RunStatus.ROLLED_BACK, f"the failure budget was broken; {back} taken back"
     names = ", ".join(state.targets[n].cluster_name for n in stuck[:_SHOWN])
     more = f" and {len(stuck) - _SHOWN} more" if len(stuck) > _SHOWN else ""

@@ -185,6 +185,8 @@ def _rolling_back(state: RunState, event: e.RunRollingBack) -> None:
         raise IllegalTransitionError(message)
     _move_run(state, event, RunStatus.ROLLING_BACK)
     state.is_rolling_back = True
+    # Budgets have done their work; a cap on what is changed at once holds on the way back too.
+    state.caps.is_strict = False
     state.irreversible = event.left
     # What was not reached is not reached any more: the waves that follow are those of the way back.
     state.current = len(state.waves)

@@ -59,6 +59,11 @@ class Line:
     def __repr__(self) -> str:
         return f"Line({list(self.waiting())})"
 
+    @property
+    def joined(self) -> frozenset[int]:
+        """Those that came to wait after the others, whether they wait still or not."""
+        return frozenset(self._joined)
+
     def waiting(self) -> Iterator[int]:
         """Yield all that wait, in their order."""
         held = [one for heap in (*self._parked.values(), self._awake) for one in heap]

@@ -51,7 +51,8 @@ def decide(state: RunState, *, now: dt.datetime) -> Decision:
     commands: list[Command | Survey] = []
     for target in state.agenda | dict.fromkeys(state.timers.due(now)):
         turns.next_for(state, target, now, events, commands)
-    events += turns.stalled(state, now)
+    if not events:
+        events += turns.stalled(state, now)
     if not events:
         # One thing at a time: what the run does rests on what its targets have done.
         course.next_of_run(state, now, events, commands)

@@ -214,6 +214,8 @@ def _held(state: RunState, event: e.StepHeld) -> None:
         return
     if event.reason is HoldReason.CONFLICT:
         state.operations.pop(event.target, None)
+    if to is Phase.CHECKING:
+        phases.settle(state, event.target)
     active.phase, active.held = to, event.reason
     state.agenda.pop(event.target, None)
     state.timers.set(event.target, _capped(state, active, event.until))
@@ -304,6 +306,7 @@ def _unknown(state: RunState, event: e.StepUnknown) -> None:
         return
     active = phases.active_of(state, event, Phase.UNKNOWN)
     active.message = event.message
+    phases.settle(state, event.target)
     phases.put(state, event.target, active, Phase.UNKNOWN)
     state.agenda.pop(event.target)
     state.unknown.add(event.target)

@@ -16,7 +16,7 @@ from fleet.model import events as e
 from fleet.model.desired import RollbackScope
 from fleet.model.events import Event, Member
 from fleet.model.plan import Target, Undo, Wave
-from fleet.model.statuses import Result, WaveStatus
+from fleet.model.statuses import Result
 
 _STRETCH = 200
 """Members told in one event."""
@@ -59,7 +59,10 @@ def _changed(state: RunState, wave: WaveState, scope: RollbackScope) -> list[int
 
 
 def _backwards(state: RunState, number: int) -> Target | None:
-    is_sure = state.results[number] is Result.SUCCEEDED
+    result = state.results[number]
+    if result not in (Result.SUCCEEDED, Result.FAILED, Result.TIMED_OUT):
+        return None  # somebody else has changed it meanwhile: it is theirs
+    is_sure = result is Result.SUCCEEDED
     return reversal.reversed_target(state.targets[number], is_sure=is_sure)
 
 
@@ -81,8 +84,12 @@ def _wave(wave: WaveState, count: int, rule: Undo) -> Wave:
     )
 
 
-def is_done(state: RunState) -> bool:
-    """Whether everything that was to be taken back was."""
-    back = [wave for wave in state.waves if wave.is_back]
-    clean = all(wave.status is WaveStatus.SUCCEEDED for wave in back)
-    return clean and not state.irreversible
+def left(state: RunState) -> list[int]:
+    """Return the targets that were to be taken back, and are not."""
+    members = {n for wave in state.waves if wave.is_back for n in wave.line.joined}
+    return sorted(
+        {
+            *state.irreversible,
+            *(n for n in members if state.results.get(n) is not Result.ROLLED_BACK),
+        }
+    )

@@ -30,6 +30,7 @@ from fleet.model.desired import (
     FailureClass,
     FailureMode,
     Match,
+    Membership,
     OnBreach,
     OnDrift,
     Profile,
@@ -46,9 +47,14 @@ from fleet.model.plan import (
     Limits,
     Plan,
     PlanHead,
+    Retry,
+    Rollback,
     RunId,
+    Spread,
+    SpreadGroup,
     Step,
     Target,
+    Undo,
     Verb,
     Wave,
 )
@@ -121,6 +127,7 @@ def stores(count: int, *found: Extension) -> tuple[Cluster, ...]:
 # --- plans and runs, without a planner ---------------------------------------------------
 
 PIN = Step(verb=Verb.PATCH, version="1.2.6", auto_upgrade=AutoUpgrade.NONE, release_train="stable")
+BACK = Step(verb=Verb.PATCH, version="1.1.1", auto_upgrade=AutoUpgrade.NONE, release_train="stable")
 
 
 def target(
@@ -438,29 +445,79 @@ def scopes() -> st.SearchStrategy[Scope]:
 
 
 def run_plans() -> st.SearchStrategy[Plan]:
-    """Small plans with any caps and budgets, for histories."""
+    """Small plans with any caps, budgets, deadlines and ways on, for histories."""
     waves = st.lists(
-        st.tuples(*[st.integers(1, 4)] * 2, st.integers(0, 3), st.booleans()), max_size=3
+        st.tuples(*[st.integers(1, 4)] * 2, st.integers(0, 3), st.booleans(), st.booleans()),
+        max_size=3,
     )
     return st.builds(
         _run_plan,
         waves,
         steps=st.integers(1, 2),
-        run=st.builds(
-            limits,
-            max_concurrency=st.integers(1, 5),
-            max_failures=st.integers(0, 4),
-            failure_mode=st.sampled_from(FailureMode),
-            on_breach=st.sampled_from(OnBreach),
-        ),
+        run=st.builds(_limits, on_breach=st.sampled_from(OnBreach), drawn=_drawn_limits()),
         on_drift=st.sampled_from(OnDrift),
         unreachable=st.sampled_from(Unreachable),
+        membership=st.sampled_from([Membership.FROZEN, Membership.FROZEN, Membership.FOLLOW]),
+        spreads=st.lists(_spreads(), max_size=2),
         has_catch_up=st.booleans(),
     )
 
 
+def _drawn_limits() -> st.SearchStrategy[dict[str, Any]]:
+    minutes = st.integers(1, 90).map(lambda n: dt.timedelta(minutes=n))
+    return st.fixed_dictionaries(
+        {
+            "max_concurrency": st.integers(1, 5),
+            "max_failures": st.integers(0, 4),
+            "failure_mode": st.sampled_from(FailureMode),
+            "min_success": st.none() | st.integers(1, 4),
+            "run_timeout": st.none() | st.none() | minutes,
+            "stalled_after": st.none() | minutes,
+            "retry": st.none()
+            | st.builds(
+                Retry,
+                attempts=st.integers(1, 2),
+                backoff=minutes,
+                on=st.just(tuple(FailureClass)) | st.just((FailureClass.FAILED,)),
+            ),
+            "undo": st.builds(
+                Undo, scope=st.sampled_from(RollbackScope), max_concurrency=st.integers(1, 4)
+            ),
+        }
+    )
+
+
+def _limits(on_breach: OnBreach, drawn: dict[str, Any]) -> Limits:
+    undo = drawn["undo"] if on_breach is OnBreach.ROLLBACK else None
+    return limits(**{**drawn, "undo": undo, "on_breach": on_breach})
+
+
+def _spreads() -> st.SearchStrategy[Spread]:
+    groups = st.lists(
+        st.tuples(st.none() | st.integers(1, 3), st.none() | st.integers(0, 2)),
+        min_size=1,
+        max_size=3,
+    )
+    return st.builds(_spread, groups)
+
+
+def _spread(drawn: list[tuple[int | None, int | None]]) -> Spread:
+    return Spread(
+        by="tag:site",
+        groups=tuple(
+            SpreadGroup(value=f"{n}", target_count=1, max_concurrency=many, max_failures=bad)
+            for n, (many, bad) in enumerate(drawn)
+        ),
+    )
+
+
 def _run_plan(
-    drawn: list[tuple[int, int, int, bool]], *, has_catch_up: bool, **changes: Any
+    drawn: list[tuple[int, int, int, bool, bool]],
+    *,
+    has_catch_up: bool,
+    spreads: list[Spread],
+    steps: int,
+    **changes: Any,
 ) -> Plan:
     made = [
         wave(
@@ -469,7 +526,19 @@ def _run_plan(
             max_concurrency=min(at_once, count),
             max_failures=min(failures, count),
             soak=dt.timedelta(minutes=10 if has_soak else 0),
+            timeout=dt.timedelta(minutes=40) if has_end else None,
         )
-        for n, (count, at_once, failures, has_soak) in enumerate(drawn)
+        for n, (count, at_once, failures, has_soak, has_end) in enumerate(drawn)
     ]
-    return plan(made, **changes)
+    # Labels may not be told apart by the laws: each cap has values of its own.
+    named = tuple(dataclasses.replace(spread, by=f"tag:{n}") for n, spread in enumerate(spreads))
+    targets = [
+        target(
+            n,
+            steps=(PIN,) * steps,
+            groups=tuple((n * (k + 1)) % len(spread.groups) for k, spread in enumerate(named)),
+            rollback=None if n % 5 == 4 else Rollback(is_possible=True, note="back", steps=(BACK,)),
+        )
+        for n in range(sum(one.target_count for one in made))
+    ]
+    return plan(made, targets=targets, spreads=named, **changes)
