@@ -10,7 +10,7 @@ from __future__ import annotations
 from fleet.core.state import RunState, WaveState
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
-from fleet.model.statuses import Result
+from fleet.model.statuses import Result, WaveStatus
 
 
 def waiting_wave(state: RunState, target: int) -> WaveState | None:
@@ -78,5 +78,5 @@ def record(state: RunState, target: int, result: Result, detail: str) -> None:
 
 def last_wave(state: RunState) -> WaveState:
     """Return the wave that those who join the run wait in: the last that is not catching up."""
-    ahead = state.waves[state.current :]
+    ahead = [one for one in state.waves[state.current :] if one.status is WaveStatus.NOT_STARTED]
     return next((wave for wave in reversed(ahead) if not wave.is_catch_up), ahead[-1])

@@ -186,6 +186,7 @@ RUN_MOVES: Moves = {
         "run.resumed": _to(R.RUNNING, R.ROLLING_BACK),
         "run.stopping": _to(R.STOPPING),
         "run.requestRefused": _to(R.PAUSED),
+        "run.surveyed": _to(R.PAUSED),
     },
     R.STOPPING: {
         "run.taken": _to(R.STOPPING),

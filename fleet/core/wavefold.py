@@ -111,6 +111,8 @@ def _skipped(state: RunState, event: e.WaveSkipped) -> None:
         members.leave(state, wave, target, Result.SKIPPED, event.reason)
     if not is_open:
         wave.status = WaveStatus.SKIPPED
+        # Who is meant is looked up anew for the wave that comes now.
+        state.is_surveying = state.is_surveying and event.wave != state.current
         _pass_skipped(state)
 
 

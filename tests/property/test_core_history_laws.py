@@ -34,7 +34,7 @@ def test_every_history_ends_and_breaks_no_law(
 
 
 @settings(max_examples=300, deadline=None)
-@given(plan=fleets.run_plans(), seed=SEEDS)
+@given(plan=fleets.run_plans(has_all_day=True), seed=SEEDS)
 def test_a_history_without_mishaps_succeeds(plan: Plan, seed: int) -> None:
     life = histories.Life(plan, seed=seed, luck={"good": 9, "done": 1}, unrest=0)
 

@@ -43,6 +43,7 @@ class Books:
     groups: list[list[SpreadGroup]] = dataclasses.field(default_factory=list)
     back_to: list[int] = dataclasses.field(default_factory=list)
     """Numbers of the waves that take back."""
+    skipped: set[int] = dataclasses.field(default_factory=set)
     is_back: bool = False
     joined: int = 0
 
@@ -195,6 +196,7 @@ class Books:
         self.results[event.target] = Result.SKIPPED
 
     def _wave_is_out(self, event: e.WaveSkipped) -> None:
+        self.skipped.add(event.wave)
         for target, n in enumerate(self.wave_of):
             if n == event.wave and target not in self.results and target not in self.said:
                 self.results[target] = Result.SKIPPED
@@ -228,7 +230,8 @@ class Books:
                 self.results[target] = Result.REMOVED
         for grown in event.groups:
             self.groups[grown.spread].append(grown.group)
-        ahead = [n for n in range(event.wave, len(self.waves)) if self.waves[n].name != CATCH_UP]
+        open_ones = set(range(event.wave, len(self.waves))) - self.skipped
+        ahead = sorted(n for n in open_ones if self.waves[n].name != CATCH_UP)
         while len(self.wave_of) < len(self.plans):
             self.wave_of.append(-1)  # those of the plan that need nothing
         for joined in event.joined:

@@ -444,8 +444,11 @@ def scopes() -> st.SearchStrategy[Scope]:
     return st.builds(Scope, unreachable=st.sampled_from(Unreachable))
 
 
-def run_plans() -> st.SearchStrategy[Plan]:
-    """Small plans with any caps, budgets, deadlines and ways on, for histories."""
+def run_plans(*, has_all_day: bool = False) -> st.SearchStrategy[Plan]:
+    """Small plans with any caps, budgets, deadlines and ways on, for histories.
+
+    With *has_all_day* nothing has to be done by any time, and no number of successes is asked for.
+    """
     waves = st.lists(
         st.tuples(*[st.integers(1, 4)] * 2, st.integers(0, 3), st.booleans(), st.booleans()),
         max_size=3,
@@ -454,12 +457,18 @@ def run_plans() -> st.SearchStrategy[Plan]:
         _run_plan,
         waves,
         steps=st.integers(1, 2),
-        run=st.builds(_limits, on_breach=st.sampled_from(OnBreach), drawn=_drawn_limits()),
+        run=st.builds(
+            _limits,
+            on_breach=st.sampled_from(OnBreach),
+            drawn=_drawn_limits(),
+            has_all_day=st.just(has_all_day),
+        ),
         on_drift=st.sampled_from(OnDrift),
         unreachable=st.sampled_from(Unreachable),
         membership=st.sampled_from([Membership.FROZEN, Membership.FROZEN, Membership.FOLLOW]),
         spreads=st.lists(_spreads(), max_size=2),
         has_catch_up=st.booleans(),
+        has_all_day=st.just(has_all_day),
     )
 
 
@@ -487,7 +496,9 @@ def _drawn_limits() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-def _limits(on_breach: OnBreach, drawn: dict[str, Any]) -> Limits:
+def _limits(on_breach: OnBreach, drawn: dict[str, Any], *, has_all_day: bool) -> Limits:
+    if has_all_day:
+        drawn = {**drawn, "run_timeout": None, "min_success": None}
     undo = drawn["undo"] if on_breach is OnBreach.ROLLBACK else None
     return limits(**{**drawn, "undo": undo, "on_breach": on_breach})
 
@@ -515,6 +526,7 @@ def _run_plan(
     drawn: list[tuple[int, int, int, bool, bool]],
     *,
     has_catch_up: bool,
+    has_all_day: bool,
     spreads: list[Spread],
     steps: int,
     **changes: Any,
@@ -526,7 +538,7 @@ def _run_plan(
             max_concurrency=min(at_once, count),
             max_failures=min(failures, count),
             soak=dt.timedelta(minutes=10 if has_soak else 0),
-            timeout=dt.timedelta(minutes=40) if has_end else None,
+            timeout=dt.timedelta(minutes=40) if has_end and not has_all_day else None,
         )
         for n, (count, at_once, failures, has_soak, has_end) in enumerate(drawn)
     ]

@@ -13,7 +13,7 @@ from typing import Any, assert_never
 
 import orjson
 
-from fleet.core import answers, chain, draws, fold, rollout
+from fleet.core import answers, chain, draws, fold, rollout, targets
 from fleet.core.rollout import Decision
 from fleet.core.state import RunState
 from fleet.model import events as e
@@ -52,6 +52,8 @@ class Life:
         while not self.state.status.is_terminal:
             self.turn += 1
             assert self.turn < MOST_TURNS, "the history does not end"
+            if self.survey is not None and self.state.status is RunStatus.PAUSED:
+                self.answer_survey(self.survey)
             if self.state.status is RunStatus.PAUSED and not self.someone_returns():
                 return
             self.disturb()
@@ -68,7 +70,6 @@ class Life:
         rollout.hand_out(self.state, decision)
         for command in decision.commands:
             if isinstance(command, Survey):
-                assert self.survey is None
                 self.survey = command
             else:
                 self.hand_to_performer(command)
@@ -208,16 +209,16 @@ class Life:
                 groups.append(e.JoinedGroup(spread=0, group=group))
                 places[0] = known[0]
             joined.append(fleets.target(count + n, groups=tuple(places)))
-        self.record(
-            e.RunSurveyed(
-                at=self.now,
-                wave=command.wave,
-                left=left,
-                joined=tuple(joined),
-                groups=tuple(groups),
-                problem="",
-            )
+        event = e.RunSurveyed(
+            at=self.now,
+            wave=command.wave,
+            left=left,
+            joined=tuple(joined),
+            groups=tuple(groups),
+            problem="",
         )
+        if targets.is_expected(self.state, event):  # the runner drops what comes too late
+            self.record(event)
 
     def sent(self, command: Send, lot: str) -> e.Event:
         if lot == "hold":
