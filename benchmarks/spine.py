@@ -31,7 +31,7 @@ from fleet.engine import opening, virtual
 from fleet.engine.runner import Runner
 from fleet.journal.sqlite import SqliteStore
 from fleet.model import events as e
-from fleet.model.commands import Check, Command, Follow, Prove, Send
+from fleet.model.commands import Check, Command, Follow, Prove, Send, Survey
 from fleet.model.desired import Rollout, WaveRule
 from fleet.model.events import Event
 from fleet.model.plan import Plan, PlanHead
@@ -174,12 +174,18 @@ class Driver:
             self.now += dt.timedelta(seconds=1)
             for event in waiting:
                 self._apply(event)
-            decision = rollout.decide(self.state, now=self.now)
+            waiting = [self._outcome(command) for command in self._round()]
+        return time.process_time() - began
+
+    def _round(self) -> list[Command]:
+        """Decide until nothing is left to decide, as a runner does."""
+        commands: list[Command] = []
+        while not (decision := rollout.decide(self.state, now=self.now)).is_idle:
             for event in decision.events:
                 self._apply(event)
             rollout.hand_out(self.state, decision)
-            waiting = [self._outcome(command) for command in decision.commands]
-        return time.process_time() - began
+            commands += [one for one in decision.commands if not isinstance(one, Survey)]
+        return commands
 
     def _apply(self, event: Event) -> None:
         fold.apply(self.state, event)

@@ -151,10 +151,12 @@ class Request:
 
     id: str
     kind: str
-    """``pause``, ``resume`` or ``stop``."""
+    """Such as ``pause``; :mod:`fleet.core.answers` knows them all."""
     actor: Actor
     reason: str
     at: dt.datetime
+    subject: str = ""
+    """Whom it is about: a cluster or a wave. Empty: the run."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

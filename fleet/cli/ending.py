@@ -18,6 +18,7 @@ _EXITS: Mapping[RunStatus, int] = {
     RunStatus.SUCCEEDED: 0,
     RunStatus.SUCCEEDED_WITH_FAILURES: 1,
     RunStatus.FAILED: 1,
+    RunStatus.ROLLED_BACK: 1,
     RunStatus.STOPPED: 7,
 }
 

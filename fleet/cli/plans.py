@@ -17,7 +17,7 @@ from fleet.engine import requests
 from fleet.errors import InputError, RefusedError
 from fleet.model.cluster import AutoUpgrade
 from fleet.model.desired import Rollout
-from fleet.model.plan import Plan, Target
+from fleet.model.plan import Plan, PlanHead, Target
 from fleet.model.redaction import Redactor
 from fleet.spec import planfile
 from fleet.ui import output
@@ -94,9 +94,9 @@ async def fluent(plan: Plan, outside: Outside) -> Outside:
     return outside.speaking(offered[-1])
 
 
-def vault(targets: Iterable[Target]) -> Mapping[str, str]:
+def vault(head: PlanHead, targets: Iterable[Target]) -> Mapping[str, str]:
     """Return the protected settings' values, from the environment variables that hold them."""
-    names = sorted(requests.variables(targets))
+    names = sorted(requests.variables(head, targets))
     absent = [name for name in names if not os.environ.get(name)]
     if absent:
         message = f"protected settings are to come from {', '.join(absent)}, which is not set"
@@ -128,7 +128,11 @@ def _asks_for_patches(target: Target) -> bool:
 
 def _refuse_secrets(plan: Plan) -> None:
     """Refuse a plan that would carry a protected setting's value into files that are kept."""
-    values = [os.environ[name] for name in requests.variables(plan.targets) if os.environ.get(name)]
+    values = [
+        os.environ[name]
+        for name in requests.variables(plan.head, plan.targets)
+        if os.environ.get(name)
+    ]
     place = Redactor(values).found(saved.document(plan)) if values else None
     if place is not None:
         message = f"the value of a protected setting also stands in plain in the plan, at {place}"

@@ -124,7 +124,7 @@ def _begun(order: Order, form: Format) -> RunState | None:
         if not plan.change_count:
             _nothing_to_do(plan, form)
             return None
-        vault = plans.vault(plan.targets)
+        vault = plans.vault(plan.head, plan.targets)
         discovered_at = None if source.plan else asked_at
         header = _header(order, source, plan, found, discovered_at=discovered_at)
         store, run_id = order.context.store, header.run_id
@@ -194,7 +194,7 @@ def _taken_over(order: Order) -> RunState:
     _require_same(order, known)
     if known.status.is_terminal:
         return known
-    vault = plans.vault(known.targets)
+    vault = plans.vault(known.plan, known.targets)
     actor = context.actor()
 
     async def work(found: Outside) -> RunState:
@@ -224,7 +224,7 @@ def _require_same(order: Order, known: RunState) -> None:
         return
     digest = source.plan.digest if source.plan else None
     # The journal keeps the text without what looks like a secret.
-    clean = Redactor(plans.vault(known.targets).values()).text(source.text)
+    clean = Redactor(plans.vault(known.plan, known.targets).values()).text(source.text)
     is_same = digest == header.plan_digest if digest else clean == header.plan_text
     if not is_same:
         message = f"run {header.run_id} began with another plan than {source.path}"

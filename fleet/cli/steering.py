@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import dataclasses
 import uuid
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -62,6 +63,36 @@ def stop(
     _steer(ctx.obj, run, "stop", reason, request_id)
 
 
+def skip(
+    ctx: typer.Context,
+    run: options.RunName,
+    target: Annotated[
+        str | None,
+        typer.Option("--target", metavar="NAME", help="A cluster that has not started; or its id."),
+    ] = None,
+    wave: Annotated[
+        str | None,
+        typer.Option("--wave", metavar="NAME", help="All of a wave that has not started."),
+    ] = None,
+    is_soak: Annotated[
+        bool, typer.Option("--soak", help="What is left of the soak: the next wave opens.")
+    ] = False,
+    reason: options.Reason = "",
+    request_id: options.RequestId = None,
+) -> None:
+    """Take a cluster, a wave or a soak out of a run; it counts against no budget."""
+    asked = [("skip-target", target), ("skip-wave", wave), ("skip-soak", "" if is_soak else None)]
+    given = [(kind, subject) for kind, subject in asked if subject is not None]
+    if len(given) != 1:
+        message = "what is skipped is not said" if not given else "one thing is skipped at a time"
+        raise InputError(message, hint="Name one: --target NAME, --wave NAME or --soak.")
+    if not reason:
+        message = "a skip needs a reason: whoever reads the journal in a year will ask"
+        raise InputError(message, hint='Add --reason "...".')
+    ((kind, subject),) = given
+    _steer(ctx.obj, run, kind, reason, request_id, subject=subject)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
     """What came of a request."""
@@ -73,20 +104,29 @@ class _Answer:
     """Whether a runner is there to act on it."""
 
 
-def _steer(found: Context, run: str, kind: str, reason: str, request_id: str | None) -> None:
+def _steer(
+    found: Context,
+    run: str,
+    kind: str,
+    reason: str,
+    request_id: str | None,
+    *,
+    subject: str = "",
+) -> None:
     request = Request(
         id=request_id or str(uuid.uuid4()),
         kind=kind,
         actor=context.actor(),
         reason=reason or f"{kind} asked for",
         at=clock.wall(),
+        subject=subject,
     )
     answer = asyncio.run(_answered(found, run, request))
     state, say = answer.state, context.errors()
     if isinstance(answer.event, e.RequestRefused | None):
         if not _is_so_already(kind, state):
-            message = f"run {run} is {state.status}: there is nothing to {kind}"
-            raise RefusedError(message)
+            why = answer.event.reason if answer.event else f"the run is {state.status}"
+            raise RefusedError(f"run {run}: {kind.replace('-', ' ')} is refused: {why}")
         say.print(Text(f"run {run} is {state.status} already"), soft_wrap=True)
     else:
         line = eventlines.line(answer.event, state, is_full=True) or answer.event.kind
@@ -104,7 +144,7 @@ def _is_so_already(kind: str, state: RunState) -> bool:
         "resume": (status.RUNNING,),
         "stop": (status.STOPPING, status.STOPPED),
     }
-    return state.status in wanted[kind]
+    return state.status in wanted.get(kind, ())
 
 
 async def _answered(found: Context, run: str, request: Request) -> _Answer:
@@ -144,6 +184,7 @@ async def _answer(journal: Journal, request: Request, state: RunState, found: Co
     answer = answers.answer(
         state,
         asked=request.kind,
+        subject=request.subject,
         actor=request.actor,
         reason=request.reason,
         request_id=request.id,
@@ -189,8 +230,14 @@ def _asked_by(event: Event) -> str:
             return "pause"
         case e.RunResumed():
             return "resume"
+        case e.TargetSkipped():
+            return "skip-target"
+        case e.WaveSkipped():
+            return "skip-wave"
+        case e.SoakSkipped():
+            return "skip-soak"
         case _:
             return "stop"
 
 
-COMMANDS = (pause, resume, stop)
+COMMANDS = (pause, resume, stop, skip)

@@ -13,8 +13,7 @@ import enum
 from collections.abc import Mapping
 
 from fleet.errors import IllegalTransitionError
-from fleet.model.statuses import RunStatus as R
-from fleet.model.statuses import WaveStatus as W
+from fleet.model.statuses import RunStatus as R, WaveStatus as W
 
 Moves = Mapping[str, Mapping[str, frozenset[str]]]
 

@@ -41,9 +41,13 @@ def write_of(
     )
 
 
-def variables(targets: Iterable[Target]) -> frozenset[str]:
-    """Return the environment variables that hold the protected settings of *targets*."""
-    return frozenset(
+def variables(head: PlanHead, targets: Iterable[Target]) -> frozenset[str]:
+    """Return the environment variables that hold the protected settings of a plan.
+
+    Clusters that are judged anew while it runs may need those that none of *targets* does now.
+    """
+    later = head.basis.desired.protected.values() if head.basis else ()
+    return frozenset(later) | frozenset(
         name
         for target in targets
         for step in target.steps

@@ -28,7 +28,7 @@ from fleet.model import events as e
 from fleet.model.commands import Command, Survey
 from fleet.model.events import Actor, Event
 from fleet.model.statuses import RunStatus
-from fleet.ports import Batch, Discovery, Extensions, Journal
+from fleet.ports import Batch, Discovery, Extensions, Journal, Request
 
 Observe = Callable[[Sequence[Event], RunState], None]
 """Is shown every durable event, with the state after it."""
@@ -77,7 +77,7 @@ class Runner:
         self._settings = settings
         self._observe = observe
         self._outbox = Outbox()
-        self._asked: list[tuple[str, Actor, str]] = []
+        self._asked: list[Request] = []
         self._is_leaving = False
         self._round_at = clock.now() - settings.gather
         self._performer = Performer(
@@ -98,7 +98,11 @@ class Runner:
 
     def ask(self, kind: str, *, actor: Actor, reason: str) -> None:
         """Ask for ``pause``, ``resume`` or ``stop`` from inside this process."""
-        self._asked.append((kind, actor, reason))
+        self._asked.append(
+            Request(
+                id=str(uuid.uuid4()), kind=kind, actor=actor, reason=reason, at=self._clock.now()
+            )
+        )
         self._outbox.ring()
 
     def settle_for_pause(self) -> None:
@@ -162,8 +166,8 @@ class Runner:
         """Fold what came in: outcomes, and what people asked."""
         batch = batch_of([one for one in outcomes if self._fits(one.event)])
         events = self._folded(batch.events)
-        for kind, actor, reason, request_id in self._requests():
-            events += self._folded([self._answer(kind, actor, reason, request_id)])
+        for request in self._requests():
+            events += self._folded([self._answer(request)])
         return dataclasses.replace(batch, events=events)
 
     def _folded(self, events: Sequence[Event]) -> list[Event]:
@@ -194,21 +198,21 @@ class Runner:
             log.logger().error(log.Event.OUTCOME_DROPPED, target=about, kind=event.kind)
         return is_expected
 
-    def _requests(self) -> list[tuple[str, Actor, str, str]]:
+    def _requests(self) -> list[Request]:
         """Return what was asked, here and from other processes, and not answered yet."""
-        asked = [(kind, actor, reason, str(uuid.uuid4())) for kind, actor, reason in self._asked]
-        self._asked = []
+        asked, self._asked = self._asked, []
         if self._journal.has_news():
-            asked += [(one.kind, one.actor, one.reason, one.id) for one in self._journal.requests()]
+            asked += self._journal.requests()
         return asked
 
-    def _answer(self, kind: str, actor: Actor, reason: str, request_id: str) -> Event:
+    def _answer(self, request: Request) -> Event:
         return answers.answer(
             self._state,
-            asked=kind,
-            actor=actor,
-            reason=reason,
-            request_id=request_id,
+            asked=request.kind,
+            subject=request.subject,
+            actor=request.actor,
+            reason=request.reason,
+            request_id=request.id,
             now=self._clock.now(),
         )
 

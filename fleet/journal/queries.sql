@@ -65,14 +65,14 @@ DELETE FROM operations WHERE target = ? AND step = ?;
 SELECT target, step, url FROM operations ORDER BY target, step;
 
 -- add_request --
-INSERT INTO requests (id, kind, actor, reason, at) VALUES (?, ?, ?, ?, ?)
+INSERT INTO requests (id, kind, actor, reason, at, subject) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING;
 
 -- answer_request --
 UPDATE requests SET answered = 1 WHERE id = ?;
 
 -- open_requests --
-SELECT id, kind, actor, reason, at FROM requests WHERE answered = 0 ORDER BY rowid;
+SELECT id, kind, actor, reason, at, subject FROM requests WHERE answered = 0 ORDER BY rowid;
 
 -- all_records --
 -- The casts: what somebody has put in place of a record is handed on, as bytes, to be found out.

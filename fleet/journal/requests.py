@@ -24,6 +24,7 @@ def add(connection: sqlite3.Connection, request: Request) -> None:
         chain.canonical(codec.to_json(request.actor)),
         reason,
         codec.utc_text(request.at),
+        request.subject,
     )
     with connections.transaction(connection):
         connection.execute(SQL["add_request"], row)
@@ -35,6 +36,8 @@ def unanswered(connection: sqlite3.Connection) -> tuple[Request, ...]:
     return tuple(_request(*row) for row in rows)
 
 
-def _request(request_id: str, kind: str, actor: bytes, reason: str, at: str) -> Request:
-    fields = {"id": request_id, "kind": kind, "reason": reason, "at": at}
+def _request(
+    request_id: str, kind: str, actor: bytes, reason: str, at: str, subject: str
+) -> Request:
+    fields = {"id": request_id, "kind": kind, "reason": reason, "at": at, "subject": subject}
     return codec.from_json(Request, {**fields, "actor": orjson.loads(actor)})

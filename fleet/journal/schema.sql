@@ -49,3 +49,9 @@ CREATE TABLE requests (
 CREATE INDEX requests_open ON requests (answered) WHERE answered = 0;
 
 PRAGMA user_version = 1;
+
+-- 2 --
+-- Whom a request is about, such as a cluster that is to be skipped.
+ALTER TABLE requests ADD COLUMN subject TEXT NOT NULL DEFAULT '';
+
+PRAGMA user_version = 2;

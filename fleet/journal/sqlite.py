@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from fleet.errors import HeldError, InputError
+from fleet.errors import HeldError, InputError, JournalError
 from fleet.journal import (
     backup,
     connections,
@@ -88,6 +88,7 @@ class SqliteStore:
             connection = connections.writer(place.journal, busy_s=self._busy_s)
             with contextlib.closing(connection):
                 schema.check(connection, run_id=run_id, path=place.journal, steps=self._steps)
+                _require_column(connection, run_id)
                 requests.add(connection, request)
 
     def runs(self) -> Sequence[str]:
@@ -198,3 +199,15 @@ def _fold_and_close(connection: sqlite3.Connection) -> None:
     with contextlib.suppress(sqlite3.Error):
         connection.execute(SQL["checkpoint"])
     connection.close()
+
+
+def _require_column(connection: sqlite3.Connection, run_id: str) -> None:
+    """Only who holds a run lifts its journal: until then it takes no requests of ours."""
+    (version,) = connection.execute(SQL["user_version"]).fetchone()
+    if version < _REQUESTS_SINCE:
+        message = f"run {run_id} is carried on by an older release of fleet"
+        hint = "Ask with that release, or let this one take the run over first."
+        raise JournalError(message, hint=hint)
+
+
+_REQUESTS_SINCE = 2

@@ -12,8 +12,7 @@ from typing import Any
 
 from fleet.model.cluster import nothing
 from fleet.model.desired import Desired, Match, Profile, Rollout, Scope, Strategy, WaveRule
-from fleet.spec import document as documents
-from fleet.spec import profiles, settings, strategies
+from fleet.spec import document as documents, profiles, settings, strategies
 from fleet.spec.form import (
     ExtensionFile,
     MatchFile,

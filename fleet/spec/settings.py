@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import Any
 
-from fleet.spec import document as documents
-from fleet.spec import flaws, nodes, rules
+from fleet.spec import document as documents, flaws, nodes, rules
 from fleet.spec.document import Document, Problem, SpecError
 from fleet.spec.flaws import PROTECTED, Flaw, Path, below, quoted
 from fleet.spec.nodes import Place

@@ -31,6 +31,9 @@ def line(event: Event, state: RunState, *, is_full: bool) -> str | None:
     return f"{event.at:%Y-%m-%d %H:%M:%S}Z  {_who(event, state)}{_what(event, state)}"
 
 
+_Asked = (
+    e.RunPausing | e.RunStopping | e.RunResumed | e.WaveSkipped | e.SoakSkipped | e.TargetSkipped
+)
 _FAILURES = (Result.FAILED, Result.TIMED_OUT, Result.DEFERRED, Result.DRIFTED)
 _QUIET = (
     e.RunCreated,
@@ -43,6 +46,7 @@ _QUIET = (
     e.OperationEnded,
     e.StepProved,
     e.StepFailed,
+    e.WaveExtended,
 )
 
 
@@ -80,7 +84,11 @@ def _finished(event: e.TargetFinished, state: RunState) -> str:
     return f"{event.result}: {event.detail}{aside}"
 
 
-def _by(event: e.RunPausing | e.RunStopping | e.RunResumed) -> str:
+def _left(event: e.RunRollingBack) -> str:
+    return f"; {len(event.left)} cannot be taken back" if event.left else ""
+
+
+def _by(event: _Asked) -> str:
     actor = event.actor
     return f" by {actor.name}@{actor.host}" if actor else " by fleet"
 
@@ -103,8 +111,18 @@ _TOLD: Mapping[type, Callable[[Any, RunState], str]] = {
     e.RequestRefused: lambda v, _: f"{v.asked} refused: {v.reason}",
     e.RunFinished: _ended,
     e.WaveOpened: lambda v, s: f"opened, {s.waves[v.wave].target_count} targets",
+    e.WaveAdded: lambda v, _: f"added: {v.planned.target_count} targets",
+    e.WaveExtended: lambda v, _: f"{len(v.members)} targets listed",
     e.BudgetBreached: lambda v, _: (
-        f"{v.level} budget broken: {v.failures} failures, {v.max_failures} allowed"
+        f"{v.label or v.level} budget broken: {v.failures} failures, {v.max_failures} allowed"
+    ),
+    e.WaveOverdue: lambda v, _: f"not done by {v.due_at:%Y-%m-%d %H:%M:%S}Z: nothing more starts",
+    e.WaveSkipped: lambda v, _: f"skipped{_by(v)}: {v.reason}",
+    e.SoakSkipped: lambda v, _: f"soak ended{_by(v)}: {v.reason}",
+    e.RunRollingBack: lambda v, _: f"rolling back ({v.scope}): {v.reason}{_left(v)}",
+    e.RunSurveyed: lambda v, _: (
+        v.problem
+        or f"looked who is meant now: {len(v.joined)} joined, {len(v.left)} are not meant any more"
     ),
     e.WaveSoaking: lambda v, _: f"soaking until {v.until:%Y-%m-%d %H:%M:%S}Z",
     e.WaveClosed: lambda v, _: f"closed: {v.status}",
@@ -126,5 +144,13 @@ _TOLD: Mapping[type, Callable[[Any, RunState], str]] = {
     e.StepFailed: lambda v, _: f"step {v.step + 1} failed ({v.code}): {v.message}",
     e.StepUnknown: lambda v, _: f"step {v.step + 1} outcome unknown, a bug in fleet: {v.message}",
     e.TargetPutOff: lambda v, _: f"put off to the catch-up wave: {v.detail}",
+    e.TargetReplanned: lambda v, _: (
+        f"planned anew ({v.detail}): {v.plan.action} to {v.plan.to_version or '(none)'}"
+    ),
+    e.TargetRetried: lambda v, _: (
+        f"tried again ({v.retry}) at {v.until:%H:%M:%S}Z, after {v.failure}: {v.detail}"
+    ),
+    e.TargetStalled: lambda _v, _: "stalled: it takes longer than the plan expects",
+    e.TargetSkipped: lambda v, _: f"skipped{_by(v)}: {v.reason}",
     e.TargetFinished: _finished,
 }

@@ -70,11 +70,10 @@ def view(console: Console, *, clean: Clean) -> Iterator[View]:
 
 def _picture(state: RunState, clean: Clean) -> Group:
     bars = Table.grid(padding=(0, 2))
-    for wave, planned in zip(state.waves, state.plan.waves, strict=True):
-        count = wave.end - wave.first
-        done = wave.done_count
+    for wave in state.waves:
+        count, done = wave.target_count, wave.done_count
         bars.add_row(
-            planned.name,
+            wave.planned.name,
             ProgressBar(total=count, completed=done, width=24),
             f"{done}/{count}",
             f"{wave.in_flight} in flight" if wave.in_flight else str(wave.status),

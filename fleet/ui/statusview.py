@@ -22,9 +22,14 @@ _RESULT_ORDER = (
     Result.DRIFTED,
     Result.DEFERRED,
     Result.SKIPPED,
+    Result.REMOVED,
+    Result.ROLLED_BACK,
     Result.NO_OP,
     Result.SUCCEEDED,
 )
+
+
+_SHOWN = 10
 
 
 def headline(state: RunState) -> str:
@@ -41,10 +46,17 @@ def reasons(state: RunState) -> list[str]:
         return [state.finish_reason] if state.finish_reason else []
     if state.stopped_by is not None:
         actor, reason = state.stopped_by
-        return [f"{state.status} by {actor.name if actor else 'fleet'}: {reason}"]
+        return [f"{state.status} by {actor.name if actor else 'fleet'}: {reason}", *_stalled(state)]
     if state.last_at is None:
         return []
-    return list(rollout.decide(state, now=state.last_at).reasons)
+    return [*rollout.decide(state, now=state.last_at).reasons, *_stalled(state)]
+
+
+def _stalled(state: RunState) -> list[str]:
+    """Return who takes longer than the plan expects, in one line."""
+    names = [state.targets[target].cluster_name for target in state.stalled]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return [f"stalled: {', '.join(names[:_SHOWN])}{more}"] if names else []
 
 
 def waves(state: RunState) -> Table:
@@ -136,6 +148,7 @@ def document(
                 "notStarted": wave.waiting_count,
                 "failures": wave.failures,
                 "maxFailures": wave.planned.max_failures,
+                "dueAt": codec.utc_text(wave.due_at) if wave.due_at else None,
             }
             for wave in state.waves
         ],
@@ -183,6 +196,7 @@ def _targets(state: RunState, *, only_trouble: bool) -> Iterator[dict[str, Any]]
             "from": target.from_version,
             "to": target.to_version,
             "detail": _detail(state, number),
+            "isStalled": number in state.active and state.active[number].is_stalled,
             "cause": cause.code if cause else None,
             "nextStep": cause.advice if cause else None,
         }

@@ -397,8 +397,8 @@ async def test_a_record_of_a_newer_release_is_named(store: SqliteStore, root: Pa
 
 NEXT = {
     **schema.STEPS,
-    2: "ALTER TABLE requests ADD COLUMN note TEXT;\nPRAGMA user_version = 2;",
-    3: "CREATE TABLE more (x);\nPRAGMA user_version = 3;",
+    3: "ALTER TABLE requests ADD COLUMN note TEXT;\nPRAGMA user_version = 3;",
+    4: "CREATE TABLE more (x);\nPRAGMA user_version = 4;",
 }
 
 
@@ -417,23 +417,23 @@ async def test_the_holder_lifts_an_older_schema_and_keeps_what_is_there(
     newer = SqliteStore(root, steps=NEXT)
     reader = newer.read("r")  # a look changes nothing
     reader.close()
-    assert version(root) == 1
+    assert version(root) == 2
 
     async with newer.hold("r", actor=ANN) as journal:
         await journal.append(one())
         assert [seq for seq, _ in journal.events()] == [1, 2, 3, 4]
         assert journal.requests() == (request(),)
-    assert version(root) == 3
+    assert version(root) == 4
 
 
 async def test_a_migration_that_fails_changes_nothing(store: SqliteStore, root: Path) -> None:
     await make(store)
-    broken = {**NEXT, 3: "CREATE TABLE records (x);\nPRAGMA user_version = 3;"}
+    broken = {**NEXT, 4: "CREATE TABLE records (x);\nPRAGMA user_version = 4;"}
     with pytest.raises(JournalError, match="cannot be opened"):
         async with SqliteStore(root, steps=broken).hold("r", actor=ANN):
             pass
 
-    assert version(root) == 1
+    assert version(root) == 2
     async with store.hold("r", actor=ANN) as journal:
         assert journal.epoch == 2
 

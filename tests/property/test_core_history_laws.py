@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import orjson
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from fleet.core import rollout
 from fleet.core.moves import Phase

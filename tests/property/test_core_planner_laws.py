@@ -8,8 +8,7 @@ import random
 import re
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from fleet.core import planner, saved, selection
 from fleet.errors import InputError

@@ -5,8 +5,7 @@ import datetime as dt
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from fleet.model.cluster import AutoUpgrade, Cluster, ClusterId
 from fleet.model.plan import Verb

@@ -10,12 +10,10 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from fleet.model.desired import Rollout
-from fleet.spec import document as documents
-from fleet.spec import flaws, nodes, planfile
+from fleet.spec import document as documents, flaws, nodes, planfile
 from fleet.spec.document import SpecError
 
 GOOD = Path(__file__).parents[1] / "data" / "plans" / "good" / "every-key.yaml"

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from fleet.core import chain, facts, fold, planner
 from fleet.core.state import RunState
-from fleet.model import codec
-from fleet.model import events as e
+from fleet.model import codec, events as e
 from fleet.model.cluster import (
     AutoUpgrade,
     Cluster,

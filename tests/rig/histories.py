@@ -16,8 +16,7 @@ import orjson
 from fleet.core import answers, chain, draws, fold, rollout, targets
 from fleet.core.rollout import Decision
 from fleet.core.state import RunState
-from fleet.model import events as e
-from fleet.model import records
+from fleet.model import events as e, records
 from fleet.model.commands import Check, Command, Follow, Prove, Send, Survey
 from fleet.model.plan import Action, Plan, Target
 from fleet.model.statuses import Finding, HoldReason, RunStatus

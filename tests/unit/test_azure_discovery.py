@@ -8,8 +8,7 @@ import duckdb
 import duckdb_kql
 import pytest
 from azure.mgmt.resourcegraph.aio import ResourceGraphClient
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from fleet.azure import kql, payloads
 from fleet.core import selection

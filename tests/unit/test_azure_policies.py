@@ -14,8 +14,7 @@ from fleet.azure.assignments import Library
 from fleet.azure.builtins import BUILT_IN
 from fleet.errors import TransientError
 from fleet.model.cluster import AutoUpgrade, PolicyAssignment, PolicyDeployment
-from fleet.sim import names
-from fleet.sim import policies as simulated
+from fleet.sim import names, policies as simulated
 from fleet.sim.recipe import DefinitionKind, Permissions, Policy, Recipe, Wire
 from tests.rig import serving
 from tests.rig.scripted import Got, Say, failure, speaking

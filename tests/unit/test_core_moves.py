@@ -11,8 +11,7 @@ from fleet.core import fold, moves
 from fleet.core.moves import Moves, Phase
 from fleet.core.state import RunState
 from fleet.errors import IllegalTransitionError
-from fleet.model import events as e
-from fleet.model import records
+from fleet.model import events as e, records
 from fleet.model.statuses import HoldReason, Result, RunStatus, WaveStatus
 from tests.rig.fleets import T0, event, folded, limits, opened, opening, plan, snapshot, wave
 

@@ -7,8 +7,7 @@ import pytest
 
 from fleet.core import chain
 from fleet.errors import JournalError
-from fleet.model import events as e
-from fleet.model import records
+from fleet.model import events as e, records
 from fleet.model.statuses import Result, RunStatus
 from tests.rig.fleets import T0, event, opening, plan, wave
 

@@ -8,13 +8,11 @@ import json
 
 import orjson
 import pytest
-from hypothesis import assume, example, given
-from hypothesis import strategies as st
+from hypothesis import assume, example, given, strategies as st
 
 from fleet.core import chain
 from fleet.journal import records
-from fleet.model import codec, events
-from fleet.model import records as stored
+from fleet.model import codec, events, records as stored
 from fleet.model.events import (
     Event,
     OperationEnded,

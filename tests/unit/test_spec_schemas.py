@@ -24,8 +24,7 @@ from fleet.model.plan import (
     Verb,
     Wave,
 )
-from fleet.spec import document as documents
-from fleet.spec import planfile, rules, schemas
+from fleet.spec import document as documents, planfile, rules, schemas
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data" / "plans"
