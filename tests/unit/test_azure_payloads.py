@@ -220,7 +220,8 @@ def test_nulls_and_absent_keys_are_alike() -> None:
         current_version=None,
         auto_upgrade=AutoUpgrade.COMPATIBLE,
         release_train="stable",
-        provisioning_state=ProvisioningState.SUCCEEDED,
+        # Success needs to be said.
+        provisioning_state=ProvisioningState.UNKNOWN,
     )
 
 
