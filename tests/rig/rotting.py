@@ -28,6 +28,7 @@ from fleet.azure.service import AzureService
 from fleet.azure.simulated import SimulatedIssuer
 from fleet.azure.tokens import Tokens
 from fleet.azure.wire import Wire
+from fleet.ports import Clock
 from tests.rig import scripted
 from tests.rig.scripted import TOKEN_PATH, Got, Say, SkippingClock
 
@@ -358,10 +359,10 @@ def _payload(say: Say) -> bytes:
     return b"" if say.body is None else json.dumps(say.body).encode()
 
 
-def answered_by(door: Door) -> AzureService:
+def answered_by(door: Door, clock: Clock | None = None) -> AzureService:
     """Return the real client, with *door* in the place of its network."""
     place = clouds.place(cloud=None, endpoint=URL, audience=None)
-    clock = SkippingClock()
+    clock = clock or SkippingClock()
     opened = cast("aiohttp.ClientSession", door)
     issuer = SimulatedIssuer(place, opened=opened, clock=clock)
     credential = Credential(kind=Kind.SIMULATOR)

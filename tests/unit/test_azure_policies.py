@@ -333,8 +333,17 @@ def test_an_assignment_of_nobody_knows_what_may_deploy_anything(kind: Any) -> No
 
 @pytest.mark.parametrize(
     ("mode", "is_enforced"),
-    [("DoNotEnforce", False), ("enroll", False), ("Default", True), (None, True), ("Later", True)]
-    + [(odd, True) for odd in (7, [], {"a": 1}, False)],
+    [
+        ("DoNotEnforce", False),
+        ("enroll", False),
+        ("Default", True),
+        (None, True),
+        ("Later", True),
+        (7, True),
+        ([], True),
+        ({"a": 1}, True),
+        (False, True),
+    ],
 )
 def test_an_assignment_acts_unless_its_mode_says_that_it_does_not(
     mode: Any, is_enforced: bool
