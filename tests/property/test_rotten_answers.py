@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from fleet.azure import diagnosis, permissions, policies
+from fleet.azure import clouds, diagnosis, permissions, policies
 from fleet.azure.checks import Check, Verdict
 from fleet.azure.policies import Found
-from fleet.azure.service import AzureService
+from fleet.azure.service import AzureService, PublishedTime, published_time
 from fleet.core import planner
 from fleet.errors import InputError, RemoteError
 from fleet.model.cluster import (
@@ -41,6 +41,7 @@ from tests.rig.scripted import IDS, Got, Say
 SOME = settings(
     max_examples=300,
     deadline=None,
+    phases=(Phase.explicit, Phase.generate, Phase.shrink),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 FEW = settings(SOME, max_examples=150)
@@ -817,6 +818,80 @@ def test_an_examination_of_anything_rotten_is_made_to_its_end(
             isinstance(one.get("clusters"), int) and one["clusters"] > 0
             for one in rot.document["data"]
         )
+
+
+# --- over HTTP ---------------------------------------------------------------------------
+
+TIME = {"now": "2026-01-10T02:00:00+00:00", "timeScale": "60", "seed": 7}
+
+
+@settings(FEW, max_examples=100)
+@given(rot=rotten(Say(body=TIME)))
+def test_a_time_is_told_or_not_and_never_one_that_cannot_be(rot: Rotten) -> None:
+    async def asked() -> PublishedTime | None:
+        async with scripted.serving() as server:
+            server.on("GET", "/metadata/simulation", rot.say)
+            place = clouds.place(cloud=None, endpoint=server.url, audience=None)
+            return await published_time(place, clock=scripted.SkippingClock())
+
+    try:
+        found = asyncio.run(asked())
+    except RemoteError as error:
+        _is_fit(error)
+        return
+    assert found is not None
+    assert 2000 <= found.now.year < 2200
+    assert 0 < found.scale <= 10**9
+    if rot.spares(("now",), ("timeScale",)):
+        assert (found.now.isoformat(), str(found.scale)) == ("2026-01-10T02:00:00+00:00", "60")
+
+
+@settings(FEW, max_examples=100)
+@given(
+    rot=rotten(Say(body=GOOD_EXTENSION)),
+    spoiled=st.sampled_from(
+        (
+            {},
+            {"Content-Type": "application/json; charset=no-such"},
+            {"Content-Type": "text/html"},
+            {"Content-Encoding": "gzip"},
+            {"Content-Encoding": "no-such"},
+        )
+    ),
+    breaks_off=st.booleans(),
+)
+def test_over_http_an_answer_is_read_as_it_is_without_a_network(
+    rot: Rotten, spoiled: dict[str, str], breaks_off: bool
+) -> None:
+    """Whatever is wrong with how it is sent is an error, and the rest the same."""
+    said = dataclasses.replace(
+        rot.say, headers={**_sendable(rot.say.headers), **spoiled}, breaks_off=breaks_off
+    )
+    door = Door()
+    door.on("GET", "/extensions/osm", said)
+
+    async def asked() -> Came:
+        async with scripted.speaking() as line:
+            line.server.on("GET", "/extensions/osm", said)
+            try:
+                return Came(await line.azure.get(REF, IDS))
+            except RemoteError as error:
+                return Came(error=error)
+
+    found = asyncio.run(asked())
+
+    if found.error is not None:
+        _is_fit(found.error)
+    # NB: a packing that nobody knows is none: what came is read as it came.
+    if not breaks_off and spoiled.get("Content-Encoding") != "gzip":
+        direct = came(lambda azure: azure.get(REF, IDS), door)
+        assert (found.value, str(found.error)) == (direct.value, str(direct.error))
+    else:
+        assert found.value is None
+
+
+def _sendable(headers: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: value for name, value in headers.items() if value.isascii()}
 
 
 @pytest.mark.parametrize("spoil", rotting.TEXTS)

@@ -176,11 +176,13 @@ VALUES = (
 class Rotten:
     """An answer, and what is wrong with it."""
 
-    say: Say
+    say: Say = dataclasses.field(repr=False)
     places: tuple[Place, ...] = ()
     """Where its JSON was good before."""
     is_whole: bool = False
     """Whether its body is no longer the one that it was."""
+    shown: str = ""
+    """How it begins, for whoever reads of a failure: the whole may be 10 MB."""
 
     def spares(self, *places: Place) -> bool:
         """Whether nothing at, above or below *places* was touched."""
@@ -202,18 +204,23 @@ def rotten(draw: st.DrawFn, good: Say) -> Rotten:
     match draw(st.sampled_from(("places", "places", "places", "places", "body", "header"))):
         case "body":
             said = dataclasses.replace(good, body=draw(_bodies(good)))
-            return Rotten(say=said, is_whole=True)
+            return Rotten(say=said, is_whole=True, shown=_shown(said))
         case "header":
             name, value = draw(st.sampled_from(HEADERS)), draw(st.sampled_from(VALUES))
             body = _encoded(good.body, {})
             headers = {**good.headers, name: value}
-            return Rotten(say=dataclasses.replace(good, body=body, headers=headers))
+            said = dataclasses.replace(good, body=body, headers=headers)
+            return Rotten(say=said, shown=f"{name}: {value[:60]}")
         case _:
             every = list(places_of(good.body))
             chosen = draw(st.lists(st.sampled_from(every), min_size=1, max_size=3, unique=True))
             spoiled = {place: draw(spoils) for place in chosen}
             said = dataclasses.replace(good, body=_encoded(good.body, spoiled))
-            return Rotten(say=said, places=tuple(chosen))
+            return Rotten(say=said, places=tuple(chosen), shown=_shown(said))
+
+
+def _shown(say: Say) -> str:
+    return repr(say.body[:2000])
 
 
 def _bodies(good: Say) -> st.SearchStrategy[bytes]:

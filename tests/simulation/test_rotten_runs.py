@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from fleet.core.state import RunState
@@ -201,6 +201,7 @@ def test_with_sound_answers_all_but_the_failing_one_succeed() -> None:
 @settings(
     max_examples=25,
     deadline=None,
+    phases=(Phase.explicit, Phase.generate, Phase.shrink),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(stays=st.booleans(), data=st.data())
