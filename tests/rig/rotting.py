@@ -172,17 +172,24 @@ VALUES = (
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Rotten:
     """An answer, and what is wrong with it."""
 
-    say: Say = dataclasses.field(repr=False)
+    say: Say
     places: tuple[Place, ...] = ()
     """Where its JSON was good before."""
     is_whole: bool = False
     """Whether its body is no longer the one that it was."""
     shown: str = ""
     """How it begins, for whoever reads of a failure: the whole may be 10 MB."""
+
+    def __repr__(self) -> str:
+        return f"<rotten at {self.places or 'its body or a header'}: {self.shown}>"
+
+    def _repr_pretty_(self, printer: Any, is_circular: bool) -> None:  # noqa: FBT001
+        """Be written like this by Hypothesis too, which writes data classes its own way."""
+        printer.text(repr(self))
 
     def spares(self, *places: Place) -> bool:
         """Whether nothing at, above or below *places* was touched."""
@@ -362,7 +369,7 @@ async def _arriving(say: Say) -> AsyncIterator[_Response]:
 
 def _payload(say: Say) -> bytes:
     if isinstance(say.body, bytes):
-        return say.body
+        return bytes(say.body)  # as it is read from a socket, and no kind of it
     return b"" if say.body is None else json.dumps(say.body).encode()
 
 
