@@ -233,3 +233,48 @@ def test_a_run_among_rotten_answers_ends_and_calls_nothing_a_success_that_is_non
     if kind in ("write", "operation"):
         assert [one.writes for one in found.truths] == [1] * CLUSTERS
         assert found.state.status_counts() == {"Succeeded": CLUSTERS - 1, "Failed": 1}
+
+
+def _without_operation(sound: Say, _: int) -> Say:
+    return dataclasses.replace(sound, headers={})
+
+
+def _with_operation_elsewhere(sound: Say, _: int) -> Say:
+    headers = {"Azure-AsyncOperation": "http://trap.invalid/operations/1", "Location": "http://x/"}
+    return dataclasses.replace(sound, headers=headers)
+
+
+def _without_an_answer(_: Say, __: int) -> Say:
+    return Say(status=504, body={"error": {"code": "GatewayTimeout", "message": "Too long."}})
+
+
+@pytest.mark.parametrize(
+    ("kind", "rot"),
+    [
+        pytest.param("write", _without_operation, id="an operation URL that was never told"),
+        pytest.param("write", _with_operation_elsewhere, id="an operation URL elsewhere"),
+        pytest.param("write", _without_an_answer, id="a write whose answer was lost"),
+        pytest.param(
+            "operation",
+            lambda _, __: scripted.failure(404, "ResourceNotFound", "No such operation."),
+            id="an operation that is forgotten",
+        ),
+        pytest.param(
+            "operation",
+            lambda _, __: Say(body={"status": "Succeeded"}),
+            id="an operation that says Succeeded from the first moment on",
+        ),
+        pytest.param(
+            "operation",
+            lambda _, __: Say(body={"status": "Updating"}),
+            id="an operation that never ends",
+        ),
+    ],
+)
+def test_what_became_of_a_write_is_told_by_the_extension_itself(
+    kind: str, rot: Callable[[Say, int], Say]
+) -> None:
+    found = lived(kind, rot)
+
+    assert found.state.status_counts() == {"Succeeded": CLUSTERS - 1, "Failed": 1}
+    assert [one.writes for one in found.truths] == [1] * CLUSTERS
