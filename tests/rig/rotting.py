@@ -187,7 +187,7 @@ class Rotten:
     def __repr__(self) -> str:
         return f"<rotten at {self.places or 'its body or a header'}: {self.shown}>"
 
-    def _repr_pretty_(self, printer: Any, is_circular: bool) -> None:  # noqa: FBT001
+    def _repr_pretty_(self, printer: Any, _is_circular: bool) -> None:
         """Be written like this by Hypothesis too, which writes data classes its own way."""
         printer.text(repr(self))
 
