@@ -339,7 +339,7 @@ def test_nobody_is_somebody_because_a_token_could_not_be_read(rot: Rotten, statu
 TIME = {"now": "2026-01-10T02:00:00+00:00", "timeScale": "60", "seed": 7}
 
 
-@settings(FEW, max_examples=100)
+@settings(FEW, max_examples=60)
 @given(rot=rotten(Say(body=TIME)))
 def test_a_time_is_told_or_not_and_never_one_that_cannot_be(rot: Rotten) -> None:
     async def asked() -> PublishedTime | None:
@@ -360,7 +360,7 @@ def test_a_time_is_told_or_not_and_never_one_that_cannot_be(rot: Rotten) -> None
         assert (found.now.isoformat(), str(found.scale)) == ("2026-01-10T02:00:00+00:00", "60")
 
 
-@settings(FEW, max_examples=100)
+@settings(FEW, max_examples=60)
 @given(
     rot=rotten(Say(body=GOOD_EXTENSION)),
     spoiled=st.sampled_from(

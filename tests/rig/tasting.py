@@ -20,12 +20,12 @@ from fleet.ports import ExtensionRef
 from tests.rig.rotting import Door, Place, Rotten, answered_by
 
 SOME = settings(
-    max_examples=300,
+    max_examples=200,
     deadline=None,
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-FEW = settings(SOME, max_examples=150)
+FEW = settings(SOME, max_examples=100)
 LONGEST_MESSAGE = 1000
 MOST_REQUESTS = 60
 GROUP = "/subscriptions/s1/resourceGroups/rg"
