@@ -23,6 +23,12 @@ from fleet.errors import UnexpectedPayloadError
 Object = Mapping[str, Any]
 
 _LONGEST = 400
+_DEEPEST = 8
+"""Errors within errors that are read."""
+_LONGEST_WAIT_S = 10.0**8
+"""Three years: whoever asks for more is not waited for either way, and sums stay in bounds."""
+_YEARS = range(2000, 2200)
+_ID = re.compile(r"[!-~]{1,100}")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\s]+")
 # Source: ResourceRequestsThrottled, as it was seen: "... Please try again after '372' seconds."
 _AFTER = re.compile(r"try again after '?(\d{1,6})'? seconds", re.IGNORECASE)
@@ -41,7 +47,8 @@ class Answer:
     @property
     def correlation_id(self) -> str | None:
         """What finds this request in the service's own log."""
-        return self.headers.get("x-ms-correlation-request-id")
+        found = self.headers.get("x-ms-correlation-request-id", "")
+        return found if _ID.fullmatch(found) else None
 
     def json(self, *, what: str) -> Any:
         """Return the body as JSON.
@@ -101,10 +108,14 @@ def problem_of(answer: Answer) -> Problem:
     return problem_in(body.get("error", body)) if isinstance(body, dict) else Problem()
 
 
-def problem_in(error: object) -> Problem:
+def problem_in(error: object, *, depth: int = _DEEPEST) -> Problem:
     """Return the error in a JSON value such as ``{"code": ..., "message": ..., "details": [...]}``.
 
     A code that only wraps others is followed by what the details say.
+
+    Args:
+        error: The value.
+        depth: How far down details within details are read.
     """
     if isinstance(error, str):
         return Problem(message=error)
@@ -112,8 +123,23 @@ def problem_in(error: object) -> Problem:
         return Problem()
     fields = {str(key).lower(): value for key, value in error.items()}
     code, message = _text(fields.get("code")), _text(fields.get("message"))
-    inner = "; ".join(found for found in map(_detail, _list(fields.get("details"))) if found)
+    details = _list(fields.get("details")) if depth else ()
+    inner = "; ".join(found for one in details if (found := _detail(one, depth - 1)))
     return Problem(code=code, message=f"{message} ({inner})" if inner else message)
+
+
+def next_link(body: Object, what: str) -> str | None:
+    """Return where a list goes on; ``None`` where it ends here.
+
+    Args:
+        body: A page.
+        what: What was asked, for the message.
+    """
+    link = body.get("nextLink")
+    if not isinstance(link, str | None):
+        message = f"{what}: nextLink cannot be read"
+        raise UnexpectedPayloadError(message)
+    return link or None
 
 
 def line(text: str, *, longest: int = _LONGEST) -> str:
@@ -123,7 +149,10 @@ def line(text: str, *, longest: int = _LONGEST) -> str:
     ('a b c', 'abc…')
     """
     flat = _CONTROLS.sub(" ", text).strip()
-    return flat if len(flat) <= longest else f"{flat[: longest - 1]}…"
+    if len(flat) > longest:
+        flat = f"{flat[: longest - 1]}…"
+    # NB: what cannot be seen may still turn the direction of what follows.
+    return flat if flat.isprintable() else "".join(c if c.isprintable() else "?" for c in flat)
 
 
 def retry_after_s(answer: Answer, *, now: dt.datetime) -> float | None:
@@ -135,11 +164,12 @@ def retry_after_s(answer: Answer, *, now: dt.datetime) -> float | None:
     """
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
         if (found := _number(answer.headers.get(name))) is not None:
-            return found / 1000 or None
+            return min(found / 1000, _LONGEST_WAIT_S) or None
     header = answer.headers.get("retry-after")
     if header is not None:
         found = _number(header)
-        return (_until(header, answer, now) if found is None else found) or None
+        wait_s = (_until(header, answer, now) if found is None else found) or None
+        return wait_s and min(wait_s, _LONGEST_WAIT_S)
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         return quota_resets_s(answer) or _in_words(answer)
     return None
@@ -157,8 +187,14 @@ def quota_resets_s(answer: Answer) -> float | None:
 def moment(header: str | None) -> dt.datetime | None:
     """Return the moment of an HTTP date."""
     try:
-        found = email.utils.parsedate_to_datetime(header or "")
+        return plausible(email.utils.parsedate_to_datetime(header or ""))
     except ValueError:
+        return None
+
+
+def plausible(found: dt.datetime) -> dt.datetime | None:
+    """Return a moment in UTC; ``None`` for one that nobody can mean, such as the year 1."""
+    if found.year not in _YEARS:
         return None
     return found.astimezone(dt.UTC) if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
@@ -183,14 +219,16 @@ def _number(text: str | None) -> float | None:
     return float(text)
 
 
-def _detail(detail: object) -> str:
-    found = problem_in(detail)
+def _detail(detail: object, depth: int) -> str:
+    found = problem_in(detail, depth=depth)
     if found.code == found.message:
         found = Problem(code=found.code)
     text = ": ".join(part for part in (found.code, found.message) if part)
     place = ""
     if isinstance(detail, dict) and isinstance(detail.get("line"), int):
-        place = f" at line {detail['line']}, character {detail.get('characterPositionInLine')}"
+        character = detail.get("characterPositionInLine")
+        place = f" at line {detail['line']}"
+        place += f", character {character}" if isinstance(character, int) else ""
         if token := _text(detail.get("token")):
             place += f", at {token!r}"
     return text + place

@@ -2,7 +2,8 @@
 
 Pure reading; asking for the rows is :mod:`fleet.azure.policies`' business.
 Whoever may write a policy may write anything: what has not the shape it should
-have is passed over, and never an error.
+have is never an error. It is passed over where it can do no harm, and taken for
+what would act where it can.
 
 Source:  the structure of policy assignments, with overrides, and of policy set definitions.
 """
@@ -25,11 +26,13 @@ from fleet.azure.templates import (
     listed,
     lowered,
     setting_text,
+    text_of,
     value_of,
 )
 from fleet.model.cluster import AutoUpgrade, PolicyAssignment, PolicyDeployment
 
 _PROVIDER = "/providers/microsoft.authorization/policyassignments/"
+_IDLE = frozenset({"donotenforce", "enroll"})
 _BY_REFERENCE = "policydefinitionreferenceid"
 
 
@@ -74,7 +77,7 @@ def definition(row: Object) -> Definition:
     """Read a row of a policy definition."""
     own = lowered(row.get("properties"))
     return Definition(
-        id=str(row.get("id")).lower(),
+        id=text_of(row.get("id")).lower(),
         rule=own.get("policyrule") or {},
         defaults=defaults(own.get("parameters")),
     )
@@ -84,11 +87,11 @@ def initiative(row: Object) -> Initiative:
     """Read a row of a policy set definition."""
     own = lowered(row.get("properties"))
     return Initiative(
-        id=str(row.get("id")).lower(),
+        id=text_of(row.get("id")).lower(),
         members=tuple(
             _Member(
-                definition_id=str(one.get("policydefinitionid")).lower(),
-                reference_id=str(one.get(_BY_REFERENCE)).lower(),
+                definition_id=text_of(one.get("policydefinitionid")).lower(),
+                reference_id=text_of(one.get(_BY_REFERENCE)).lower(),
                 parameters=one.get("parameters"),
             )
             for one in map(lowered, listed(own.get("policydefinitions")))
@@ -107,21 +110,23 @@ def may_deploy(found: Definition, extension_type: str) -> bool:
 def assignment(row: Object, library: Library) -> PolicyAssignment:
     """Read a row of a policy assignment, with everything that it deploys."""
     own = lowered(row.get("properties"))
-    own_id = str(row.get("id"))
+    own_id = text_of(row.get("id"))
     values = {
         name: fields["value"]
         for name, one in lowered(own.get("parameters")).items()
         if "value" in (fields := lowered(one))
     }
-    kind = str(own.get("policydefinitionid")).lower()
+    kind = text_of(own.get("policydefinitionid")).lower()
+    place, found, _ = own_id.lower().partition(_PROVIDER)
+    above = own_id[: len(place)] if found else ""
     return PolicyAssignment(
         id=own_id,
-        name=str(row.get("name") or own_id.rpartition("/")[2]),
-        display_name=str(own.get("displayname") or ""),
-        scope=str(own.get("scope") or own_id[: own_id.lower().find(_PROVIDER)]),
-        not_scopes=tuple(str(one) for one in listed(own.get("notscopes"))),
+        name=text_of(row.get("name")) or own_id.rpartition("/")[2],
+        display_name=text_of(own.get("displayname")),
+        scope=text_of(own.get("scope")) or above,
+        not_scopes=tuple(filter(None, map(text_of, listed(own.get("notscopes"))))),
         # Source: DoNotEnforce and Enroll do not act; Default, or nothing, does.
-        is_enforced=str(own.get("enforcementmode") or "Default").lower() == "default",
+        is_enforced=text_of(own.get("enforcementmode")).lower() not in _IDLE,
         deployments=tuple(_deployments(kind, values, library, own.get("overrides"))),
     )
 
@@ -130,6 +135,10 @@ def _deployments(
     kind: str, values: Scope, library: Library, overrides: object
 ) -> Iterator[PolicyDeployment]:
     found = library.initiatives.get(kind)
+    if not kind:
+        # Of what it is cannot be read, and it was asked for because it may deploy extensions.
+        yield PolicyDeployment(extension_type="", effect=DEPLOYS)
+        return
     if found is None:
         yield from _overridden(_of_definition(kind, values, library), overrides, "")
         return
@@ -153,7 +162,8 @@ def _of_built_in(known: BuiltIn, values: Scope) -> PolicyDeployment:
         flag = values.get(known.auto_upgrade_parameter.lower(), flag)
     auto_upgrade = auto_upgrade_of(flag)
     version = values.get((known.version_parameter or "").lower())
-    spared = values.get((known.spared_parameter or "").lower(), known.spared_distributions)
+    told = values.get((known.spared_parameter or "").lower())
+    spared = known.spared_distributions if told is None else listed(told)
     settings = {
         setting: setting_text(values.get(parameter.lower(), known.setting_defaults.get(setting)))
         for setting, parameter in known.setting_parameters.items()
@@ -163,9 +173,9 @@ def _of_built_in(known: BuiltIn, values: Scope) -> PolicyDeployment:
         extension_type=known.extension_type,
         effect=effect if isinstance(effect, str) else DEPLOYS,
         auto_upgrade=auto_upgrade,
-        version=str(version) if version and auto_upgrade is AutoUpgrade.NONE else None,
+        version=text_of(version) or None if auto_upgrade is AutoUpgrade.NONE else None,
         settings=settings,
-        spared_distributions=tuple(str(one).lower() for one in spared),
+        spared_distributions=tuple(filter(None, (text_of(one).lower() for one in spared))),
     )
 
 
@@ -181,11 +191,11 @@ def _overridden(
 
 def _effect(effect: str, override: Mapping[str, Any], reference_id: str) -> str:
     """Return the effect that an override leaves; where it is for some only, the one that acts."""
-    value = str(override.get("value"))
-    if str(override.get("kind")).lower() != "policyeffect":
+    value = text_of(override.get("value"))
+    if not value or text_of(override.get("kind")).lower() != "policyeffect":
         return effect
     selectors = [lowered(one) for one in listed(override.get("selectors"))]
-    references = [one for one in selectors if str(one.get("kind")).lower() == _BY_REFERENCE]
+    references = [one for one in selectors if text_of(one.get("kind")).lower() == _BY_REFERENCE]
     if not all(_selects(one, reference_id) for one in references):
         return effect
     is_for_all = len(references) == len(selectors)
@@ -193,6 +203,6 @@ def _effect(effect: str, override: Mapping[str, Any], reference_id: str) -> str:
 
 
 def _selects(selector: Mapping[str, Any], reference_id: str) -> bool:
-    among = [str(one).lower() for one in listed(selector.get("in"))]
-    without = [str(one).lower() for one in listed(selector.get("notin"))]
+    among = [text_of(one).lower() for one in listed(selector.get("in"))]
+    without = [text_of(one).lower() for one in listed(selector.get("notin"))]
     return reference_id not in without and (not among or reference_id in among)

@@ -24,6 +24,7 @@ from fleet.azure.clouds import Place
 from fleet.errors import InputError, RefusedError
 
 UNKNOWN = "unknown"
+_CLAIM = re.compile(r"[!-~]{1,128}")
 _JWT_PARTS = 3
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
@@ -140,7 +141,11 @@ def identity_of(token: str) -> Identity:
     """Return whom *token* names; what cannot be read is ``unknown``."""
     claims = _claims(token)
     principal = claims.get("oid") or claims.get("appid")
-    return Identity(tenant=str(claims.get("tid") or UNKNOWN), principal=str(principal or UNKNOWN))
+    return Identity(tenant=_claim(claims.get("tid")), principal=_claim(principal))
+
+
+def _claim(value: object) -> str:
+    return value if isinstance(value, str) and _CLAIM.fullmatch(value) else UNKNOWN
 
 
 def _named(text: str) -> Credential:

@@ -12,6 +12,7 @@ import asyncio
 import dataclasses
 import datetime as dt
 import functools
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
@@ -28,6 +29,7 @@ from fleet.model.desired import Presence, Scope
 _CONCURRENCY = 8
 _TRIES = 3
 _SKEW_LIMIT_S = 60
+_SUBSCRIPTION = re.compile(r"[A-Za-z0-9._-]{1,90}")
 _QUOTAS = ("x-ms-ratelimit-remaining-", "x-ms-user-quota-")
 
 
@@ -134,7 +136,11 @@ async def _graph(service: AzureService, seen: _Seen) -> Sequence[Check]:
         kql.COUNT, subscriptions=seen.subscriptions, management_groups=seen.management_groups
     )
     seen.keep(answer)
-    counts = {str(row.get("subscriptionId")).lower(): row.get("clusters") for row in rows}
+    counts = {
+        found.lower(): row.get("clusters")
+        for row in rows
+        if isinstance(found := row.get("subscriptionId"), str) and _SUBSCRIPTION.fullmatch(found)
+    }
     if not seen.subscriptions:
         seen.subscriptions = tuple(sorted(counts))
         whose = ", ".join(seen.management_groups) or "the tenant"
@@ -147,7 +153,7 @@ async def _graph(service: AzureService, seen: _Seen) -> Sequence[Check]:
 
 def _readable(subscription: str, count: object) -> Check:
     name = f"resource graph, {subscription}"
-    if count:
+    if isinstance(count, int) and count > 0:
         detail = f"{count} connected clusters can be read"
         return Check(name=name, verdict=Verdict.OK, detail=detail)
     return Check(
@@ -179,8 +185,9 @@ async def _provider(
     answer = await dialects.provider(service.wire, subscription, tries=_TRIES)
     seen.keep(answer)
     body = answer.object(what=f"reading {paths.PROVIDER}")
-    state = body.get("registrationState")
-    if str(state).lower() != "registered":
+    found = body.get("registrationState")
+    state = answers.line(found, longest=40) if isinstance(found, str) else ""
+    if state.lower() != "registered":
         detail = f"{paths.PROVIDER} is {state or 'in an unknown state'}"
         hint = f"az provider register --namespace {paths.PROVIDER} --subscription {subscription}"
         return (Check(name=name, verdict=Verdict.FAIL, detail=detail, hint=hint),)

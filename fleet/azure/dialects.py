@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
 from collections.abc import Iterable, Sequence
 
 from fleet.azure import paths
 from fleet.azure.answers import Answer, Object
 from fleet.azure.requests import Request
 from fleet.azure.retries import reading
+from fleet.azure.templates import listed
 from fleet.azure.wire import Wire
 from fleet.errors import InputError
 
 CONCURRENCY = 8
 _TYPE = "extensions"
+_API_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-[a-z]{1,20})?")
 
 
 def known(api_version: str) -> str:
@@ -42,12 +45,15 @@ async def provider(wire: Wire, subscription: str, *, tries: int) -> Answer:
 
 def routed(body: Object) -> Sequence[str]:
     """Return the api-versions that a provider's metadata has for extensions."""
-    found = body.get("resourceTypes")
-    types = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-    lists = [
-        one.get("apiVersions") for one in types if str(one.get("resourceType")).lower() == _TYPE
+    offered = [
+        one.get("apiVersions")
+        for one in listed(body.get("resourceTypes"))
+        if isinstance(one, dict)
+        and isinstance(kind := one.get("resourceType"), str)
+        and kind.lower() == _TYPE
     ]
-    return [str(version) for one in lists if isinstance(one, list) for version in one]
+    found = [version for one in offered for version in listed(one)]
+    return [one for one in found if isinstance(one, str) and _API_VERSION.fullmatch(one)]
 
 
 async def common(wire: Wire, subscriptions: Iterable[str], *, tries: int) -> Sequence[str]:

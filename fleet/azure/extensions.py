@@ -40,8 +40,7 @@ class ArmExtensions:
             if is_extension_missing(answer):
                 return None
             raise self._missing(answer, request)
-        body = _about(answer, paths.extension_id(ref), request)
-        return payloads.extension(body, where=_named(ref))
+        return _read(answer, request, ref)
 
     async def write(self, ref: ExtensionRef, write: Write, ids: RequestIds) -> Accepted:
         """Send one write, once."""
@@ -101,8 +100,16 @@ def _shown(answer: Answer, request: Request, ref: ExtensionRef) -> Extension | N
     is_empty = answer.body.strip() in (b"", b"null")
     if is_empty and answer.status in (HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT):
         return None
+    return _read(answer, request, ref)
+
+
+def _read(answer: Answer, request: Request, ref: ExtensionRef) -> Extension:
     body = _about(answer, paths.extension_id(ref), request)
-    return payloads.extension(body, where=_named(ref))
+    found = payloads.extension(body, where=_named(ref))
+    if found.name.lower() != ref.name.lower():
+        message = f"{request.what}: the answer is about something else, {line(found.name)}"
+        raise UnexpectedPayloadError(message, correlation_id=answer.correlation_id)
+    return found
 
 
 def _about(answer: Answer, asked: str, request: Request) -> Object:

@@ -11,19 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from fleet.azure.answers import Object
+from fleet.azure.answers import Object, line
 from fleet.model import versions
 from fleet.model.cluster import UnsupportedKubernetes, VersionLimits
 
 _OUR_KIND = "connectedcluster"
+_LONGEST = 64
+_RIDDLE = UnsupportedKubernetes(distributions=(), ranges=("something that is no text",))
+"""Excluded, and what cannot be told: no range, so :func:`unreadable` warns of it."""
 
 
 def limits_of(properties: Object) -> VersionLimits:
     """Return what the properties of a version say of where it does not run."""
     fields = _lowered(properties)
-    by_kind = _lowered(fields.get("unsupportedkubernetesversions"))
+    by_kind = fields.get("unsupportedkubernetesversions")
+    known = by_kind is None or isinstance(by_kind, dict)
     return VersionLimits(
-        unsupported=tuple(_unsupported(by_kind.get(_OUR_KIND))),
+        unsupported=tuple(_unsupported(_lowered(by_kind).get(_OUR_KIND) if known else by_kind)),
         cluster_types=_texts(fields.get("supportedclustertypes"), is_lower=True),
     )
 
@@ -56,9 +60,14 @@ def unreadable(offer: Mapping[str, VersionLimits]) -> Iterable[str]:
 
 
 def _unsupported(value: object) -> Iterable[UnsupportedKubernetes]:
+    if not isinstance(value, list | None):
+        yield _RIDDLE
     for one in value if isinstance(value, list) else ():
         fields = _lowered(one)
-        ranges = _texts(fields.get("unsupportedversions"))
+        told = fields.get("unsupportedversions")
+        ranges = _texts(told)
+        if not fields or not isinstance(told, list | None) or len(ranges) < len(told or ()):
+            yield _RIDDLE
         if ranges:
             distributions = _texts(fields.get("distributions"), is_lower=True)
             yield UnsupportedKubernetes(distributions=distributions, ranges=ranges)
@@ -66,7 +75,8 @@ def _unsupported(value: object) -> Iterable[UnsupportedKubernetes]:
 
 def _texts(value: object, *, is_lower: bool = False) -> tuple[str, ...]:
     found = [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
-    return tuple(one.lower() if is_lower else one for one in found)
+    short = [one if len(one) <= _LONGEST else line(one, longest=_LONGEST) for one in found]
+    return tuple(one.lower() if is_lower else one for one in short)
 
 
 def _lowered(value: object) -> Mapping[str, object]:

@@ -1,5 +1,6 @@
 """One read of an operation, understood.
 
+Errors:  :exc:`UnexpectedPayloadError` for a status that is no word.
 Source:  RPC v1.0, async-api-reference: only Succeeded, Failed and Canceled end an operation, any
          other text is still in progress, and an absent status in a 200 is Succeeded.
 """
@@ -9,14 +10,16 @@ from __future__ import annotations
 import datetime as dt
 from http import HTTPStatus
 
-from fleet.azure.answers import Answer, Problem, line, problem_in, retry_after_s
+from fleet.azure.answers import Answer, Object, Problem, line, problem_in, retry_after_s
 from fleet.azure.refusals import is_conflict
+from fleet.errors import UnexpectedPayloadError
 from fleet.ports import OperationStatus
 
 _SUCCEEDED = "Succeeded"
 _ENDS = {"succeeded": _SUCCEEDED, "failed": "Failed", "canceled": "Canceled"}
 _RUNNING = "InProgress"
 _LONGEST_ERROR = 1200
+_LONGEST_STATUS = 60
 
 
 def status_of(answer: Answer, *, what: str, now: dt.datetime) -> OperationStatus:
@@ -29,19 +32,28 @@ def status_of(answer: Answer, *, what: str, now: dt.datetime) -> OperationStatus
     """
     is_empty = not answer.body.strip()
     body = {} if is_empty and answer.status != HTTPStatus.OK else answer.object(what=what)
-    said = body.get("status")
-    absent = _RUNNING if answer.status == HTTPStatus.ACCEPTED else _SUCCEEDED
-    status = said if isinstance(said, str) and said else absent
+    status = _status(answer, body, what)
     end = _ENDS.get(status.lower())
     problem = problem_in(body.get("error")) if end not in (None, _SUCCEEDED) else Problem()
     return OperationStatus(
-        status=end or status,
+        status=end or line(status, longest=_LONGEST_STATUS),
         is_terminal=end is not None,
         has_succeeded=end == _SUCCEEDED,
         error=_text(problem),
         is_conflict=is_conflict(problem),
         retry_after_s=retry_after_s(answer, now=now),
     )
+
+
+def _status(answer: Answer, body: Object, what: str) -> str:
+    if "status" not in body and not body.get("error"):
+        return _RUNNING if answer.status == HTTPStatus.ACCEPTED else _SUCCEEDED
+    status = body.get("status")
+    if not isinstance(status, str) or not status:
+        # NB: not the absence that the contract takes for success.
+        message = f"{what}: status is missing or cannot be read"
+        raise UnexpectedPayloadError(message, correlation_id=answer.correlation_id)
+    return status
 
 
 def _text(problem: Problem) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from fleet.azure.answers import Answer, Object
 from fleet.azure.questions import WHAT
@@ -23,7 +24,8 @@ class Page:
     """Some rows, and what leads on."""
 
     rows: Sequence[Object]
-    total: int | None
+    total: int
+    """Rows of all pages, as of this one."""
     token: str | None
     is_truncated: bool
 
@@ -33,15 +35,33 @@ def page_of(answer: Answer) -> Page:
     body = answer.object(what=WHAT)
     rows, total, token = body.get("data"), body.get("totalRecords"), body.get("$skipToken")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        message = f"{WHAT}: data is missing or cannot be read"
-        raise UnexpectedPayloadError(message, correlation_id=answer.correlation_id)
+        _refuse("data", answer)
+    # NB: without a count, nobody would notice that what leads on is missing.
+    if not isinstance(total, int) or isinstance(total, bool) or total < 0:
+        _refuse("totalRecords", answer)
+    if not isinstance(token, str | None):
+        _refuse("$skipToken", answer)
     return Page(
         rows=rows,
-        total=total if isinstance(total, int) else None,
-        token=token if isinstance(token, str) and token else None,
-        # Source: a string, not a boolean, in every recording.
-        is_truncated=str(body.get("resultTruncated")).lower() == "true",
+        total=total,
+        token=token or None,
+        is_truncated=_is_truncated(body.get("resultTruncated"), answer),
     )
+
+
+def _is_truncated(value: object, answer: Answer) -> bool:
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    # Source: a string, not a boolean, in every recording.
+    found = {"true": True, "false": False}.get(value.lower()) if isinstance(value, str) else None
+    if found is None:
+        _refuse("resultTruncated", answer)
+    return found
+
+
+def _refuse(field: str, answer: Answer) -> NoReturn:
+    message = f"{WHAT}: {field} is missing or cannot be read"
+    raise UnexpectedPayloadError(message, correlation_id=answer.correlation_id)
 
 
 def id_of(row: Object) -> str:
@@ -62,7 +82,6 @@ def require_whole(answer: Answer, excuse: Callable[[str], None] | None) -> None:
     excuse(_PARTIAL)
 
 
-def cut_off(count: int, total: int | None) -> str:
+def cut_off(count: int, total: int) -> str:
     """Say that a list ends before its end."""
-    of_all = f" of {total}" if total is not None else ""
-    return f"the list of clusters is cut off after {count}{of_all}"
+    return f"the list is cut off after {count} of {total}"

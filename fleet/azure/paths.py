@@ -28,6 +28,8 @@ PROVIDERS_API = "2021-04-01"
 PERMISSIONS_API = "2022-04-01"
 ENDPOINTS_API = "2022-09-01"
 
+_LONGEST_SHOWN = 300
+
 PROVIDER = "Microsoft.KubernetesConfiguration"
 
 _CLUSTER = re.compile(
@@ -50,7 +52,10 @@ def parts_of(cluster_id: str) -> ClusterParts:
     """Take the id of a connected cluster apart."""
     found = _CLUSTER.fullmatch(cluster_id)
     if found is None:
-        message = f"{cluster_id!r} is not the id of a connected cluster"
+        shown = (
+            cluster_id if len(cluster_id) <= _LONGEST_SHOWN else f"{cluster_id[:_LONGEST_SHOWN]}…"
+        )
+        message = f"{shown!r} is not the id of a connected cluster"
         raise UnexpectedPayloadError(message)
     subscription, resource_group, name = found.groups()
     return ClusterParts(subscription=subscription, resource_group=resource_group, name=name)

@@ -14,16 +14,15 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fleet.azure import kql, paths
-from fleet.azure.answers import Object
+from fleet.azure.answers import Object, next_link
 from fleet.azure.checks import Check, Verdict
 from fleet.azure.requests import Request
 from fleet.azure.retries import reading
-from fleet.azure.templates import listed, lowered
+from fleet.azure.templates import lowered
 from fleet.errors import AuthError, FleetError, UnexpectedPayloadError
 from fleet.model.desired import Presence, Scope
 
@@ -170,7 +169,8 @@ async def _groups(examination: _Examination, subscription: str) -> Sequence[str]
     rows, _ = await examination.service.graph.table(
         kql.groups(examination.scope.match, examination.scope.kql), subscriptions=(subscription,)
     )
-    return sorted({str(row.get("resourceGroup")) for row in rows})
+    names = {found for row in rows if isinstance(found := row.get("resourceGroup"), str)}
+    return sorted(one for one in names if one)
 
 
 async def _missing(wire: Wire, place: str, needed: Sequence[Need]) -> tuple[Need, ...]:
@@ -192,8 +192,7 @@ async def _grants(wire: Wire, place: str) -> tuple[Grant, ...]:
         answer = await reading(call, clock=wire.clock, tries=_TRIES)
         body = answer.object(what=request.what)
         found += _read(body, request.what)
-        link = body.get("nextLink")
-        following = link if isinstance(link, str) and link else None
+        following = next_link(body, request.what)
     message = f"asking what is allowed in {place}: the list has no end"
     raise UnexpectedPayloadError(message)
 
@@ -206,9 +205,18 @@ def _read(body: Object, what: str) -> Iterator[Grant]:
     for one in value:
         fields = lowered(one)
         yield Grant(
-            actions=tuple(map(str, listed(fields.get("actions")))),
-            not_actions=tuple(map(str, listed(fields.get("notactions")))),
+            actions=_patterns(fields, "actions", what),
+            not_actions=_patterns(fields, "notActions", what),
         )
+
+
+def _patterns(fields: Mapping[str, object], name: str, what: str) -> tuple[str, ...]:
+    # NB: what is taken back and cannot be read must not count as allowed.
+    value = fields.get(name.lower())
+    if not isinstance(value, list | None) or not all(isinstance(one, str) for one in value or ()):
+        message = f"{what}: {name} cannot be read"
+        raise UnexpectedPayloadError(message)
+    return tuple(value or ())
 
 
 def _fits(action: str, patterns: Iterable[str]) -> bool:
@@ -216,5 +224,18 @@ def _fits(action: str, patterns: Iterable[str]) -> bool:
 
 
 def _is_match(action: str, pattern: str) -> bool:
-    # NB: an asterisk is the only wildcard, and stands for slashes too.
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), action) is not None
+    # NB: an asterisk is the only wildcard, and stands for slashes too. No regular expression: of
+    # many asterisks in a row of letters, it would try every way.
+    first, *others = pattern.split("*")
+    if not others:
+        return action == pattern
+    *inner, last = others
+    at = len(first)
+    if not action.startswith(first):
+        return False
+    for part in inner:
+        found = action.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return action.endswith(last) and len(action) - len(last) >= at

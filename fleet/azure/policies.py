@@ -23,11 +23,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from fleet.azure import assignments
-from fleet.azure.answers import Object
+from fleet.azure.answers import Object, line
 from fleet.azure.assignments import Library
 from fleet.azure.builtins import BUILT_IN
 from fleet.azure.kql import ABOVE_AND_BELOW
-from fleet.azure.templates import DEPLOYS, listed, lowered
+from fleet.azure.templates import DEPLOYS, listed, lowered, text_of
 from fleet.errors import DeniedError, RemoteError, UnexpectedPayloadError
 from fleet.model.cluster import PolicyAssignment
 
@@ -157,20 +157,24 @@ def assigned(kinds: Iterable[str]) -> str:
 async def _sees_any(graph: Graph, places: Sequence[str]) -> bool:
     """Tell whether any assignment can be read; a missing right looks like an empty list."""
     rows, _ = await graph.table(COUNT, subscriptions=places, authorization_scope=ABOVE_AND_BELOW)
-    return any(row.get("assignments") != 0 for row in rows)
+    counts = [row.get("assignments") for row in rows]
+    return any(isinstance(count, int) and count > 0 for count in counts)
 
 
 async def _groups(graph: Graph, places: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
     rows = await graph.resources(GROUPS, subscriptions=places, read=_above)
-    return {subscription: groups for subscription, groups in rows if groups is not None}
+    return {
+        subscription: groups for subscription, groups in rows if subscription and groups is not None
+    }
 
 
 def _above(row: Object) -> tuple[str, tuple[str, ...] | None]:
-    chain = row.get("groups")
-    names = [str(lowered(one).get("name")) for one in listed(chain)]
-    subscription = str(row.get("subscriptionId")).lower()
-    # NB: who may not read the groups gets no chain, which is not the same as none above.
-    return subscription, tuple(f"{_GROUPS}{one.lower()}" for one in names) or None
+    names = [text_of(lowered(one).get("name")) for one in listed(row.get("groups"))]
+    subscription = text_of(row.get("subscriptionId")).lower()
+    # NB: who may not read the groups gets no chain, which is not the same as none above; and of a
+    # chain with a gap is not known what it holds.
+    groups = tuple(f"{_GROUPS}{one.lower()}" for one in names) if all(names) else ()
+    return subscription, groups or None
 
 
 def _only(found: PolicyAssignment, extension_type: str) -> PolicyAssignment:
@@ -197,7 +201,7 @@ def _has_untold(found: PolicyAssignment) -> bool:
 
 def _untold(found: PolicyAssignment) -> str:
     return (
-        f"policy assignment {found.id} deploys extensions, and of which type cannot be told: "
+        f"policy assignment {line(found.id)} deploys extensions, and of which type cannot be told: "
         "look whether it conflicts with this plan"
     )
 

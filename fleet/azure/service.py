@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from fractions import Fraction
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from fleet.azure import dialects, kql, limits, payloads, policies, transport, versions
-from fleet.azure.answers import Answer
+from fleet.azure.answers import Answer, plausible
 from fleet.azure.clouds import Place
 from fleet.azure.credentials import Credential, Identity, Issuer, Kind, credentials_at, hint_of
 from fleet.azure.extensions import ArmExtensions
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 _SIMULATION = "/metadata/simulation"
 _TRIES = 3
+_SCALE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?(/[0-9]{1,9})?")
 _CLAUSE_HINT = (
     f"If it is targets.kql that is meant: it begins at line {kql.CLAUSE_LINE} of the query."
 )
@@ -267,14 +269,23 @@ def _untold(train: str) -> str:
 def _published(answer: Answer, what: str) -> PublishedTime:
     body = answer.object(what=what)
     try:
-        now = dt.datetime.fromisoformat(body["now"])
-        scale = Fraction(str(body["timeScale"]))
-        seed = body.get("seed")
-        if now.tzinfo is None or scale <= 0:
-            raise ValueError  # noqa: TRY301 - a moment without a zone is as bad as none
+        given, scale = dt.datetime.fromisoformat(body["now"]), _scale(body["timeScale"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        message = f"{what}: now or timeScale is missing or cannot be read"
-        raise UnexpectedPayloadError(message, status=answer.status) from error
-    return PublishedTime(
-        now=now.astimezone(dt.UTC), scale=scale, seed=seed if isinstance(seed, int) else None
-    )
+        raise _untimely(answer, what) from error
+    now, seed = plausible(given), body.get("seed")
+    # A moment without a zone is as bad as none.
+    if now is None or given.tzinfo is None or scale <= 0:
+        raise _untimely(answer, what)
+    return PublishedTime(now=now, scale=scale, seed=seed if isinstance(seed, int) else None)
+
+
+def _scale(value: object) -> Fraction:
+    # NB: not any text: to make a fraction of 1e999999999 takes all the memory there is.
+    if not isinstance(value, str | int | float) or not _SCALE.fullmatch(str(value)):
+        raise ValueError
+    return Fraction(str(value))
+
+
+def _untimely(answer: Answer, what: str) -> UnexpectedPayloadError:
+    message = f"{what}: now or timeScale is missing or cannot be read"
+    return UnexpectedPayloadError(message, status=answer.status)

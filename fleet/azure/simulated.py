@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import urllib.parse
 import uuid
 from http import HTTPStatus
@@ -22,6 +23,9 @@ TENANT = "00000000-0000-4000-8000-000000000001"
 CLIENT = "00000000-0000-4000-8000-000000000002"
 _PASSING = (HTTPStatus.REQUEST_TIMEOUT,)
 _WHAT = "logging in"
+_SECONDS = re.compile(r"[0-9]{1,8}")
+_TOKEN = re.compile(r"[!-~]{1,65536}")
+"""What a header can carry."""
 
 
 class SimulatedIssuer:
@@ -71,6 +75,7 @@ def _token(body: object, asked_at: dt.datetime) -> Token:
     text = body.get("access_token") if isinstance(body, dict) else None
     lasts_s = body.get("expires_in") if isinstance(body, dict) else None
     # Source: Entra writes expires_in as a number, older endpoints as text.
-    if not isinstance(text, str) or not text or not str(lasts_s).isdecimal():
+    is_known = isinstance(lasts_s, int | str) and _SECONDS.fullmatch(str(lasts_s))
+    if not isinstance(text, str) or not _TOKEN.fullmatch(text) or not is_known:
         raise UnexpectedPayloadError(f"{_WHAT}: the answer holds no token that can be used")
     return Token(text=text, expires_at=asked_at + dt.timedelta(seconds=int(str(lasts_s))))

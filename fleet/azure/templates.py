@@ -29,6 +29,8 @@ _DEPLOYMENTS = "microsoft.resources/deployments"
 _ELSEWHERE = "microsoft.containerservice/managedclusters"
 _LOOKUP = re.compile(r"\[\s*(parameters|variables)\(\s*'([^']+)'\s*\)\s*\]", re.IGNORECASE)
 _DEEPEST = 8
+_NO_SETTING = "(no text)"
+"""In the place of a setting that is none: equal to nothing that anybody wishes for."""
 
 
 def lowered(value: object) -> Mapping[str, Any]:
@@ -86,7 +88,7 @@ def deployments_of(rule: object, scope: Scope) -> tuple[PolicyDeployment, ...]:
     then = lowered(lowered(rule).get("then"))
     details = lowered(then.get("details"))
     # An effect that cannot be told is taken for the one that acts.
-    effect = _text(value_of(then.get("effect"), scope)) or DEPLOYS
+    effect = text_of(value_of(then.get("effect"), scope)) or DEPLOYS
     own = lowered(lowered(details.get("deployment")).get("properties"))
     inner = given(own.get("parameters"), scope)
     asked = _asked_type(details.get("existencecondition"), scope)
@@ -94,11 +96,16 @@ def deployments_of(rule: object, scope: Scope) -> tuple[PolicyDeployment, ...]:
         _deployment(resource, within, variables, effect=effect, asked=asked)
         for resource, within, variables in _extensions(own.get("template"), inner, _DEEPEST)
     ]
-    is_about_extensions = str(details.get("type")).lower() == _EXTENSIONS
+    is_about_extensions = text_of(details.get("type")).lower() == _EXTENSIONS
     if not found and is_about_extensions and details.get("deployment") is not None:
         # The template lies elsewhere, or in a form that is not read here.
         found = [PolicyDeployment(extension_type=asked, effect=effect)]
-    return tuple(one for place, one in enumerate(found) if one not in found[:place])
+    return tuple({_key(one): one for one in found}.values())
+
+
+def _key(one: PolicyDeployment) -> tuple[object, ...]:
+    settings = tuple(sorted(one.settings.items()))
+    return one.extension_type, one.effect, one.auto_upgrade, one.version, settings
 
 
 def _extensions(
@@ -117,7 +124,7 @@ def _among(
     # Since languageVersion 2.0 resources may have names, and are an object.
     found = resources.values() if isinstance(resources, dict) else listed(resources)
     for one in map(lowered, found) if depth else ():
-        kind = str(one.get("type")).lower()
+        kind = text_of(one.get("type")).lower()
         if _is_extension(kind, one):
             yield one, scope, variables
         elif kind == _DEPLOYMENTS:
@@ -129,7 +136,7 @@ def _nested(
     own: Mapping[str, Any], scope: Scope, variables: Scope, depth: int
 ) -> Iterator[tuple[Mapping[str, Any], Scope, Scope]]:
     options = lowered(own.get("expressionevaluationoptions"))
-    if str(options.get("scope")).lower() == "inner":
+    if text_of(options.get("scope")).lower() == "inner":
         passed = {
             name: value_of(fields["value"], scope, variables)
             for name, one in lowered(own.get("parameters")).items()
@@ -143,10 +150,10 @@ def _nested(
 
 
 def _is_extension(kind: str, resource: Mapping[str, Any]) -> bool:
-    if _ELSEWHERE in str(resource.get("scope")).lower():
+    if _ELSEWHERE in text_of(resource.get("scope")).lower():
         return False
     is_old = kind.endswith(_OLD_EXTENSIONS)
-    return kind == _EXTENSIONS or (is_old and _PROVIDER in str(resource.get("name")).lower())
+    return kind == _EXTENSIONS or (is_old and _PROVIDER in text_of(resource.get("name")).lower())
 
 
 def _deployment(
@@ -158,12 +165,12 @@ def _deployment(
         return value_of(own.get(name), scope, variables)
 
     auto_upgrade = auto_upgrade_of(told("autoupgrademinorversion"), told("autoupgrademode"))
-    version = _text(told("version"))
+    version = text_of(told("version"))
     settings = own.get("configurationsettings")
     if told("version") is UNKNOWN and auto_upgrade is AutoUpgrade.NONE:
         auto_upgrade = None  # which version it pins would have to be computed
     return PolicyDeployment(
-        extension_type=_text(told("extensiontype")) or asked,
+        extension_type=text_of(told("extensiontype")) or asked,
         effect=effect,
         auto_upgrade=auto_upgrade,
         version=version or None,
@@ -179,27 +186,33 @@ def auto_upgrade_of(flag: object, mode: object = None) -> AutoUpgrade | None:
     """Return what the flag, or the mode of newer api-versions, amounts to."""
     if isinstance(mode, str) and mode.lower() in set(AutoUpgrade):
         return AutoUpgrade(mode.lower())
-    text = str(flag).lower()
-    if flag is UNKNOWN or mode is UNKNOWN:
+    if mode is UNKNOWN:
         return None
     # Source: where nothing is said, the service's default is on.
-    return AutoUpgrade.NONE if text == "false" else AutoUpgrade.COMPATIBLE
+    said = "true" if flag is None else setting_text(flag).lower()
+    return {"false": AutoUpgrade.NONE, "true": AutoUpgrade.COMPATIBLE}.get(said)
 
 
 def setting_text(value: object) -> str:
     """Return a setting as the service keeps it: text."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int | float) else _NO_SETTING
 
 
 def _asked_type(condition: object, scope: Scope, depth: int = _DEEPEST) -> str:
     """Return the extension type that existence asks for; empty where it asks for none."""
     fields = lowered(condition)
-    if str(fields.get("field")).lower() == f"{_EXTENSIONS}/extensiontype":
-        return _text(value_of(fields.get("equals"), scope))
+    if text_of(fields.get("field")).lower() == f"{_EXTENSIONS}/extensiontype":
+        return text_of(value_of(fields.get("equals"), scope))
     inner = [one for name in ("allof", "anyof") for one in listed(fields.get(name))]
     found = (_asked_type(one, scope, depth - 1) for one in (inner if depth else ()))
     return next(filter(None, found), "")
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Return a text; nothing of what is none.
+
+    NB: never ``str``, which breaks off at what is nested deeply.
+    """
     return value if isinstance(value, str) else ""

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 
 from fleet.azure import limits, paths
-from fleet.azure.answers import Answer, Object, problem_of
+from fleet.azure.answers import Answer, Object, next_link, problem_of
 from fleet.azure.refusals import refusal
 from fleet.azure.requests import Request
 from fleet.azure.retries import reading
@@ -31,6 +31,7 @@ Offer = Mapping[str, VersionLimits]
 DEFAULT_TRAIN = "stable"
 CONCURRENCY = 8
 _MOST_PAGES = 200
+_LONGEST_VERSION = 128
 _UNKNOWN_CODES = frozenset(
     {"invalidresourcetype", "noregisteredproviderfound", "invalidapiversionparameter"}
 )
@@ -126,8 +127,7 @@ async def _list(wire: Wire, url: str, *, what: str) -> Offer | None:
             raise refusal(answer, request, now=wire.clock.now())
         body = answer.object(what=what)
         versions |= dict(_versions(body.get("value"), what))
-        link = body.get("nextLink")
-        following = link if isinstance(link, str) and link else None
+        following = next_link(body, what)
     return versions
 
 
@@ -146,7 +146,7 @@ def _versions(value: object, what: str) -> Iterable[tuple[str, VersionLimits]]:
         properties = fields.get("properties")
         own: Object = properties if isinstance(properties, dict) else {}
         found = own.get("version") or fields.get("name")
-        if not isinstance(found, str):
+        if not isinstance(found, str) or not 0 < len(found) <= _LONGEST_VERSION:
             message = f"{what}: version is missing or cannot be read"
             raise UnexpectedPayloadError(message)
         yield found, limits.limits_of(own)

@@ -2,9 +2,9 @@
 
 The service calls a cluster connected for 15 minutes after its agents were last
 heard of, and the index that discovery reads may lag behind it. So a cluster
-counts as connected only where its last heartbeat is young enough at the moment
-of reading, by the service's own clock; otherwise it is what the service will
-call it soon: offline. Where no heartbeat at all is young, it is the index or
+counts as connected only where it had a heartbeat, and its last one is young
+enough at the moment of reading, by the service's own clock; otherwise it is what
+the service will call it soon: offline. Where no heartbeat at all is young, it is the index or
 the clock that is late, and nothing is concluded of any single cluster.
 
 A plan made this way only decides who is tried last: before a late cluster is
@@ -44,11 +44,11 @@ def weighed(
     if read_at is None:
         return clusters, ()
     oldest = read_at - HEARTBEAT_LIMIT - MARGIN
-    dated = [one for one in clusters if one.is_reachable and one.last_connectivity_at is not None]
-    silent = [one for one in dated if _is_silent(one, oldest)]
+    connected = [one for one in clusters if one.is_reachable]
+    silent = [one for one in connected if _is_silent(one, oldest)]
     if not silent:
         return clusters, ()
-    if len(silent) == len(dated):
+    if len(silent) == len(connected):
         return clusters, (_ALL_LATE,)
     weighed = [
         dataclasses.replace(one, connectivity=Connectivity.OFFLINE)
@@ -61,7 +61,7 @@ def weighed(
 
 def _is_silent(cluster: Cluster, oldest: dt.datetime) -> bool:
     heard_at = cluster.last_connectivity_at
-    return heard_at is not None and heard_at < oldest
+    return heard_at is None or heard_at < oldest
 
 
 def _some_silent(silent: Sequence[Cluster]) -> str:

@@ -275,6 +275,18 @@ async def test_remembers_operation_urls_until_they_are_dropped(
         assert all(b"https" not in record.body for record in journal.records())
 
 
+async def test_a_signed_url_of_4_kb_is_remembered_to_the_letter(
+    store: SqliteStore | MemoryStore,
+) -> None:
+    long = URL + "&c=" + "A%2Bb%2f" * 500 + "&s=a+b%20c~!*'();:@$,&h=%E4%BD%A0&empty=&x"
+    async with store.hold("r", actor=ANN, create=True) as journal:
+        await journal.append(Batch(events=[started(3)], keep={KEY: long}))
+
+    async with store.hold("r", actor=ANN) as journal:
+        assert len(long) > 4000
+        assert journal.operations() == {KEY: long}
+
+
 # --- requests ----------------------------------------------------------------------------
 
 

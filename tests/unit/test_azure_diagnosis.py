@@ -3,6 +3,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import pytest
+
 from fleet.azure.checks import Check, Verdict
 from fleet.azure.diagnosis import examine
 from fleet.model.desired import Scope
@@ -201,3 +203,52 @@ async def test_a_quota_that_is_used_up_is_a_warning() -> None:
         found = verdicts(await examine(line.azure, BOTH))
 
     assert (found["quotas"], found["endpoint"]) == (Verdict.WARN, Verdict.WARN)
+
+
+@pytest.mark.parametrize("count", [None, "many", [], {"a": 1}, 1.5, -1, 0])
+async def test_clusters_that_cannot_be_counted_are_none_that_can_be_read(count: Any) -> None:
+    async with speaking() as line:
+        sound(line)
+        line.server.on("POST", "Microsoft.ResourceGraph", counts(s1=count, s2=1))
+        checks = await examine(line.azure, BOTH)
+
+    assert verdicts(checks)["resource graph, s1"] is Verdict.WARN
+    assert verdicts(checks)["resource graph, s2"] is Verdict.OK
+
+
+async def test_a_count_that_is_cut_off_is_told() -> None:
+    """As where more than a thousand subscriptions have clusters."""
+    async with speaking() as line:
+        sound(line)
+        body = {"data": [{"subscriptionId": "s1", "clusters": 1}], "totalRecords": 1200}
+        line.server.on(
+            "POST", "Microsoft.ResourceGraph", Say(body={**body, "resultTruncated": "true"})
+        )
+        checks = await examine(line.azure, BOTH)
+
+    graph = next(one for one in checks if one.name == "resource graph")
+    assert graph.verdict is Verdict.FAIL
+    assert "cut off after 1 of 1200" in graph.detail
+
+
+async def test_a_subscription_that_is_no_name_is_asked_about_no_further() -> None:
+    async with speaking() as line:
+        sound(line)
+        rows = [{"subscriptionId": odd, "clusters": 1} for odd in ("s1", 7, None, ["x"], "a/b?c")]
+        body = {"data": rows, "totalRecords": len(rows), "resultTruncated": "false"}
+        line.server.on("POST", "Microsoft.ResourceGraph", Say(body=body))
+        checks = await examine(line.azure, Scope())
+
+    assert [one.name for one in checks if one.name.startswith("provider")] == ["provider, s1"]
+
+
+@pytest.mark.parametrize("state", [None, 7, [], {"a": 1}, "Pondering " * 1000])
+async def test_a_registration_that_cannot_be_read_is_none(state: Any) -> None:
+    async with speaking() as line:
+        sound(line)
+        line.server.on("GET", "/providers/Microsoft.KubernetesConfiguration?", provider(state))
+        checks = await examine(line.azure, BOTH)
+
+    found = next(one for one in checks if one.name == "provider, s1")
+    assert found.verdict is Verdict.FAIL
+    assert len(found.detail) < 120

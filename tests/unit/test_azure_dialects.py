@@ -160,6 +160,10 @@ async def test_metadata_without_the_type_offers_nothing_and_a_refusal_is_told() 
     async with speaking() as line:
         line.server.on("GET", PROVIDER, Say(body={"resourceTypes": None}))
         assert await line.azure.api_versions(["s1"]) == []
+        odd = {"resourceType": "extensions", "apiVersions": [7, None, ["2023-05-01"], "x" * 5000]}
+        types = [None, 7, {"resourceType": ["extensions"]}, odd]
+        line.server.on("GET", PROVIDER, Say(body={"resourceTypes": types}))
+        assert await line.azure.api_versions(["s1"]) == []
 
         line.server.on("GET", PROVIDER, failure(403, "AuthorizationFailed"))
         with pytest.raises(DeniedError):

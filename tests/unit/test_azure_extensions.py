@@ -307,6 +307,79 @@ async def test_an_operation_is_read_as_the_contract_says(
         assert await line.azure.operation(f"{line.server.url}/operations/1", IDS) == expected
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *({"status": odd} for odd in (None, "", 12, True, [], {"a": 1}, ["Succeeded"])),
+        {"error": {"code": "Bad", "message": "It broke."}},
+    ],
+)
+async def test_an_operation_whose_status_is_no_word_has_not_succeeded(answer: object) -> None:
+    async with speaking() as line:
+        line.server.on("GET", "/operations/1", Say(body=answer))
+        with pytest.raises(UnexpectedPayloadError, match="status is missing or cannot be read"):
+            await line.azure.operation(f"{line.server.url}/operations/1", IDS)
+
+
+async def test_a_status_of_any_length_is_shown_shortened() -> None:
+    async with speaking() as line:
+        line.server.on("GET", "/operations/1", Say(body={"status": "Pondering " * 1000}))
+        found = await line.azure.operation(f"{line.server.url}/operations/1", IDS)
+
+    assert (found.is_terminal, len(found.status)) == (False, 60)
+
+
+async def test_an_answer_about_another_extension_of_the_cluster_is_not_believed() -> None:
+    other = {**body(), "name": "flux", "id": None}
+    async with speaking() as line:
+        line.server.on("GET", "/extensions/osm", Say(body=other))
+        with pytest.raises(UnexpectedPayloadError, match="about something else, flux"):
+            await line.azure.get(REF, IDS)
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, None),
+        ({"Retry-After": "Sat, 01 Jan 0001 00:00:00 +2300"}, None),
+        ({"Retry-After": "Thu, 31 Dec 2199 23:59:59 GMT"}, 1e8),
+        ({"Retry-After": "999999999"}, 1e8),
+        ({"retry-after-ms": "999999999"}, 999_999.999),
+        ({"Retry-After": "9" * 400}, None),
+    ],
+)
+async def test_a_wait_that_nobody_can_mean_is_none_or_bounded(
+    headers: dict[str, str], wait_s: float | None
+) -> None:
+    headers |= {"Date": "Sat, 10 Jan 2026 02:00:00 GMT"}
+    said = Say(status=429, body={"error": {"code": "TooManyRequests"}}, headers=headers)
+    async with speaking() as line:
+        line.server.on("GET", "/extensions/osm", said)
+        with pytest.raises(ThrottledError) as caught:
+            await line.azure.get(REF, IDS)
+
+    assert caught.value.retry_after_s == wait_s
+
+
+async def test_an_error_of_any_depth_is_told_in_one_short_line() -> None:
+    error: Any = {"code": "Innermost", "message": "deep\u202e"}
+    for number in range(400):
+        error = {"code": f"E{number}", "message": "\n" * 9, "details": [error]}
+    said = Say(
+        status=400,
+        body={"error": error},
+        headers={"x-ms-correlation-request-id": "x" * 5000},
+    )
+    async with speaking() as line:
+        line.server.on("GET", "/extensions/osm", said)
+        with pytest.raises(RemoteError) as caught:
+            await line.azure.get(REF, IDS)
+
+    assert len(caught.value.message) < 900
+    assert caught.value.message.isprintable()
+    assert caught.value.correlation_id == IDS.correlation_id
+
+
 async def test_an_operation_that_is_forgotten_is_an_error_of_its_own() -> None:
     async with speaking() as line:
         line.server.on("GET", "/operations/1", failure(404, "ResourceNotFound"))

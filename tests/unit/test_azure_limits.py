@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from fleet.azure import limits
 from fleet.model.cluster import Inventory, UnsupportedKubernetes, VersionLimits
 from fleet.model.desired import Scope
@@ -104,10 +106,37 @@ async def test_a_range_that_cannot_be_read_is_told_and_limits_nothing() -> None:
 
 
 def test_any_shape_is_read_and_what_is_no_limit_is_none() -> None:
-    shapes: list[Any] = [None, [], {}, {"ConnectedCluster": [None, 7, {"unsupportedVersions": 1}]}]
+    shapes: list[Any] = [
+        None,
+        [],
+        {},
+        {"ConnectedCluster": None, "managedCluster": [7]},
+        {"ConnectedCluster": [{"unsupportedVersions": None}, {"distributions": "x"}]},
+    ]
     for shape in shapes:
         properties = {"unsupportedKubernetesVersions": shape, "supportedClusterTypes": "x"}
         assert limits.limits_of(properties) == VersionLimits()
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "all",
+        7,
+        {"ConnectedCluster": "all"},
+        {"connectedCluster": [None]},
+        {"connectedCluster": [{"unsupportedVersions": 1}]},
+        {"connectedCluster": [{"unsupportedVersions": [{"from": "1.22"}]}]},
+    ],
+)
+async def test_an_exclusion_that_is_no_text_is_told(shape: Any) -> None:
+    async with speaking() as line:
+        found = await discovered(line, version("1.2.6", unsupportedKubernetesVersions=shape))
+
+    assert found.warnings[0] == (
+        "version 1.2.6: the service excludes Kubernetes versions in words that cannot be read "
+        "('something that is no text'): they are not looked at"
+    )
 
 
 def test_only_a_kind_of_cluster_that_all_locations_name_is_one() -> None:

@@ -541,7 +541,7 @@ async def test_two_credentials_of_one_principal_are_used_as_one() -> None:
 
 async def test_those_whose_tokens_cannot_be_read_may_be_different_ones() -> None:
     async with speaking_as(BLUE, GREEN) as line:
-        line.server.on("POST", TOKEN_PATH, lambda got: token(f"no jwt {client_of(got)}"))
+        line.server.on("POST", TOKEN_PATH, lambda got: token(f"no-jwt-{client_of(got)}"))
         identities = await line.azure.identities()
         for _ in range(10):
             await line.azure.get(EXTENSION, IDS)

@@ -220,7 +220,8 @@ def test_nulls_and_absent_keys_are_alike() -> None:
         current_version=None,
         auto_upgrade=AutoUpgrade.COMPATIBLE,
         release_train="stable",
-        provisioning_state=ProvisioningState.SUCCEEDED,
+        # Success needs to be said.
+        provisioning_state=ProvisioningState.UNKNOWN,
     )
 
 
@@ -370,3 +371,106 @@ def test_the_extensions_of_a_row_stand_in_one_order() -> None:
     )
 
     assert [one.name for one in found.extensions] == ["a", "B", "b"]
+
+
+# --- what has not the shape that it should have --------------------------------------------
+
+DEEP: Any = []
+for _ in range(900):
+    DEEP = [DEEP]
+LONG = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "version",
+        "currentVersion",
+        "releaseTrain",
+        "autoUpgradeMinorVersion",
+        "autoUpgradeMode",
+        "isSystemExtension",
+    ],
+)
+@pytest.mark.parametrize("odd", [7, [], {"a": 1}, DEEP, LONG])
+def test_what_is_there_and_cannot_be_read_is_never_taken_for_absent(field: str, odd: Any) -> None:
+    with pytest.raises(UnexpectedPayloadError, match=f": {field} is missing or cannot be read$"):
+        extension(**{field: odd})
+
+
+@pytest.mark.parametrize("odd", [True, False])
+def test_a_truth_is_no_version(odd: bool) -> None:
+    with pytest.raises(UnexpectedPayloadError):
+        extension(version=odd)
+
+
+def test_a_mode_that_nobody_knows_is_read_by_the_flag_beside_it_or_not_at_all() -> None:
+    found = extension(autoUpgradeMode="weekly", autoUpgradeMinorVersion=False, version="1.2.6")
+
+    assert found.auto_upgrade is AutoUpgrade.NONE
+    with pytest.raises(UnexpectedPayloadError, match="autoUpgradeMode"):
+        extension(autoUpgradeMode="weekly")
+
+
+@pytest.mark.parametrize("odd", [7, [], {"a": 1}, True, "", DEEP, LONG])
+@pytest.mark.parametrize("field", ["provisioningState", "installState"])
+def test_a_state_that_cannot_be_read_is_unknown_and_never_success(field: str, odd: Any) -> None:
+    assert extension(**{field: odd}).provisioning_state is ProvisioningState.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        "Read",
+        [],
+        {"accessDetails": "Read"},
+        {"accessDetails": ["Users"]},
+        {"accessDetails": [{"entity": 7}]},
+        {"accessDetails": [{"entity": "Users", "allowedActions": "Read"}]},
+    ],
+)
+def test_management_details_that_cannot_be_read_allow_nothing(details: object) -> None:
+    with pytest.raises(UnexpectedPayloadError, match="managementDetails"):
+        extension(managementDetails=details)
+
+
+def test_settings_deeper_than_any_are_refused() -> None:
+    with pytest.raises(UnexpectedPayloadError, match="configurationSettings"):
+        extension(configurationSettings={"a": DEEP})
+
+
+def test_statuses_of_any_depth_and_length_are_told_in_one_line() -> None:
+    nested: Any = {"code": "Failed", "message": "why"}
+    for _ in range(400):
+        nested = {"code": "Failed", "details": [nested], "level": DEEP}
+
+    assert len(extension(statuses=[nested]).error or "") <= 1200
+    assert extension(statuses=[{"code": DEEP, "level": DEEP}]).error is None
+
+
+@pytest.mark.parametrize(
+    "when", ["", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"]
+)
+def test_a_cluster_is_connected_only_since_a_moment_that_can_be(when: str) -> None:
+    """The year 1 is how .NET writes a moment that never was."""
+    own = {"connectivityStatus": "Connected", "lastConnectivityTime": when}
+    body = {"id": ID, "name": "c", "location": "l", "properties": own}
+    found = payloads.cluster(body, where="x")
+
+    assert (found.connectivity, found.last_connectivity_at) == (Connectivity.UNKNOWN, None)
+
+
+def test_a_row_keeps_what_the_index_calls_it() -> None:
+    """Whether it is believed is weighed over all rows: an index may not tell heartbeats."""
+    found = payloads.row(
+        {"id": ID, "name": "c", "location": "l", "connectivityStatus": "Connected"}
+    )
+
+    assert found.connectivity is Connectivity.CONNECTED
+
+
+def test_what_is_named_in_a_message_is_short() -> None:
+    with pytest.raises(UnexpectedPayloadError) as caught:
+        payloads.row({"id": "/subscriptions/" + "x" * 900, "location": "l"})
+
+    assert len(caught.value.message) < 400

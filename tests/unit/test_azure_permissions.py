@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fleet.azure import permissions
 from fleet.azure.checks import Check, Verdict
@@ -240,3 +243,39 @@ async def test_every_subscription_is_told_apart() -> None:
         ("permissions, s1", Verdict.OK),
         ("permissions, s2", Verdict.WARN),
     ]
+
+
+@pytest.mark.parametrize("field", ["actions", "notActions"])
+@pytest.mark.parametrize("odd", ["*/write", 7, {"a": 1}, [7], [None]])
+async def test_a_grant_that_cannot_be_read_is_a_warning_and_allows_nothing(
+    field: str, odd: object
+) -> None:
+    grant = {"actions": ["*"], "notActions": [], field: odd}
+    async with speaking() as line:
+        line.server.on("GET", "/permissions", Say(body={"value": [grant]}))
+        (check,) = await checked(line)
+
+    assert check.verdict is Verdict.WARN
+    assert f"{field} cannot be read" in check.detail
+
+
+async def test_a_next_page_that_cannot_be_read_is_not_the_end() -> None:
+    async with speaking() as line:
+        page = {"value": [{"actions": ["*"]}], "nextLink": 7}
+        line.server.on("GET", "/permissions", Say(body=page))
+        (check,) = await checked(line)
+
+    assert check.verdict is Verdict.WARN
+    assert "nextLink cannot be read" in check.detail
+
+
+def test_a_pattern_of_many_asterisks_takes_no_time() -> None:
+    assert not is_allowed("a" * 60, [Grant(actions=("*a" * 50 + "*b",))])
+    assert is_allowed("a" * 60, [Grant(actions=("*a" * 50 + "*",))])
+
+
+@given(action=st.text("ab/", max_size=8), pattern=st.text("ab/*", max_size=8))
+def test_patterns_mean_what_they_mean_everywhere(action: str, pattern: str) -> None:
+    meant = fnmatch.fnmatchcase(action, pattern)
+
+    assert is_allowed(action, [Grant(actions=(pattern,))]) is meant

@@ -311,8 +311,6 @@ def test_effects_pass_through_initiatives_and_overrides(
 @pytest.mark.parametrize(
     "row",
     [
-        {"id": "x"},
-        {"id": "x", "properties": []},
         assigned(SET, values={}, notScopes="x", overrides="x"),
         assigned(OWN, parameters=[1]),
     ],
@@ -322,6 +320,65 @@ def test_what_has_no_shape_deploys_nothing_and_breaks_nothing(row: dict[str, Any
     bare = {"id": OWN, "properties": {"policyRule": {"then": []}}}
 
     assert read(row, bare, initiatives=[empty]).deployments == ()
+
+
+@pytest.mark.parametrize("kind", [None, 7, [MESH], {"id": MESH}, ""])
+def test_an_assignment_of_nobody_knows_what_may_deploy_anything(kind: Any) -> None:
+    riddle = PolicyDeployment(extension_type="", effect="DeployIfNotExists")
+
+    assert read(assigned(kind)).deployments == (riddle,)
+    assert read({"id": "x", "properties": []}).deployments == (riddle,)
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_enforced"),
+    [
+        ("DoNotEnforce", False),
+        ("enroll", False),
+        ("Default", True),
+        (None, True),
+        ("Later", True),
+        (7, True),
+        ([], True),
+        ({"a": 1}, True),
+        (False, True),
+    ],
+)
+def test_an_assignment_acts_unless_its_mode_says_that_it_does_not(
+    mode: Any, is_enforced: bool
+) -> None:
+    assert read(assigned(MESH, enforcementMode=mode)).is_enforced is is_enforced
+
+
+def test_parameters_of_the_wrong_shape_set_what_cannot_be_told_or_nothing() -> None:
+    shield = read(assigned(SHIELD, values={"excludedDistributions": 7, "effect": [1]}))
+    spelled = read(assigned(SHIELD, values={"excludedDistributions": "aks"}))
+    flux = read(assigned(FLUX, values={"helmControllerEnabled": {"a": 1}, "version": 7}))
+    odd = read(assigned(FLUX, values={"autoUpgradeMinorVersion": "sometimes"}))
+
+    assert [one.spared_distributions for one in (*shield.deployments, *spelled.deployments)] == [
+        (),
+        (),
+    ]
+    assert shield.deployments[0].effect == "DeployIfNotExists"
+    assert flux.deployments[0].settings["helm-controller.enabled"] == "(no text)"
+    assert flux.deployments[0].version is None
+    assert odd.deployments[0].auto_upgrade is None
+
+
+def test_an_override_without_a_value_changes_no_effect() -> None:
+    row = assigned(MESH, overrides=[{"kind": "policyEffect", "value": None}])
+
+    assert [one.effect for one in read(row).deployments] == ["DeployIfNotExists"]
+
+
+def test_a_value_nested_beyond_reason_breaks_nothing() -> None:
+    deep: Any = []
+    for _ in range(1000):
+        deep = [deep]
+    row = assigned(FLUX, values={"version": deep, "helmControllerEnabled": deep}, displayName=deep)
+
+    assert [one.extension_type for one in read(row).deployments] == ["microsoft.flux"]
 
 
 def test_templates_that_nest_without_end_are_given_up() -> None:

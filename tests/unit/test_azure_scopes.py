@@ -155,7 +155,7 @@ async def test_a_list_that_is_cut_off_will_do_where_the_plan_file_says_so() -> N
         found = await discovered(line, Scope(allows_partial=True))
 
     assert [one.name for one in found.clusters] == ["a", "b"]
-    assert found.warnings[0] == "the list of clusters is cut off after 2 of 7"
+    assert found.warnings[0] == "the list is cut off after 2 of 7"
 
 
 async def test_a_list_that_goes_in_circles_is_an_error_whatever_the_plan_file_says() -> None:

@@ -93,6 +93,11 @@ async def test_only_this_machine_is_asked_for_a_time() -> None:
         {"now": NOW, "timeScale": "1/0"},
         {"now": NOW, "timeScale": "max"},
         {"now": 1, "timeScale": "1"},
+        {"now": "0001-01-01T00:00:00+23:59", "timeScale": "1"},
+        {"now": "9999-12-31T23:59:59-23:59", "timeScale": "1"},
+        {"now": NOW, "timeScale": "1e999999999"},
+        {"now": NOW, "timeScale": "9" * 400},
+        {"now": NOW, "timeScale": ["1"]},
         [],
     ],
 )

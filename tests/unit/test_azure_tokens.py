@@ -7,7 +7,14 @@ import pytest
 
 from fleet.azure.credentials import Identity, Token
 from fleet.azure.tokens import Tokens
-from fleet.errors import AuthError, FleetError, RemoteError, ThrottledError, TransientError
+from fleet.errors import (
+    AuthError,
+    FleetError,
+    RemoteError,
+    ThrottledError,
+    TransientError,
+    UnexpectedPayloadError,
+)
 from tests.rig.scripted import TOKEN_PATH, Say, SkippingClock, failure, jwt, speaking, token
 
 FIRST = dt.datetime(2026, 1, 10, 2, tzinfo=dt.UTC)
@@ -198,6 +205,14 @@ async def test_the_simulators_token_is_asked_for_as_entra_wants_it() -> None:
         (Say(hangs_up=True), TransientError),
         (Say(body={"access_token": "x"}), RemoteError),
         (Say(body={"expires_in": 3600}), RemoteError),
+        (token(lasts_s=10**9), UnexpectedPayloadError),
+        (Say(body={"access_token": "a", "expires_in": "9" * 400}), UnexpectedPayloadError),
+        (Say(body={"access_token": "a", "expires_in": "9" * 5000}), UnexpectedPayloadError),
+        (Say(body={"access_token": "a", "expires_in": True}), UnexpectedPayloadError),
+        (Say(body={"access_token": "a", "expires_in": [60]}), UnexpectedPayloadError),
+        (Say(body={"access_token": "a\r\nb: c", "expires_in": 60}), UnexpectedPayloadError),
+        (Say(body={"access_token": "ü", "expires_in": 60}), UnexpectedPayloadError),
+        (Say(body={"access_token": "a" * 100_000, "expires_in": 60}), UnexpectedPayloadError),
         (Say(body=b"nothing"), RemoteError),
         (Say(body=[]), RemoteError),
     ],

@@ -10,6 +10,7 @@ from fleet.model import events as e
 from fleet.model.statuses import HoldReason, Result
 from fleet.sim import messages
 from fleet.ui import eventlines
+from tests.rig import reference
 
 KNOWN: dict[str, str] = {
     # As they were recorded, or reported by users of several tools; shortened where they repeat.
@@ -48,6 +49,22 @@ def test_known_words_have_a_cause_in_any_case(text: str, code: str) -> None:
     assert found is not None
     assert found.code == code
     assert causes.cause_of(text.upper()) == found
+
+
+def test_every_message_that_the_facts_list_has_a_cause_and_whose_move_it_is() -> None:
+    """The rows of the table of errors that users see, beside the checkout."""
+    facts = (reference.folder(".") / "wire-facts.md").read_text("utf-8")
+    table = facts.partition("### 1.6")[2].partition("- **Both")[0]
+    rows = [line for line in table.splitlines() if line.startswith("|")][2:]
+    # Two rows only point at another: the same text, and the one of section 1.4.
+    told = [line for line in rows if "same text" not in line] + [
+        line.partition("Also helm:")[2] for line in rows if "same text" in line
+    ]
+
+    assert len(rows) == 11
+    found = {one.code for line in told if (one := causes.cause_of(line)) is not None}
+    assert [line for line in told if causes.cause_of(line) is None] == []
+    assert found == set(KNOWN.values()) - {"HelmFailed"}
 
 
 @pytest.mark.parametrize("text", ["", "Internal server error.", "TooManyRequests", "osm not found"])

@@ -53,12 +53,28 @@ def test_where_no_heartbeat_is_young_the_index_is_late_and_not_the_clusters() ->
     assert "seems to be late" in warnings[0]
 
 
-def test_nothing_is_concluded_without_a_moment_or_without_a_heartbeat() -> None:
+def test_nothing_is_concluded_without_a_moment() -> None:
     late = silent_for(dt.timedelta(days=1))
-    never = cluster("never", last_connectivity_at=None)
 
     assert heartbeats.weighed([YOUNG, late], read_at=None) == ([YOUNG, late], ())
-    assert heartbeats.weighed([YOUNG, never], read_at=T0) == ([YOUNG, never], ())
+
+
+def test_a_cluster_that_was_never_heard_of_is_not_believed() -> None:
+    never = cluster("never", last_connectivity_at=None)
+    offline = dataclasses.replace(never, connectivity=Connectivity.OFFLINE)
+
+    clusters, warnings = heartbeats.weighed([YOUNG, never], read_at=T0)
+
+    assert clusters == [YOUNG, offline]
+    assert [one.partition(":")[0] for one in warnings] == ["never"]
+
+
+def test_where_no_heartbeat_is_known_at_all_the_index_does_not_tell_them() -> None:
+    never = [cluster(name, last_connectivity_at=None) for name in ("a", "b")]
+
+    clusters, warnings = heartbeats.weighed(never, read_at=T0)
+
+    assert (clusters, len(warnings)) == (never, 1)
 
 
 def test_what_the_service_calls_offline_stays_as_it_calls_it() -> None:
