@@ -446,7 +446,7 @@ async def test_refuses_the_file_of_a_newer_release_and_leaves_it_alone(
     before = journal_file(root).read_bytes()
 
     for act in (store.read, lambda run_id: store.ask(run_id, request())):
-        with pytest.raises(JournalError, match=r"newer release.*schema 3.*left as it is"):
+        with pytest.raises(JournalError, match=r"newer release.*schema 4.*left as it is"):
             act("r")
     with pytest.raises(JournalError, match="newer release"):
         async with store.hold("r", actor=ANN):
