@@ -4,7 +4,7 @@ Loaded only where a real identity is used: the SDK takes its time.
 
 Errors:  :exc:`AuthError` where there is no identity, with what to do; :exc:`TransientError` where
          Entra cannot be reached or is busy. The SDK's own messages may quote what it was given,
-         so only their first words are passed on.
+         so :mod:`fleet.azure.lockouts` tells what they mean in words of ours.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -36,13 +37,19 @@ from azure.identity.aio import (
     WorkloadIdentityCredential,
 )
 
-from fleet.azure import transport
+from fleet.azure import lockouts, transport
 from fleet.azure.clouds import Place
 from fleet.azure.credentials import Kind, Token, hint_of, scope_of
+from fleet.azure.lockouts import Lockout
 from fleet.errors import AuthError, RemoteError, ThrottledError, TransientError
 
 _LIMIT_S = 60.0
 _CLI_LIMIT_S = 45
+# Source: azure-identity serves no request for claims out of its cache, which would hold on to a
+# token until 5 minutes before its end. The Azure CLI refuses claims, and Azure's machines have
+# caches of their own.
+_CACHED = frozenset({Kind.ENV, Kind.WORKLOAD})
+_NONE = "{}"
 
 # Without a handler, the SDK's warnings would go to stderr by themselves.
 logging.getLogger("azure").addHandler(logging.NullHandler())
@@ -56,11 +63,15 @@ class EntraIssuer:
         self._kind = kind
         self._scope = scope
 
-    async def fetch(self) -> Token:
-        """Return a token; from the credential's own cache, where that has one."""
+    async def fetch(self, claims: str | None = None) -> Token:
+        """Return a token; from the credential's own cache, where that cannot be helped."""
+        lacking = lockouts.unset(self._kind, os.environ)
+        if lacking is not None:
+            raise _locked_out(self._kind, [lacking])
+        asked = claims or (_NONE if self._kind in _CACHED else None)
         try:
             async with asyncio.timeout(_LIMIT_S):
-                found = await self._credential.get_token(self._scope)
+                found = await self._credential.get_token(self._scope, claims=asked, enable_cae=True)
         except TimeoutError:
             message = f"no token within {_LIMIT_S:g} s (credential: {self._kind})"
             raise AuthError(message, hint=hint_of(self._kind)) from None
@@ -84,7 +95,10 @@ async def issuer(place: Place, *, kind: Kind, ca_file: Path | None) -> AsyncIter
         shared = AioHttpTransport(session=opened, session_owner=False)
         try:
             credential = _credential(kind, place, shared)
-        except ValueError:
+        except (ValueError, OSError):
+            lacking = lockouts.unset(kind, os.environ)
+            if lacking is not None:
+                raise _locked_out(kind, [lacking]) from None
             message = f"the credential {kind} cannot be set up"
             raise AuthError(message, hint=hint_of(kind)) from None
         async with credential:
@@ -102,8 +116,18 @@ def translated(error: Exception, kind: Kind) -> RemoteError:
         return ThrottledError("Entra ID asks for fewer requests", status=status)
     if status is not None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return TransientError(f"Entra ID answered {status}", status=status)
+    found = lockouts.told(str(error))
+    if found:
+        return _locked_out(kind, found, status=status)
     what = "is not available here" if isinstance(error, CredentialUnavailableError) else "failed"
     return AuthError(f"the credential {kind} {what}", hint=hint_of(kind), status=status)
+
+
+def _locked_out(kind: Kind, found: Sequence[Lockout], *, status: int | None = None) -> RemoteError:
+    message = f"the credential {kind}: {'; '.join(one.why for one in found)}"
+    hint = found[0].hint if len(found) == 1 else hint_of(kind)
+    is_passing = all(one.is_passing for one in found)
+    return (TransientError if is_passing else AuthError)(message, hint=hint, status=status)
 
 
 def _credential(kind: Kind, place: Place, shared: AioHttpTransport) -> Any:
@@ -116,7 +140,8 @@ def _credential(kind: Kind, place: Place, shared: AioHttpTransport) -> Any:
         case Kind.WORKLOAD:
             return WorkloadIdentityCredential(**common)
         case Kind.MANAGED:
-            return ManagedIdentityCredential(transport=shared)
+            client = os.environ.get("AZURE_CLIENT_ID") or None
+            return ManagedIdentityCredential(client_id=client, transport=shared, retry_total=1)
         case Kind.ENV:
             return EnvironmentCredential(**common)
         case _:

@@ -15,6 +15,7 @@ from http import HTTPStatus
 
 import aiohttp
 
+from fleet.azure import challenges
 from fleet.azure.answers import Answer, retry_after_s
 from fleet.azure.clouds import Place
 from fleet.azure.credentials import Token
@@ -92,7 +93,7 @@ class Wire:
     ) -> None:
         """Learn from *answer* how *token* fares; raise where it was refused."""
         if answer.status == HTTPStatus.UNAUTHORIZED:
-            error = tokens.refused(token)
+            error = tokens.refused(token, claims=challenges.claims_of(answer))
             error.correlation_id = answer.correlation_id or correlation_id
             error.retry_after_s = retry_after_s(answer, now=self.clock.now())
             raise error

@@ -114,8 +114,10 @@ async def test_a_missing_azure_cli_says_how_to_log_in(
         with pytest.raises(AuthError) as caught:
             await made.fetch()
 
-    assert caught.value.message == "the credential cli is not available here"
-    assert caught.value.hint == "Log in with: az login. The Azure CLI must be on the PATH."
+    assert caught.value.message == (
+        "the credential cli: the Azure CLI is not installed, or not on the PATH"
+    )
+    assert str(caught.value.hint).startswith("Install it and log in with: az login.")
     assert capfd.readouterr().err == ""
 
 
