@@ -16,7 +16,6 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -41,6 +40,7 @@ from fleet.azure import lockouts, transport
 from fleet.azure.clouds import Place
 from fleet.azure.credentials import Kind, Token, hint_of, scope_of
 from fleet.azure.lockouts import Lockout
+from fleet.azure.network import Network
 from fleet.errors import AuthError, RemoteError, ThrottledError, TransientError
 
 _LIMIT_S = 60.0
@@ -83,16 +83,15 @@ class EntraIssuer:
 
 
 @asynccontextmanager
-async def issuer(place: Place, *, kind: Kind, ca_file: Path | None) -> AsyncIterator[EntraIssuer]:
+async def issuer(place: Place, *, kind: Kind, network: Network) -> AsyncIterator[EntraIssuer]:
     """Open the credential that *kind* names, for tokens of *place*."""
-    # Its own session: the environment's proxies count, as they do for any client of Entra.
+    # Its own session: not only Entra is asked, but also what gives this machine its identity.
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=transport.trust(ca_file)),
+        connector=transport.connector(network),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
-        trust_env=True,
     ) as opened:
-        shared = AioHttpTransport(session=opened, session_owner=False)
+        shared = _Transport(network, opened)
         try:
             credential = _credential(kind, place, shared)
         except (ValueError, OSError):
@@ -128,6 +127,24 @@ def _locked_out(kind: Kind, found: Sequence[Lockout], *, status: int | None = No
     hint = found[0].hint if len(found) == 1 else hint_of(kind)
     is_passing = all(one.is_passing for one in found)
     return (TransientError if is_passing else AuthError)(message, hint=hint, status=status)
+
+
+class _Transport(AioHttpTransport):  # type: ignore[misc]
+    """Sends each request by the way that leads to its host."""
+
+    def __init__(self, network: Network, opened: aiohttp.ClientSession) -> None:
+        super().__init__(
+            session=opened,
+            session_owner=False,
+            connection_timeout=network.connect_limit_s,
+            read_timeout=network.read_limit_s or network.call_limit_s,
+        )
+        self._network = network
+
+    async def send(self, request: Any, **config: Any) -> Any:
+        """Send *request*."""
+        proxy = self._network.proxy_for(request.url)
+        return await super().send(request, proxy=proxy, **config)
 
 
 def _credential(kind: Kind, place: Place, shared: AioHttpTransport) -> Any:

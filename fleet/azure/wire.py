@@ -9,6 +9,8 @@ Errors:  the RemoteErrors of :mod:`fleet.errors`; statuses below 300 are returne
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import functools
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from http import HTTPStatus
@@ -40,13 +42,21 @@ class Wire:
     """What all requests of a connection share."""
 
     def __init__(
-        self, place: Place, *, opened: aiohttp.ClientSession, principals: Principals, clock: Clock
+        self,
+        place: Place,
+        *,
+        opened: aiohttp.ClientSession,
+        principals: Principals,
+        clock: Clock,
+        connections: int = 0,
     ) -> None:
         self.place = place
         self.principals = principals
         self.clock = clock
         self.opened = opened
         self.pace = Pace(clock)
+        # NB: who waits for a connection inside the session does so in the time of its call.
+        self._lines = asyncio.Semaphore(connections) if connections else contextlib.nullcontext()
 
     @property
     def tokens(self) -> Tokens:
@@ -83,7 +93,8 @@ class Wire:
             headers = {"Authorization": f"Bearer {token.text}", **id_headers(request.ids)}
             if request.body is not None:
                 headers["Content-Type"] = "application/json"
-            answer = await send(headers)
+            async with self._lines:
+                answer = await send(headers)
             turn.heard(answer)
         self._judge(answer, tokens, token, request.ids.correlation_id)
         return answer

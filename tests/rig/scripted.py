@@ -20,6 +20,7 @@ from typing import Any
 from aiohttp import web
 
 from fleet.azure import clouds
+from fleet.azure.network import Network
 from fleet.azure.service import AzureService, connected
 from fleet.ports import RequestIds
 
@@ -227,6 +228,6 @@ async def speaking(
     async with serving(tls=tls) as server:
         place = clouds.place(cloud=None, endpoint=url or server.url, audience=None)
         async with connected(
-            place, clock=clock, ca_file=ca_file, call_limit_s=call_limit_s
+            place, clock=clock, network=Network(ca_file=ca_file, call_limit_s=call_limit_s)
         ) as azure:
             yield Line(server=server, azure=azure, clock=clock)

@@ -1,4 +1,4 @@
-"""Tokens through runs of days, on a clock that skips: issuers with caches, and issuers that fail."""
+"""Tokens through runs of days, on a clock that skips: issuers with caches, or that fail."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Cached:
         now = self.clock.now()
         past_the_hour = dt.timedelta(minutes=now.minute, seconds=now.second)
         if past_the_hour >= HOUR - self.away:
-            raise TransientError("away", status=503)
+            raise TransientError(status=503)
         old = self.held
         if old and self.cached_until is not None and old.expires_at - now >= self.cached_until:
             return old
