@@ -41,6 +41,7 @@ from fleet.azure.clouds import Place
 from fleet.azure.credentials import Kind, Token, hint_of, scope_of
 from fleet.azure.lockouts import Lockout
 from fleet.azure.network import Network
+from fleet.azure.requests import Request
 from fleet.errors import AuthError, RemoteError, ThrottledError, TransientError
 
 _LIMIT_S = 60.0
@@ -107,6 +108,10 @@ async def issuer(place: Place, *, kind: Kind, network: Network) -> AsyncIterator
 def translated(error: Exception, kind: Kind) -> RemoteError:
     """Return what a credential's failure means."""
     status = error.status_code if isinstance(error, HttpResponseError) else None
+    cause = error.inner_exception if isinstance(error, AzureError) else None
+    if isinstance(cause, (aiohttp.ClientError, TimeoutError)):
+        asking = Request(method="POST", url="", what=f"asking for a token (credential: {kind})")
+        return transport.broken(cause, asking)
     if isinstance(error, (ServiceRequestError, ServiceResponseError)):
         message = f"no connection to whoever gives tokens (credential: {kind})"
         hint = "Check the network and HTTPS_PROXY; a private CA is named by --ca-file."

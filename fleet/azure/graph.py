@@ -68,6 +68,10 @@ class Graph:
         self.heard_at: dt.datetime | None = None
         """When the service last answered, by its own clock."""
 
+    def over(self, wire: Wire) -> Graph:
+        """Return the same, asked as those whom *wire* knows."""
+        return Graph(wire, self._client, call_limit_s=self._call_limit_s)
+
     async def resources(
         self,
         query: str,

@@ -78,6 +78,13 @@ class AzureService:
         """Return the same service, spoken to in another api-version."""
         return AzureService(self.wire, self.graph, kind=self.kind, api_version=api_version)
 
+    def alone(self, principal: str) -> AzureService:
+        """Return the same service, asked as one of those we are and nobody else."""
+        wire = self.wire.alone(principal)
+        return AzureService(
+            wire, self.graph.over(wire), kind=self.kind, api_version=self.api_version
+        )
+
     async def api_versions(self, subscriptions: Iterable[str]) -> Sequence[str]:
         """Return those for extensions that could be spoken in all of them, oldest first."""
         return await dialects.common(self.wire, subscriptions, tries=_TRIES)
@@ -205,7 +212,7 @@ async def connected(
             opened=opened,
             principals=principals,
             clock=clock,
-            connections=network.connections,
+            network=network,
         )
         found = await stack.enter_async_context(graph.connected(wire, network=network))
         yield AzureService(

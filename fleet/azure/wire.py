@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import functools
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from http import HTTPStatus
@@ -21,6 +22,7 @@ from fleet.azure import challenges
 from fleet.azure.answers import Answer, retry_after_s
 from fleet.azure.clouds import Place
 from fleet.azure.credentials import Token
+from fleet.azure.network import Network
 from fleet.azure.pace import Pace
 from fleet.azure.principals import Principals
 from fleet.azure.refusals import refusal
@@ -48,15 +50,23 @@ class Wire:
         opened: aiohttp.ClientSession,
         principals: Principals,
         clock: Clock,
-        connections: int = 0,
+        network: Network,
     ) -> None:
         self.place = place
         self.principals = principals
         self.clock = clock
         self.opened = opened
         self.pace = Pace(clock)
+        self.network = network
         # NB: who waits for a connection inside the session does so in the time of its call.
-        self._lines = asyncio.Semaphore(connections) if connections else contextlib.nullcontext()
+        most = network.connections
+        self._lines = asyncio.Semaphore(most) if most else contextlib.nullcontext()
+
+    def alone(self, principal: str) -> Wire:
+        """Return the same for one of the principals, at the same pace as before."""
+        found = copy.copy(self)
+        found.principals = self.principals.alone(principal)
+        return found
 
     @property
     def tokens(self) -> Tokens:
