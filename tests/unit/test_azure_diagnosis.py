@@ -132,6 +132,8 @@ async def test_an_endpoint_that_cannot_be_reached_fails_everything_and_breaks_no
         "credential",
         "endpoint",
         "resource graph",
+        "permissions, s1",
+        "permissions, s2",
         "provider, s1",
         "provider, s2",
     }

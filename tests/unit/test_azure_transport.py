@@ -235,6 +235,19 @@ def silent() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
+async def test_a_proxy_that_says_nothing_means_that_nothing_was_sent() -> None:
+    with silent() as port:
+        network = Network(connect_limit_s=0.1, proxy=f"http://user:hidden@127.0.0.1:{port}")
+        place = clouds.place(cloud=None, endpoint=None, audience=None)
+        request = Request(method="PUT", url=f"{place.url}/x", what="a test")
+        async with session(place, network=network) as opened:
+            with pytest.raises(TransientError) as caught:
+                await exchange(opened, request, {})
+
+    assert caught.value.message == "a test: nothing was sent, no connection within 0.1 s"
+    assert "hidden" not in "".join(traceback.format_exception(caught.value))
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 async def test_an_answer_that_pauses_too_long_is_no_answer(method: str) -> None:
     network = Network(read_limit_s=0.1)

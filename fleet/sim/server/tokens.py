@@ -61,7 +61,7 @@ class Tokens:
         if problem is not None:
             return _denied(ask, *problem, now=now)
         tenant = tenant.lower() if _GUID.fullmatch(tenant.lower()) else self._tenant
-        claims = self._claims(form, tenant, base=ask.base, now=now)
+        claims = self._claims(form, tenant, ask=ask, now=now)
         document = {
             "token_type": "Bearer",
             "expires_in": self._lifetime_s,
@@ -98,13 +98,13 @@ class Tokens:
         return claims["tid"], claims["oid"]
 
     def _claims(
-        self, form: Mapping[str, str], tenant: str, *, base: str, now: dt.datetime
+        self, form: Mapping[str, str], tenant: str, *, ask: Ask, now: dt.datetime
     ) -> dict[str, Any]:
         issued = int(now.timestamp())
         client = form["client_id"]
         return {
             "aud": form["scope"].split()[0].removesuffix(_SUFFIX),
-            "iss": f"{base}/{tenant}/v2.0",
+            "iss": f"{ask.base}/{tenant}/v2.0",
             "iat": issued,
             "nbf": issued,
             "exp": issued + self._lifetime_s,
@@ -113,6 +113,7 @@ class Tokens:
             "oid": draws.guid(self._seed, "principal", client),
             "sub": draws.guid(self._seed, "principal", client),
             "tid": tenant,
+            "uti": ask.id,
             "ver": "1.0",
             **self._evaluation.granted(form.get("claims", "")),
         }
