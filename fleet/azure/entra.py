@@ -162,10 +162,8 @@ def _credential(kind: Kind, place: Place, shared: AioHttpTransport) -> Any:
         case Kind.WORKLOAD:
             return WorkloadIdentityCredential(**common)
         case Kind.MANAGED:
-            # NB: the SDK takes the mere name of the argument for one.
-            client = os.environ.get("AZURE_CLIENT_ID")
-            named = {"client_id": client} if client else {}
-            return ManagedIdentityCredential(transport=shared, retry_total=1, **named)
+            client = os.environ.get("AZURE_CLIENT_ID") or None
+            return ManagedIdentityCredential(client_id=client, transport=shared, retry_total=1)
         case Kind.ENV:
             return EnvironmentCredential(**common)
         case _:

@@ -67,13 +67,13 @@ _BY_WORDS: Mapping[str, Lockout] = {
         why="this machine has no managed identity",
         hint="Elsewhere than in Azure, name another: --credential env, workload or cli.",
     ),
-    "no identity has been assigned": Lockout(
-        why="no managed identity is assigned to this machine",
-        hint="Assign one; where there are several, name it in AZURE_CLIENT_ID.",
-    ),
-    "requested identity has not been assigned": Lockout(
-        why="the managed identity that AZURE_CLIENT_ID names is not assigned to this machine",
-        hint="Assign it, or unset AZURE_CLIENT_ID for the machine's own.",
+    # NB: the SDK says the second where no identity was named, too.
+    **dict.fromkeys(
+        ("no identity has been assigned", "requested identity has not been assigned"),
+        Lockout(
+            why="the managed identity (or the one that AZURE_CLIENT_ID names) is not assigned here",
+            hint="Assign it to this machine; where there are several, name it in AZURE_CLIENT_ID.",
+        ),
     ),
 }
 
