@@ -10,6 +10,7 @@ Errors:  :exc:`AuthError` where there is no identity, with what to do; :exc:`Tra
 from __future__ import annotations
 
 import asyncio
+import base64
 import datetime as dt
 import logging
 import os
@@ -51,6 +52,7 @@ _CLI_LIMIT_S = 45
 # caches of their own.
 _CACHED = frozenset({Kind.ENV, Kind.WORKLOAD})
 _NONE = "{}"
+_LOGINS = frozenset({Kind.CLI, Kind.DEFAULT})
 
 # Without a handler, the SDK's warnings would go to stderr by themselves.
 logging.getLogger("azure").addHandler(logging.NullHandler())
@@ -77,8 +79,11 @@ class EntraIssuer:
             message = f"no token within {_LIMIT_S:g} s (credential: {self._kind})"
             raise AuthError(message, hint=hint_of(self._kind)) from None
         except (AzureError, ValueError, OSError) as error:
+            told = translated(error, self._kind)
+            if claims and self._kind in _LOGINS and isinstance(told, AuthError):
+                told.hint = _login(claims, self._scope)
             # NB: not chained: what the SDK says and keeps may hold what it was given.
-            raise translated(error, self._kind) from None
+            raise told from None
         expires_at = dt.datetime.fromtimestamp(found.expires_on, dt.UTC)
         return Token(text=found.token, expires_at=expires_at)
 
@@ -125,6 +130,12 @@ def translated(error: Exception, kind: Kind) -> RemoteError:
         return _locked_out(kind, found, status=status)
     what = "is not available here" if isinstance(error, CredentialUnavailableError) else "failed"
     return AuthError(f"the credential {kind} {what}", hint=hint_of(kind), status=status)
+
+
+def _login(claims: str, scope: str) -> str:
+    # Source: azure-identity's own advice; it takes the Azure CLI 2.76.
+    encoded = base64.b64encode(claims.encode()).decode()
+    return f"Log in again: az login --claims-challenge {encoded} --scope {scope}"
 
 
 def _locked_out(kind: Kind, found: Sequence[Lockout], *, status: int | None = None) -> RemoteError:

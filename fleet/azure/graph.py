@@ -31,7 +31,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.mgmt.resourcegraph.aio import ResourceGraphClient
 
 from fleet.azure import pages
-from fleet.azure.answers import Answer, Object, moment, problem_of
+from fleet.azure.answers import Answer, Object, headers_of, moment, problem_of
 from fleet.azure.credentials import scope_of
 from fleet.azure.kql import AND_BELOW
 from fleet.azure.network import Network
@@ -244,6 +244,6 @@ def _no_collector() -> Iterator[None]:
 def _answer(response: AsyncHttpResponse) -> Answer:
     return Answer(
         status=response.status_code,
-        headers={name.lower(): value for name, value in response.headers.items()},
+        headers=headers_of(response.headers.items()),
         body=response.content,
     )

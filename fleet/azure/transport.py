@@ -22,7 +22,7 @@ import aiohttp
 from yarl import URL
 
 from fleet import __version__
-from fleet.azure.answers import Answer
+from fleet.azure.answers import Answer, headers_of
 from fleet.azure.clouds import Place
 from fleet.azure.network import Network
 from fleet.azure.requests import Request
@@ -129,7 +129,7 @@ async def exchange(
         ) as response:
             return Answer(
                 status=response.status,
-                headers={name.lower(): value for name, value in response.headers.items()},
+                headers=headers_of(response.headers.items()),
                 body=await _body(response),
             )
     except (aiohttp.ClientResponseError, aiohttp.InvalidURL) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import ssl
@@ -216,7 +217,10 @@ async def test_claims_that_the_azure_cli_cannot_ask_for_are_told(
         with pytest.raises(AuthError, match="a token with other claims") as caught:
             await made.fetch('{"access_token": {}}')
 
-    assert caught.value.hint == "Log in again: az logout, then az login."
+    encoded = base64.b64encode(b'{"access_token": {}}').decode()
+    assert caught.value.hint == (
+        f"Log in again: az login --claims-challenge {encoded} --scope {PUBLIC.url}/.default"
+    )
 
 
 def test_an_azure_cli_that_hangs_may_pass() -> None:
