@@ -12,7 +12,7 @@ import dataclasses
 import datetime as dt
 import email.utils
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -97,6 +97,19 @@ class Problem:
         # NB: not "code: message": a code that ends in Token would make its message look like one.
         code = f"({self.code})" if self.code else ""
         return line(" ".join(part for part in (code, self.message) if part))
+
+
+def headers_of(items: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    """Return headers by their lower-cased names; what comes more than once is one list.
+
+    >>> headers_of([("WWW-Authenticate", "PoP"), ("www-authenticate", "Bearer x=y")])
+    {'www-authenticate': 'PoP, Bearer x=y'}
+    """
+    found: dict[str, str] = {}
+    for name, value in items:
+        key = name.lower()
+        found[key] = f"{found[key]}, {value}" if key in found else value
+    return found
 
 
 def problem_of(answer: Answer) -> Problem:

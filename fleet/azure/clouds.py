@@ -38,7 +38,7 @@ class Place:
     @property
     def is_loopback(self) -> bool:
         """Whether it is on this machine."""
-        return _is_loopback(URL(self.url).host or "")
+        return is_loopback(URL(self.url).host or "")
 
     @property
     def is_plain(self) -> bool:
@@ -86,6 +86,7 @@ _BY_NAME = {
     # Terraform's words for the same.
     "public": _CLOUDS[0],
     "usgovernment": _CLOUDS[1],
+    "usgov": _CLOUDS[1],
     "china": _CLOUDS[2],
 }
 
@@ -119,7 +120,7 @@ def place(*, cloud: str | None, endpoint: str | None, audience: str | None) -> P
 
 def _elsewhere(url: str, *, named: Place | None, audience: str | None) -> Place:
     host = URL(url).host or ""
-    if _is_loopback(host):
+    if is_loopback(host):
         authority = named.authority if named else None
         return Place(url=url, cloud=SIMULATED, audience=audience, authority=authority)
     if url.startswith("http://"):
@@ -181,7 +182,8 @@ def _origin(url: URL) -> tuple[str, str, int | None]:
     return url.scheme.lower(), (url.host or "").lower(), url.port
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine, by its name or address alone."""
     if host.lower() == "localhost":
         return True
     try:

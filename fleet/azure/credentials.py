@@ -87,8 +87,12 @@ class Token:
 class Issuer(Protocol):
     """Whoever gives tokens."""
 
-    async def fetch(self) -> Token:
-        """Return a token; :exc:`AuthError` where there is none to be had."""
+    async def fetch(self, claims: str | None = None) -> Token:
+        """Return a token; :exc:`AuthError` where there is none to be had.
+
+        Args:
+            claims: What the service wants it to be asked for with, as JSON.
+        """
 
 
 def named(texts: Iterable[str]) -> tuple[Credential, ...]:

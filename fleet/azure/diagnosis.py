@@ -1,7 +1,8 @@
 """What stands between us and a rollout, looked at piece by piece.
 
 Every piece is looked at, whatever became of the others; nothing is written.
-What is found is told, not judged further: showing it is the command line's business.
+What is found is told, not judged further: showing it is the command line's business. Where several
+principals share the work, each must be able to do all of it.
 
 Errors:  none; what fails is a :class:`Check` that says so.
 """
@@ -16,9 +17,10 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
-from fleet.azure import answers, dialects, kql, paths, permissions
+from fleet.azure import answers, authorities, dialects, kql, paths, permissions
 from fleet.azure.answers import Answer, Object
 from fleet.azure.checks import Check, Verdict
+from fleet.azure.credentials import Identity
 from fleet.azure.requests import Request
 from fleet.azure.service import AzureService
 from fleet.azure.tokens import MARGIN
@@ -31,9 +33,11 @@ _TRIES = 3
 _SKEW_LIMIT_S = 60
 _SUBSCRIPTION = re.compile(r"[A-Za-z0-9._-]{1,90}")
 _QUOTAS = ("x-ms-ratelimit-remaining-", "x-ms-user-quota-")
+_NO_TOKEN = "not looked at: there is no token"  # noqa: S105 - none is
+_NO_TOKEN_HINT = "See what is said of the credential."  # noqa: S105 - none is
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass(slots=True, kw_only=True)
 class _Seen:
     """What one check leaves for the next."""
 
@@ -50,30 +54,83 @@ class _Seen:
         }
 
 
+@dataclasses.dataclass(slots=True, kw_only=True)
+class _Person:
+    """One of those we are, and what was seen as it."""
+
+    service: AzureService
+    """Which asks as nobody else."""
+    name: str
+    suffix: str
+    """Behind the names of its checks, where there are several."""
+    seen: _Seen
+    identity: Identity | None = None
+    """``None``: there is no token."""
+
+
 async def examine(
     service: AzureService, scope: Scope, presence: Presence = Presence.PRESENT
 ) -> tuple[Check, ...]:
-    """Look at everything that a rollout over *scope* needs of *service*.
+    """Look at everything that a rollout over *scope* needs of *service*, as everybody we are.
 
     Args:
         service: Which is asked, and never written to.
         scope: Where the rollout looks for clusters.
         presence: Whether it installs or uninstalls: these are different rights.
     """
-    seen = _Seen(
-        subscriptions=tuple(dict.fromkeys(scope.subscriptions)),
-        management_groups=scope.management_groups,
-    )
-    checks = [
-        *await _guarded("credential", functools.partial(_credential, service)),
-        *await _guarded("endpoint", functools.partial(_endpoint, service, seen)),
-        *await _guarded("clock", functools.partial(_clock, service, seen)),
-        *await _guarded("resource graph", functools.partial(_graph, service, seen)),
+    names = service.wire.principals.names
+    people = [_person(service, name, scope, is_alone=len(names) == 1) for name in names]
+    checks: list[Check] = []
+    for number, one in enumerate(people):
+        checks += await _guarded(
+            f"credential{one.suffix}", functools.partial(_credential, one, people[:number])
+        )
+    first = people[0].seen
+    checks += [
+        *await authorities.checks(service),
+        *await _guarded("endpoint", functools.partial(_endpoint, service, first)),
+        *await _guarded("clock", functools.partial(_clock, service, first)),
     ]
-    checks += await permissions.checks(service, scope, presence, subscriptions=seen.subscriptions)
-    checks += await _providers(service, seen)
-    checks += [_quotas(seen)]
+    for one in people:
+        checks += await _rights(one, scope, presence)
+    able = next((one for one in people if one.identity), people[0])
+    checks += await _providers(able)
+    checks += [_quotas(one) for one in people]
     return tuple(checks)
+
+
+def _person(service: AzureService, name: str, scope: Scope, *, is_alone: bool) -> _Person:
+    return _Person(
+        service=service.alone(name),
+        name=name,
+        suffix="" if is_alone else f", {name}",
+        seen=_Seen(
+            subscriptions=tuple(dict.fromkeys(scope.subscriptions)),
+            management_groups=scope.management_groups,
+        ),
+    )
+
+
+async def _rights(one: _Person, scope: Scope, presence: Presence) -> Sequence[Check]:
+    """Look at what one of us may see and do."""
+    name = f"resource graph{one.suffix}"
+    if one.identity is None:
+        return [
+            _unseen(name),
+            *(_unseen(f"permissions, {place}{one.suffix}") for place in one.seen.subscriptions),
+        ]
+    seen = await _guarded(name, functools.partial(_graph, one))
+    allowed = await permissions.checks(
+        one.service, scope, presence, subscriptions=one.seen.subscriptions
+    )
+    return [
+        *seen,
+        *(dataclasses.replace(check, name=f"{check.name}{one.suffix}") for check in allowed),
+    ]
+
+
+def _unseen(name: str) -> Check:
+    return Check(name=name, verdict=Verdict.FAIL, detail=_NO_TOKEN, hint=_NO_TOKEN_HINT)
 
 
 async def _guarded(name: str, check: Callable[[], Awaitable[Sequence[Check]]]) -> Sequence[Check]:
@@ -83,17 +140,24 @@ async def _guarded(name: str, check: Callable[[], Awaitable[Sequence[Check]]]) -
         return (Check(name=name, verdict=Verdict.FAIL, detail=error.message, hint=error.hint),)
 
 
-async def _credential(service: AzureService) -> Sequence[Check]:
-    token = await service.wire.tokens.current()
-    identity = await service.identity()
-    left = token.expires_at - service.wire.clock.now()
+async def _credential(one: _Person, others: Sequence[_Person]) -> Sequence[Check]:
+    wire = one.service.wire
+    token = await wire.tokens.current()
+    identity = one.identity = await wire.tokens.identity()
     detail = (
-        f"{service.kind}: principal {identity.principal} of tenant {identity.tenant}, "
+        f"{one.name}: principal {identity.principal} of tenant {identity.tenant}, "
         f"token good until {token.expires_at:%Y-%m-%d %H:%M:%S} UTC"
     )
-    verdict = Verdict.OK if left > MARGIN else Verdict.WARN
-    hint = None if left > MARGIN else "It ends soon; can the credential renew it by itself?"
-    return (Check(name="credential", verdict=verdict, detail=detail, hint=hint),)
+    verdict, hint = Verdict.OK, None
+    if token.expires_at - wire.clock.now() <= MARGIN:
+        verdict, hint = Verdict.WARN, "It ends soon; can the credential renew it by itself?"
+    for other in others:
+        if other.identity == identity:
+            verdict, hint = Verdict.WARN, f"It is the same as {other.name}, and adds nothing."
+        elif other.identity and other.identity.tenant != identity.tenant:
+            verdict, hint = Verdict.FAIL, "Name credentials of one tenant."
+    name = f"credential{one.suffix}"
+    return (Check(name=name, verdict=verdict, detail=detail, hint=hint),)
 
 
 async def _endpoint(service: AzureService, seen: _Seen) -> Sequence[Check]:
@@ -130,9 +194,10 @@ async def _clock(service: AzureService, seen: _Seen) -> Sequence[Check]:
     return (Check(name="clock", verdict=Verdict.WARN, detail=detail, hint=hint),)
 
 
-async def _graph(service: AzureService, seen: _Seen) -> Sequence[Check]:
+async def _graph(one: _Person) -> Sequence[Check]:
     """Ask once for all subscriptions: the quota is 15 queries in 5 seconds."""
-    rows, answer = await service.graph.table(
+    seen = one.seen
+    rows, answer = await one.service.graph.table(
         kql.COUNT, subscriptions=seen.subscriptions, management_groups=seen.management_groups
     )
     seen.keep(answer)
@@ -147,12 +212,15 @@ async def _graph(service: AzureService, seen: _Seen) -> Sequence[Check]:
         detail = f"{len(counts)} subscriptions of {whose} have clusters that can be read"
         hint = None if counts else "Ask for the role Reader on the subscriptions that are meant."
         verdict = Verdict.OK if counts else Verdict.WARN
-        return (Check(name="resource graph", verdict=verdict, detail=detail, hint=hint),)
-    return tuple(_readable(one, counts.get(one.lower())) for one in seen.subscriptions)
+        name = f"resource graph{one.suffix}"
+        return (Check(name=name, verdict=verdict, detail=detail, hint=hint),)
+    return tuple(
+        _readable(f"resource graph, {place}{one.suffix}", counts.get(place.lower()))
+        for place in seen.subscriptions
+    )
 
 
-def _readable(subscription: str, count: object) -> Check:
-    name = f"resource graph, {subscription}"
+def _readable(name: str, count: object) -> Check:
     if isinstance(count, int) and count > 0:
         detail = f"{count} connected clusters can be read"
         return Check(name=name, verdict=Verdict.OK, detail=detail)
@@ -164,7 +232,11 @@ def _readable(subscription: str, count: object) -> Check:
     )
 
 
-async def _providers(service: AzureService, seen: _Seen) -> Sequence[Check]:
+async def _providers(able: _Person) -> Sequence[Check]:
+    """Look at every subscription as one of us: registered is registered for all."""
+    service, seen = able.service, able.seen
+    if able.identity is None:
+        return [_unseen(f"provider, {subscription}") for subscription in seen.subscriptions]
     gate = asyncio.Semaphore(_CONCURRENCY)
 
     async def one(subscription: str) -> Sequence[Check]:
@@ -206,16 +278,17 @@ def _versions(body: Object, name: str, *, spoken: str) -> Check:
     return Check(name=name, verdict=Verdict.WARN, detail=detail)
 
 
-def _quotas(seen: _Seen) -> Check:
+def _quotas(one: _Person) -> Check:
+    name, seen = f"quotas{one.suffix}", one.seen
     if not seen.quotas:
         detail = "no answer said how many requests are left"
-        return Check(name="quotas", verdict=Verdict.OK, detail=detail)
+        return Check(name=name, verdict=Verdict.OK, detail=detail)
     detail = ", ".join(
-        f"{name.removeprefix('x-ms-')} {value}" for name, value in sorted(seen.quotas.items())
+        f"{header.removeprefix('x-ms-')} {value}" for header, value in sorted(seen.quotas.items())
     )
     used_up = any(
-        "remaining" in name and value.strip() == "0" for name, value in seen.quotas.items()
+        "remaining" in header and value.strip() == "0" for header, value in seen.quotas.items()
     )
     hint = "Another user of this identity may be using it up." if used_up else None
     verdict = Verdict.WARN if used_up else Verdict.OK
-    return Check(name="quotas", verdict=verdict, detail=detail, hint=hint)
+    return Check(name=name, verdict=verdict, detail=detail, hint=hint)

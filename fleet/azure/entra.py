@@ -4,18 +4,19 @@ Loaded only where a real identity is used: the SDK takes its time.
 
 Errors:  :exc:`AuthError` where there is no identity, with what to do; :exc:`TransientError` where
          Entra cannot be reached or is busy. The SDK's own messages may quote what it was given,
-         so only their first words are passed on.
+         so :mod:`fleet.azure.lockouts` tells what they mean in words of ours.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import datetime as dt
 import logging
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -36,13 +37,22 @@ from azure.identity.aio import (
     WorkloadIdentityCredential,
 )
 
-from fleet.azure import transport
+from fleet.azure import lockouts, transport
 from fleet.azure.clouds import Place
 from fleet.azure.credentials import Kind, Token, hint_of, scope_of
+from fleet.azure.lockouts import Lockout
+from fleet.azure.network import Network
+from fleet.azure.requests import Request
 from fleet.errors import AuthError, RemoteError, ThrottledError, TransientError
 
 _LIMIT_S = 60.0
 _CLI_LIMIT_S = 45
+# Source: azure-identity serves no request for claims out of its cache, which would hold on to a
+# token until 5 minutes before its end. The Azure CLI refuses claims, and Azure's machines have
+# caches of their own.
+_CACHED = frozenset({Kind.ENV, Kind.WORKLOAD})
+_NONE = "{}"
+_LOGINS = frozenset({Kind.CLI, Kind.DEFAULT})
 
 # Without a handler, the SDK's warnings would go to stderr by themselves.
 logging.getLogger("azure").addHandler(logging.NullHandler())
@@ -56,35 +66,44 @@ class EntraIssuer:
         self._kind = kind
         self._scope = scope
 
-    async def fetch(self) -> Token:
-        """Return a token; from the credential's own cache, where that has one."""
+    async def fetch(self, claims: str | None = None) -> Token:
+        """Return a token; from the credential's own cache, where that cannot be helped."""
+        lacking = lockouts.unset(self._kind, os.environ)
+        if lacking is not None:
+            raise _locked_out(self._kind, [lacking])
+        asked = claims or (_NONE if self._kind in _CACHED else None)
         try:
             async with asyncio.timeout(_LIMIT_S):
-                found = await self._credential.get_token(self._scope)
+                found = await self._credential.get_token(self._scope, claims=asked, enable_cae=True)
         except TimeoutError:
             message = f"no token within {_LIMIT_S:g} s (credential: {self._kind})"
             raise AuthError(message, hint=hint_of(self._kind)) from None
         except (AzureError, ValueError, OSError) as error:
+            told = translated(error, self._kind)
+            if claims and self._kind in _LOGINS and isinstance(told, AuthError):
+                told.hint = _login(claims, self._scope)
             # NB: not chained: what the SDK says and keeps may hold what it was given.
-            raise translated(error, self._kind) from None
+            raise told from None
         expires_at = dt.datetime.fromtimestamp(found.expires_on, dt.UTC)
         return Token(text=found.token, expires_at=expires_at)
 
 
 @asynccontextmanager
-async def issuer(place: Place, *, kind: Kind, ca_file: Path | None) -> AsyncIterator[EntraIssuer]:
+async def issuer(place: Place, *, kind: Kind, network: Network) -> AsyncIterator[EntraIssuer]:
     """Open the credential that *kind* names, for tokens of *place*."""
-    # Its own session: the environment's proxies count, as they do for any client of Entra.
+    # Its own session: not only Entra is asked, but also what gives this machine its identity.
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=transport.trust(ca_file)),
+        connector=transport.connector(network),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
-        trust_env=True,
     ) as opened:
-        shared = AioHttpTransport(session=opened, session_owner=False)
+        shared = _Transport(network, opened)
         try:
             credential = _credential(kind, place, shared)
-        except ValueError:
+        except (ValueError, OSError):
+            lacking = lockouts.unset(kind, os.environ)
+            if lacking is not None:
+                raise _locked_out(kind, [lacking]) from None
             message = f"the credential {kind} cannot be set up"
             raise AuthError(message, hint=hint_of(kind)) from None
         async with credential:
@@ -94,6 +113,10 @@ async def issuer(place: Place, *, kind: Kind, ca_file: Path | None) -> AsyncIter
 def translated(error: Exception, kind: Kind) -> RemoteError:
     """Return what a credential's failure means."""
     status = error.status_code if isinstance(error, HttpResponseError) else None
+    cause = error.inner_exception if isinstance(error, AzureError) else None
+    if isinstance(cause, (aiohttp.ClientError, TimeoutError)):
+        asking = Request(method="POST", url="", what=f"asking for a token (credential: {kind})")
+        return transport.broken(cause, asking)
     if isinstance(error, (ServiceRequestError, ServiceResponseError)):
         message = f"no connection to whoever gives tokens (credential: {kind})"
         hint = "Check the network and HTTPS_PROXY; a private CA is named by --ca-file."
@@ -102,8 +125,42 @@ def translated(error: Exception, kind: Kind) -> RemoteError:
         return ThrottledError("Entra ID asks for fewer requests", status=status)
     if status is not None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return TransientError(f"Entra ID answered {status}", status=status)
+    found = lockouts.told(str(error))
+    if found:
+        return _locked_out(kind, found, status=status)
     what = "is not available here" if isinstance(error, CredentialUnavailableError) else "failed"
     return AuthError(f"the credential {kind} {what}", hint=hint_of(kind), status=status)
+
+
+def _login(claims: str, scope: str) -> str:
+    # Source: azure-identity's own advice; it takes the Azure CLI 2.76.
+    encoded = base64.b64encode(claims.encode()).decode()
+    return f"Log in again: az login --claims-challenge {encoded} --scope {scope}"
+
+
+def _locked_out(kind: Kind, found: Sequence[Lockout], *, status: int | None = None) -> RemoteError:
+    message = f"the credential {kind}: {'; '.join(one.why for one in found)}"
+    hint = found[0].hint if len(found) == 1 else hint_of(kind)
+    is_passing = all(one.is_passing for one in found)
+    return (TransientError if is_passing else AuthError)(message, hint=hint, status=status)
+
+
+class _Transport(AioHttpTransport):  # type: ignore[misc]
+    """Sends each request by the way that leads to its host."""
+
+    def __init__(self, network: Network, opened: aiohttp.ClientSession) -> None:
+        super().__init__(
+            session=opened,
+            session_owner=False,
+            connection_timeout=network.connect_limit_s,
+            read_timeout=network.read_limit_s or network.call_limit_s,
+        )
+        self._network = network
+
+    async def send(self, request: Any, **config: Any) -> Any:
+        """Send *request*."""
+        proxy = self._network.proxy_for(request.url)
+        return await super().send(request, proxy=proxy, **config)
 
 
 def _credential(kind: Kind, place: Place, shared: AioHttpTransport) -> Any:
@@ -116,7 +173,8 @@ def _credential(kind: Kind, place: Place, shared: AioHttpTransport) -> Any:
         case Kind.WORKLOAD:
             return WorkloadIdentityCredential(**common)
         case Kind.MANAGED:
-            return ManagedIdentityCredential(transport=shared)
+            client = os.environ.get("AZURE_CLIENT_ID") or None
+            return ManagedIdentityCredential(client_id=client, transport=shared, retry_total=1)
         case Kind.ENV:
             return EnvironmentCredential(**common)
         case _:

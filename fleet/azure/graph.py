@@ -31,15 +31,16 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.mgmt.resourcegraph.aio import ResourceGraphClient
 
 from fleet.azure import pages
-from fleet.azure.answers import Answer, Object, moment, problem_of
+from fleet.azure.answers import Answer, Object, headers_of, moment, problem_of
 from fleet.azure.credentials import scope_of
 from fleet.azure.kql import AND_BELOW
+from fleet.azure.network import Network
 from fleet.azure.paths import GRAPH_API, url
 from fleet.azure.questions import WHAT, Question
 from fleet.azure.refusals import refusal
 from fleet.azure.requests import Request
 from fleet.azure.retries import reading
-from fleet.azure.transport import AGENT, CONNECT_LIMIT_S, broken
+from fleet.azure.transport import AGENT, broken
 from fleet.azure.wire import Wire
 from fleet.errors import RemoteError, UnexpectedPayloadError
 
@@ -66,6 +67,10 @@ class Graph:
         self._call_limit_s = call_limit_s
         self.heard_at: dt.datetime | None = None
         """When the service last answered, by its own clock."""
+
+    def over(self, wire: Wire) -> Graph:
+        """Return the same, asked as those whom *wire* knows."""
+        return Graph(wire, self._client, call_limit_s=self._call_limit_s)
 
     async def resources(
         self,
@@ -218,11 +223,12 @@ class Graph:
             raise broken(error, request) from error
         except AzureError as error:
             cause = error.inner_exception
-            raise broken(cause if isinstance(cause, Exception) else error, request) from error
+            # NB: not chained: it may hold a proxy's password.
+            raise broken(cause if isinstance(cause, Exception) else error, request) from None
 
 
 @asynccontextmanager
-async def connected(wire: Wire, *, call_limit_s: float) -> AsyncIterator[Graph]:
+async def connected(wire: Wire, *, network: Network) -> AsyncIterator[Graph]:
     """Open the SDK's client over *wire*'s session and identity."""
     client = ResourceGraphClient(
         _NOBODY,
@@ -235,12 +241,12 @@ async def connected(wire: Wire, *, call_limit_s: float) -> AsyncIterator[Graph]:
         transport=AioHttpTransport(
             session=wire.opened,
             session_owner=False,
-            connection_timeout=CONNECT_LIMIT_S,
-            read_timeout=call_limit_s,
+            connection_timeout=network.connect_limit_s,
+            read_timeout=network.read_limit_s or network.call_limit_s,
         ),
     )
     async with client:
-        yield Graph(wire, client, call_limit_s=call_limit_s)
+        yield Graph(wire, client, call_limit_s=network.call_limit_s)
 
 
 @contextmanager
@@ -258,6 +264,6 @@ def _no_collector() -> Iterator[None]:
 def _answer(response: AsyncHttpResponse) -> Answer:
     return Answer(
         status=response.status_code,
-        headers={name.lower(): value for name, value in response.headers.items()},
+        headers=headers_of(response.headers.items()),
         body=response.content,
     )

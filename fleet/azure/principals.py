@@ -43,9 +43,18 @@ class Principals:
         """What they are called here."""
         return tuple(self._by_name)
 
+    @property
+    def credentials(self) -> Sequence[Credential]:
+        """Where their tokens come from."""
+        return tuple(one.credential for one in self._by_name.values())
+
     def tokens(self, name: str) -> Tokens:
         """Return the tokens of one."""
         return self._by_name[name].tokens
+
+    def alone(self, name: str) -> Principals:
+        """Return one of them, by itself."""
+        return Principals([self._by_name[name]])
 
     async def identities(self) -> Sequence[Identity]:
         """Return whom the tokens name, ordered and distinct; of each, one is used from here on."""

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from fractions import Fraction
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -22,6 +21,7 @@ from fleet.azure.answers import Answer, plausible
 from fleet.azure.clouds import Place
 from fleet.azure.credentials import Credential, Identity, Issuer, Kind, credentials_at, hint_of
 from fleet.azure.extensions import ArmExtensions
+from fleet.azure.network import Network
 from fleet.azure.paths import EXTENSIONS_API
 from fleet.azure.principals import Principal, Principals
 from fleet.azure.refusals import refusal
@@ -40,6 +40,7 @@ from fleet.ports import Accepted, Clock, ExtensionRef, OperationStatus, RequestI
 if TYPE_CHECKING:
     from fleet.azure.graph import Graph
 
+_DIRECT = Network()
 _SIMULATION = "/metadata/simulation"
 _TRIES = 3
 _SCALE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?(/[0-9]{1,9})?")
@@ -78,6 +79,13 @@ class AzureService:
     def speaking(self, api_version: str) -> AzureService:
         """Return the same service, spoken to in another api-version."""
         return AzureService(self.wire, self.graph, kind=self.kind, api_version=api_version)
+
+    def alone(self, principal: str) -> AzureService:
+        """Return the same service, asked as one of those we are and nobody else."""
+        wire = self.wire.alone(principal)
+        return AzureService(
+            wire, self.graph.over(wire), kind=self.kind, api_version=self.api_version
+        )
 
     async def api_versions(self, subscriptions: Iterable[str]) -> Sequence[str]:
         """Return those for extensions that could be spoken in all of them, oldest first."""
@@ -172,8 +180,7 @@ async def connected(
     *,
     clock: Clock,
     credentials: Sequence[Credential] = (),
-    ca_file: Path | None = None,
-    call_limit_s: float = 90.0,
+    network: Network = _DIRECT,
     api_version: str = EXTENSIONS_API,
 ) -> AsyncIterator[AzureService]:
     """Speak to *place* for a while.
@@ -182,19 +189,16 @@ async def connected(
         place: Where.
         clock: The run's, for the ends of tokens and for waits.
         credentials: As whom; none: what suits the place. Several share the work.
-        ca_file: Certificates to trust beside the system's.
-        call_limit_s: For one call. ARM gives a provider 60 s, and says 504 then.
+        network: How to get there.
         api_version: Of extensions.
     """
     chosen = credentials_at(place, credentials)
     from fleet.azure import graph  # noqa: PLC0415 - the SDK, only where it is used
 
     async with AsyncExitStack() as stack:
-        opened = await stack.enter_async_context(
-            transport.session(place, ca_file=ca_file, call_limit_s=call_limit_s)
-        )
+        opened = await stack.enter_async_context(transport.session(place, network=network))
         issuers = [
-            await _issuer(stack, place, one, ca_file=ca_file, opened=opened, clock=clock)
+            await _issuer(stack, place, one, network=network, opened=opened, clock=clock)
             for one in chosen
         ]
         principals = Principals(
@@ -205,15 +209,21 @@ async def connected(
                 for one, issuer in zip(chosen, issuers, strict=True)
             ]
         )
-        wire = Wire(place, opened=opened, principals=principals, clock=clock)
-        found = await stack.enter_async_context(graph.connected(wire, call_limit_s=call_limit_s))
+        wire = Wire(
+            place,
+            opened=opened,
+            principals=principals,
+            clock=clock,
+            network=network,
+        )
+        found = await stack.enter_async_context(graph.connected(wire, network=network))
         yield AzureService(
             wire, found, kind=chosen[0].kind, api_version=dialects.known(api_version)
         )
 
 
 async def published_time(
-    place: Place, *, clock: Clock, ca_file: Path | None = None, call_limit_s: float = 90.0
+    place: Place, *, clock: Clock, network: Network = _DIRECT
 ) -> PublishedTime | None:
     """Return the time of a simulated world; ``None`` where *place* is none.
 
@@ -222,14 +232,13 @@ async def published_time(
     Args:
         place: Where.
         clock: For the waits between attempts: of this machine, as no other is known yet.
-        ca_file: Certificates to trust beside the system's.
-        call_limit_s: For one call.
+        network: How to get there.
     """
     if not place.is_loopback:
         return None
     what = "asking the simulator for its time"
     request = Request(method="GET", url=f"{place.url}{_SIMULATION}", what=what)
-    async with transport.session(place, ca_file=ca_file, call_limit_s=call_limit_s) as opened:
+    async with transport.session(place, network=network) as opened:
 
         async def ask() -> Answer:
             answer = await exchange(opened, request, {})
@@ -246,7 +255,7 @@ async def _issuer(
     place: Place,
     credential: Credential,
     *,
-    ca_file: Path | None,
+    network: Network,
     opened: aiohttp.ClientSession,
     clock: Clock,
 ) -> Issuer:
@@ -255,7 +264,7 @@ async def _issuer(
     from fleet.azure import entra  # noqa: PLC0415 - the SDK, only where it is used
 
     return await stack.enter_async_context(
-        entra.issuer(place, kind=credential.kind, ca_file=ca_file)
+        entra.issuer(place, kind=credential.kind, network=network)
     )
 
 

@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 import aiohttp
 
+from fleet.azure import challenges
 from fleet.azure.answers import problem_of, retry_after_s
 from fleet.azure.clouds import Place
 from fleet.azure.credentials import Token, scope_of
@@ -39,12 +40,13 @@ class SimulatedIssuer:
         self._opened = opened
         self._clock = clock
 
-    async def fetch(self) -> Token:
+    async def fetch(self, claims: str | None = None) -> Token:
         """Return a token; :exc:`AuthError` where the endpoint gives none."""
         form = {
             "grant_type": "client_credentials",
             "client_id": self._client,
             "client_secret": "simulated",
+            "claims": challenges.capable(claims),
             "scope": scope_of(self._place),
         }
         request = Request(

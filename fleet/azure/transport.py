@@ -11,81 +11,110 @@ Errors:  broken before anything was sent: :exc:`TransientError`, and :exc:`Remot
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from pathlib import Path
+from typing import Any
 
 import aiohttp
 from yarl import URL
 
 from fleet import __version__
-from fleet.azure.answers import Answer
+from fleet.azure.answers import Answer, headers_of
 from fleet.azure.clouds import Place
+from fleet.azure.network import Network
 from fleet.azure.requests import Request
 from fleet.errors import InputError, LostAnswerError, RemoteError, TransientError
 
 AGENT = f"arc-fleet/{__version__}"
-CONNECT_LIMIT_S = 10.0
 # Source: operation URLs of 3.3 KB were seen; aiohttp's own limit is 8 KB a line.
 _LONGEST_HEADER_BYTES = 64 * 1024
+
+
+_PROXY_HINT = "Check HTTPS_PROXY or --proxy, and NO_PROXY; a password goes before the host, with @."
 
 
 class _BrokenWriteError(aiohttp.ClientError):
     """A connection broke under a write. No OSError, so aiohttp does not send again."""
 
 
+class _SlowConnectionError(aiohttp.ClientError):
+    """There was no connection in time. No TimeoutError: aiohttp would put the URL into those."""
+
+
 @asynccontextmanager
-async def session(
-    place: Place, *, ca_file: Path | None, call_limit_s: float
-) -> AsyncIterator[aiohttp.ClientSession]:
+async def session(place: Place, *, network: Network) -> AsyncIterator[aiohttp.ClientSession]:
     """Open the session that all requests to *place* share.
 
     Args:
-        place: Where they go; a proxy of the environment is used, but not on this machine.
-        ca_file: Certificates to trust beside the system's.
-        call_limit_s: For a whole call.
+        place: Where they go.
+        network: How they get there.
     """
     # NB: not trust_env: it would also read passwords out of ~/.netrc.
     async with aiohttp.ClientSession(
-        connector=connector(place, ca_file),
-        timeout=limits(call_limit_s),
+        connector=connector(network, is_plain=place.is_plain),
+        timeout=limits(network),
         headers={"User-Agent": AGENT, "Accept": "application/json"},
         cookie_jar=aiohttp.DummyCookieJar(),
         middlewares=(_once,),
-        proxy=_proxy(place),
+        proxy=network.proxy_for(place.url),
         max_line_size=_LONGEST_HEADER_BYTES,
         max_field_size=_LONGEST_HEADER_BYTES,
     ) as opened:
         yield opened
 
 
-def connector(place: Place, ca_file: Path | None) -> aiohttp.TCPConnector:
-    """Return what makes connections; how many is decided by whoever sends."""
-    if place.is_plain:
-        return aiohttp.TCPConnector(limit=0)
-    return aiohttp.TCPConnector(limit=0, ssl=trust(ca_file))
+def connector(network: Network, *, is_plain: bool = False) -> aiohttp.TCPConnector:
+    """Return what makes connections."""
+    context = True if is_plain else trust(network)
+    return _Connector(network.connect_limit_s, limit=network.connections, ssl=context)
 
 
-def trust(ca_file: Path | None) -> ssl.SSLContext:
-    """Return a context that trusts the system's certificates, and those in *ca_file*."""
+def trust(network: Network) -> ssl.SSLContext:
+    """Return a context that trusts the system's certificates, and those of *network*."""
     context = ssl.create_default_context()
-    if ca_file is not None:
+    for path in network.authorities():
         try:
-            context.load_verify_locations(cafile=ca_file)
+            if path.is_dir():
+                context.load_verify_locations(capath=path)
+            else:
+                context.load_verify_locations(cafile=path)
         except OSError as error:
-            message = f"the CA file {ca_file} cannot be used: {error.strerror or error}"
+            message = f"the CA file {path} cannot be used: {error.strerror or error}"
             raise InputError(message, hint="It holds certificates as PEM text.") from error
     return context
 
 
-def limits(call_limit_s: float) -> aiohttp.ClientTimeout:
+def limits(network: Network) -> aiohttp.ClientTimeout:
     """Return the time limits of one call."""
-    return aiohttp.ClientTimeout(
-        total=call_limit_s, connect=CONNECT_LIMIT_S, sock_connect=CONNECT_LIMIT_S
-    )
+    return aiohttp.ClientTimeout(total=network.call_limit_s, sock_read=network.read_limit_s)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Makes connections in time, or says that it was not in time.
+
+    NB: aiohttp's own limit also counts the wait for a free connection, and its limits of a socket
+    neither names that resolve slowly nor proxies that say nothing.
+    """
+
+    def __init__(self, limit_s: float, **given: Any) -> None:
+        super().__init__(**given)
+        self._limit_s = limit_s
+
+    async def _create_connection(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: Any,
+        timeout: Any,  # noqa: ASYNC109 - aiohttp's own
+    ) -> Any:
+        try:
+            async with asyncio.timeout(self._limit_s):
+                return await super()._create_connection(req, traces, timeout)
+        except TimeoutError as error:
+            message = f"no connection within {self._limit_s:g} s"
+            raise _SlowConnectionError(message) from error
 
 
 async def exchange(
@@ -100,7 +129,7 @@ async def exchange(
         ) as response:
             return Answer(
                 status=response.status,
-                headers={name.lower(): value for name, value in response.headers.items()},
+                headers=headers_of(response.headers.items()),
                 body=await _body(response),
             )
     except (aiohttp.ClientResponseError, aiohttp.InvalidURL) as error:
@@ -121,13 +150,19 @@ def broken(error: Exception, request: Request) -> RemoteError:
         message = f"{request.what}: nothing was sent, the host's name cannot be resolved"
         hint = "Check the endpoint, the network and HTTPS_PROXY."
         return TransientError(message, hint=hint, correlation_id=ids)
-    if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError)):
+    if isinstance(error, (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)):
+        message = f"{request.what}: nothing was sent, {_of_proxy(error)}"
+        return TransientError(message, hint=_PROXY_HINT, correlation_id=ids)
+    if isinstance(error, aiohttp.ClientConnectorError):
         message = f"{request.what}: nothing was sent, no connection: {_reason(error)}"
         hint = "Check the endpoint, the network and HTTPS_PROXY."
         return TransientError(message, hint=hint, correlation_id=ids)
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        message = f"{request.what}: nothing was sent, no connection within {CONNECT_LIMIT_S:g} s"
-        return TransientError(message, correlation_id=ids)
+    if isinstance(error, (_SlowConnectionError, aiohttp.ConnectionTimeoutError)):
+        # NB: aiohttp's own words hold the URL, which may be signed.
+        why = str(error) if isinstance(error, _SlowConnectionError) else "no connection in time"
+        message = f"{request.what}: nothing was sent, {why}"
+        hint = "Check the endpoint, the network and HTTPS_PROXY; --connect-timeout allows more."
+        return TransientError(message, hint=hint, correlation_id=ids)
     if isinstance(error, (aiohttp.InvalidURL, ValueError)):
         return RemoteError(f"{request.what}: nothing was sent, the URL is not one")
     why = "no answer in time" if isinstance(error, TimeoutError) else "the connection broke"
@@ -161,11 +196,12 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
         raise
 
 
-def _proxy(place: Place) -> str | None:
-    url = URL(place.url)
-    if place.is_loopback or urllib.request.proxy_bypass(url.host or ""):
-        return None
-    return urllib.request.getproxies().get(url.scheme)
+def _of_proxy(error: aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError) -> str:
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return f"no connection to the proxy: {_reason(error)}"
+    if error.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return "the proxy wants another user and password (407)"
+    return f"the proxy makes no connection, its answer was {error.status}"
 
 
 def _reason(error: Exception) -> str:

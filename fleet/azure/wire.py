@@ -9,15 +9,20 @@ Errors:  the RemoteErrors of :mod:`fleet.errors`; statuses below 300 are returne
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import copy
 import functools
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from http import HTTPStatus
 
 import aiohttp
 
+from fleet.azure import challenges
 from fleet.azure.answers import Answer, retry_after_s
 from fleet.azure.clouds import Place
 from fleet.azure.credentials import Token
+from fleet.azure.network import Network
 from fleet.azure.pace import Pace
 from fleet.azure.principals import Principals
 from fleet.azure.refusals import refusal
@@ -39,13 +44,29 @@ class Wire:
     """What all requests of a connection share."""
 
     def __init__(
-        self, place: Place, *, opened: aiohttp.ClientSession, principals: Principals, clock: Clock
+        self,
+        place: Place,
+        *,
+        opened: aiohttp.ClientSession,
+        principals: Principals,
+        clock: Clock,
+        network: Network,
     ) -> None:
         self.place = place
         self.principals = principals
         self.clock = clock
         self.opened = opened
         self.pace = Pace(clock)
+        self.network = network
+        # NB: who waits for a connection inside the session does so in the time of its call.
+        most = network.connections
+        self._lines = asyncio.Semaphore(most) if most else contextlib.nullcontext()
+
+    def alone(self, principal: str) -> Wire:
+        """Return the same for one of the principals, at the same pace as before."""
+        found = copy.copy(self)
+        found.principals = self.principals.alone(principal)
+        return found
 
     @property
     def tokens(self) -> Tokens:
@@ -82,7 +103,8 @@ class Wire:
             headers = {"Authorization": f"Bearer {token.text}", **id_headers(request.ids)}
             if request.body is not None:
                 headers["Content-Type"] = "application/json"
-            answer = await send(headers)
+            async with self._lines:
+                answer = await send(headers)
             turn.heard(answer)
         self._judge(answer, tokens, token, request.ids.correlation_id)
         return answer
@@ -92,7 +114,7 @@ class Wire:
     ) -> None:
         """Learn from *answer* how *token* fares; raise where it was refused."""
         if answer.status == HTTPStatus.UNAUTHORIZED:
-            error = tokens.refused(token)
+            error = tokens.refused(token, claims=challenges.claims_of(answer))
             error.correlation_id = answer.correlation_id or correlation_id
             error.retry_after_s = retry_after_s(answer, now=self.clock.now())
             raise error

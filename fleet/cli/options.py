@@ -17,6 +17,7 @@ import typer
 
 from fleet.azure import credentials
 from fleet.azure.credentials import Credential, Kind
+from fleet.azure.network import Network
 from fleet.azure.paths import EXTENSIONS_API, EXTENSIONS_APIS
 from fleet.ui.output import Format
 
@@ -108,7 +109,49 @@ class Where:
             "--ca-file",
             envvar="FLEET_CA_FILE",
             metavar="PEM",
-            help="Certificate authorities to trust instead of the system's.",
+            help="Certificate authorities to trust beside the system's; else REQUESTS_CA_BUNDLE.",
+        ),
+    ] = None
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            "--proxy",
+            envvar="FLEET_PROXY",
+            metavar="URL",
+            help="For all requests but those in NO_PROXY; else HTTPS_PROXY and ALL_PROXY count.",
+        ),
+    ] = None
+    max_connections: Annotated[
+        int,
+        typer.Option(
+            "--max-connections",
+            envvar="FLEET_MAX_CONNECTIONS",
+            metavar="COUNT",
+            min=0,
+            max=10_000,
+            help="To the service at a time; 0: as many as there are requests under way.",
+        ),
+    ] = 0
+    connect_timeout: Annotated[
+        int,
+        typer.Option(
+            "--connect-timeout",
+            envvar="FLEET_CONNECT_TIMEOUT",
+            metavar="SECONDS",
+            min=1,
+            max=120,
+            help="How long a connection may take to be made.",
+        ),
+    ] = 10
+    read_timeout: Annotated[
+        int | None,
+        typer.Option(
+            "--read-timeout",
+            envvar="FLEET_READ_TIMEOUT",
+            metavar="SECONDS",
+            min=1,
+            max=300,
+            help="How long an answer may pause; else as long as the request may take.",
         ),
     ] = None
     request_timeout: Annotated[
@@ -124,7 +167,21 @@ class Where:
     ] = 90
 
     def __post_init__(self) -> None:
-        credentials.named(self.credential or ())  # says at once what is wrong with it
+        # They say at once what is wrong with them.
+        credentials.named(self.credential or ())
+        self.network  # noqa: B018
+
+    @property
+    def network(self) -> Network:
+        """How requests get there."""
+        return Network(
+            ca_file=self.ca_file,
+            proxy=self.proxy,
+            connect_limit_s=self.connect_timeout,
+            read_limit_s=self.read_timeout,
+            call_limit_s=self.request_timeout,
+            connections=self.max_connections,
+        )
 
     @property
     def credentials(self) -> tuple[Credential, ...]:

@@ -201,8 +201,7 @@ async def whereabouts(where: Where, *, not_before: dt.datetime | None = None) ->
         published = await service.published_time(
             place,
             clock=clock.real(),
-            ca_file=where.ca_file,
-            call_limit_s=where.request_timeout,
+            network=where.network,
         )
     now = published.now if published else clock.wall()
     scale = published.scale if published else Fraction(1)
@@ -221,8 +220,7 @@ async def connected(where: Where, there: Whereabouts) -> AsyncIterator[AzureServ
             there.place,
             clock=there.clock,
             credentials=where.credentials,
-            ca_file=where.ca_file,
-            call_limit_s=where.request_timeout,
+            network=where.network,
             api_version=where.api_version or EXTENSIONS_API,
         ) as found:
             yield found

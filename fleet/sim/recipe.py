@@ -183,6 +183,20 @@ class Rate:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge:
+    """From some moment on other tokens are wanted: continuous access evaluation."""
+
+    after_s: int
+    """From the epoch."""
+    methods: tuple[str, ...] = ()
+    """Of the requests; empty: all."""
+    context: str | None = None
+    """What tokens must have been asked for; ``None``: those of before are revoked."""
+    is_met: bool = True
+    """Whether any token that can be had is good enough."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
     """What only those meet who speak HTTP (:mod:`fleet.sim.server`)."""
 
@@ -194,6 +208,7 @@ class Wire:
     """How long a token is good for."""
     graph_casing: Casing = Casing.PASCAL
     permissions: Permissions = Permissions()
+    challenges: tuple[Challenge, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

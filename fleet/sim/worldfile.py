@@ -34,6 +34,7 @@ from fleet.sim.recipe import (
     Special,
     Wire,
 )
+from fleet.sim.wirefile import ChallengePart
 from fleet.spec import explanation
 from fleet.spec.explanation import FileModel
 from fleet.spec.flaws import Flaw, quoted
@@ -411,6 +412,7 @@ class WorldFile(FileModel):
     token_seconds: Count = Wire().token_s
     graph_casing: Annotated[Casing, Field(strict=False)] = Casing.PASCAL
     permissions: PermissionsPart = PermissionsPart()
+    challenges: list[ChallengePart] = Field(default_factory=list)
 
     @classmethod
     def cross_check(cls, data: Any) -> Iterator[Flaw]:
@@ -461,6 +463,7 @@ class WorldFile(FileModel):
                 token_s=self.token_seconds,
                 graph_casing=self.graph_casing,
                 permissions=self.permissions.permissions(),
+                challenges=tuple(one.challenge() for one in self.challenges),
             ),
         )
 

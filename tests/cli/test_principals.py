@@ -96,3 +96,16 @@ def test_a_credential_that_is_none_is_bad_input(
 
     assert said in ended.stderr
     assert "hint: " in ended.stderr
+
+
+def test_the_examination_looks_at_everybody(server: Any, tmp_path: Path) -> None:
+    shell = Shell(root=tmp_path, extra={"FLEET_ENDPOINT": server["endpoint"]})
+    ended = shell("doctor", _plan(server, 3, tmp_path), *BOTH, "--json").must(0)
+
+    names = [one["name"] for one in ended.json]
+    assert {one["verdict"] for one in ended.json} == {"ok"}
+    for kind in ("credential", "resource graph", "permissions", "quotas"):
+        found = [name for name in names if name.startswith(kind)]
+        assert [name.rpartition(", ")[2] for name in found] == ["simulator:blue", "simulator:green"]
+    for kind in ("endpoint", "clock", "provider", "journal"):
+        assert len([name for name in names if name.startswith(kind)]) == 1

@@ -12,7 +12,7 @@ import dataclasses
 import datetime as dt
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from typing import Any
 from aiohttp import web
 
 from fleet.azure import clouds
+from fleet.azure.credentials import named
+from fleet.azure.network import Network
 from fleet.azure.service import AzureService, connected
 from fleet.ports import RequestIds
 
@@ -95,6 +97,11 @@ class Scripted:
     def __init__(self) -> None:
         self.got: list[Got] = []
         self.url = ""
+        self.lasts_s = 0.0
+        """How long an answer takes."""
+        self.most_open = 0
+        """Connections at a time."""
+        self.server: web.Server | None = None
         self._routes: list[tuple[str, str, Script]] = []
         self._connections: dict[int, int] = {}
 
@@ -124,6 +131,10 @@ class Scripted:
             connection=number,
         )
         self.got.append(got)
+        if self.server is not None:
+            self.most_open = max(self.most_open, len(self.server.connections))
+        if self.lasts_s:
+            await asyncio.sleep(self.lasts_s)
         return await _carried_out(self._say(got), request)
 
     def _say(self, got: Got) -> Say:
@@ -163,9 +174,8 @@ async def serving(*, tls: ssl.SSLContext | None = None) -> AsyncIterator[Scripte
     """Serve on a free port of loopback, with a token for whoever asks."""
     scripted = Scripted()
     scripted.on("POST", TOKEN_PATH, token())
-    runner = web.ServerRunner(
-        web.Server(scripted.handle, handler_cancellation=True), shutdown_timeout=0.01
-    )
+    scripted.server = web.Server(scripted.handle, handler_cancellation=True)
+    runner = web.ServerRunner(scripted.server, shutdown_timeout=0.01)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
@@ -221,12 +231,17 @@ async def speaking(
     ca_file: Path | None = None,
     call_limit_s: float = 5.0,
     url: str | None = None,
+    credentials: Sequence[str] = (),
+    network: Network | None = None,
 ) -> AsyncIterator[Line]:
     """Serve, and connect a client to it, or to *url*."""
     clock = SkippingClock()
     async with serving(tls=tls) as server:
         place = clouds.place(cloud=None, endpoint=url or server.url, audience=None)
         async with connected(
-            place, clock=clock, ca_file=ca_file, call_limit_s=call_limit_s
+            place,
+            clock=clock,
+            credentials=named(credentials),
+            network=network or Network(ca_file=ca_file, call_limit_s=call_limit_s),
         ) as azure:
             yield Line(server=server, azure=azure, clock=clock)

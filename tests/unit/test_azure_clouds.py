@@ -203,3 +203,30 @@ def test_the_names_that_the_command_line_offers_load_no_sdk() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "audience", "url", "is_loopback"),
+    [
+        ("http://[::1]:8080/", None, "http://[::1]:8080", True),
+        ("http://[0:0:0:0:0:0:0:1]:8080", None, "http://[::1]:8080", True),
+        ("https://[FD00::5]:8443", "https://arm.example", "https://[fd00::5]:8443", False),
+    ],
+)
+def test_an_endpoint_by_ipv6_is_read_as_any_other(
+    endpoint: str, audience: str | None, url: str, is_loopback: bool
+) -> None:
+    found = place(cloud=None, endpoint=endpoint, audience=audience)
+
+    assert (found.url, found.is_loopback) == (url, is_loopback)
+    assert found.is_at(f"{url}/subscriptions/x?api-version=1")
+    assert not found.is_at("http://127.0.0.1:8080/subscriptions/x")
+
+
+def test_an_ipv6_endpoint_elsewhere_is_never_plain() -> None:
+    with pytest.raises(RefusedError, match="not encrypted"):
+        place(cloud=None, endpoint="http://[fd00::5]:8080", audience="https://arm.example")
+
+
+def test_the_short_name_of_the_government_s_cloud_is_known() -> None:
+    assert place(cloud="usgov", endpoint=None, audience=None) == GOVERNMENT

@@ -8,7 +8,7 @@ import pytest
 from fleet.azure.checks import Check, Verdict
 from fleet.azure.diagnosis import examine
 from fleet.model.desired import Scope
-from tests.rig.scripted import TOKEN_PATH, Line, Say, failure, speaking, token
+from tests.rig.scripted import TOKEN_PATH, Got, Line, Say, failure, jwt, speaking, token
 
 DATE = "Sat, 10 Jan 2026 02:00:00 GMT"
 BOTH = Scope(subscriptions=("s1", "s2"))
@@ -134,6 +134,8 @@ async def test_an_endpoint_that_cannot_be_reached_fails_everything_and_breaks_no
         "credential",
         "endpoint",
         "resource graph",
+        "permissions, s1",
+        "permissions, s2",
         "provider, s1",
         "provider, s2",
     }
@@ -252,3 +254,96 @@ async def test_a_registration_that_cannot_be_read_is_none(state: Any) -> None:
     found = next(one for one in checks if one.name == "provider, s1")
     assert found.verdict is Verdict.FAIL
     assert len(found.detail) < 120
+
+
+# --- several principals ------------------------------------------------------------------
+
+PAIR = ("simulator:blue", "simulator:green")
+
+
+def people(*oids: str, tenants: tuple[str, ...] = ("t", "t")) -> list[Say]:
+    return [token(jwt(tid=tid, oid=oid)) for tid, oid in zip(tenants, oids, strict=True)]
+
+
+async def test_every_principal_is_examined_as_itself_and_shared_things_once() -> None:
+    async with speaking(credentials=PAIR) as line:
+        sound(line)
+        line.server.on("POST", TOKEN_PATH, people("1", "2"))
+        found = verdicts(await examine(line.azure, BOTH))
+        queries = line.server.sent("POST", "Microsoft.ResourceGraph")
+        asked = line.server.sent("GET", "/permissions")
+
+    assert set(found.values()) == {Verdict.OK}
+    assert list(found) == [
+        "credential, simulator:blue",
+        "credential, simulator:green",
+        "endpoint",
+        "clock",
+        "resource graph, s1, simulator:blue",
+        "resource graph, s2, simulator:blue",
+        "permissions, s1, simulator:blue",
+        "permissions, s2, simulator:blue",
+        "resource graph, s1, simulator:green",
+        "resource graph, s2, simulator:green",
+        "permissions, s1, simulator:green",
+        "permissions, s2, simulator:green",
+        "provider, s1",
+        "provider, s2",
+        "quotas, simulator:blue",
+        "quotas, simulator:green",
+    ]
+    for sent, count in ((queries, 2), (asked, 4)):
+        bearers = [one.headers["authorization"] for one in sent]
+        assert (len(bearers), len(set(bearers))) == (count, 2)
+        assert bearers.count(bearers[0]) == count // 2
+
+
+async def test_a_principal_that_may_less_than_the_others_is_found() -> None:
+    def grants(got: Got) -> Say:
+        return allowed("*") if jwt(tid="t", oid="1") in got.headers["authorization"] else allowed()
+
+    async with speaking(credentials=PAIR) as line:
+        sound(line)
+        line.server.on("POST", TOKEN_PATH, people("1", "2"))
+        line.server.on("GET", "/providers/Microsoft.Authorization/permissions?", grants)
+        found = verdicts(await examine(line.azure, Scope(subscriptions=("s1",))))
+
+    assert found["permissions, s1, simulator:blue"] is Verdict.OK
+    assert found["permissions, s1, simulator:green"] is Verdict.FAIL
+
+
+async def test_a_principal_without_a_token_does_not_hide_what_the_others_see() -> None:
+    async with speaking(credentials=PAIR) as line:
+        sound(line)
+        refused = failure(401, "invalid_client")
+        line.server.on("POST", TOKEN_PATH, [refused, *people("2", tenants=("t",))])
+        checks = {one.name: one for one in await examine(line.azure, Scope(subscriptions=("s1",)))}
+
+    assert {name for name, one in checks.items() if one.verdict is Verdict.FAIL} == {
+        "credential, simulator:blue",
+        "resource graph, simulator:blue",
+        "permissions, s1, simulator:blue",
+    }
+    assert checks["permissions, s1, simulator:blue"] == Check(
+        name="permissions, s1, simulator:blue",
+        verdict=Verdict.FAIL,
+        detail="not looked at: there is no token",
+        hint="See what is said of the credential.",
+    )
+    assert checks["provider, s1"].verdict is Verdict.OK
+
+
+async def test_two_names_of_one_principal_and_principals_of_two_tenants_are_told() -> None:
+    hints = []
+    for said in (people("1", "1"), people("1", "2", tenants=("t", "u"))):
+        async with speaking(credentials=PAIR) as line:
+            sound(line)
+            line.server.on("POST", TOKEN_PATH, said)
+            found = {one.name: one for one in await examine(line.azure, BOTH)}
+        green = found["credential, simulator:green"]
+        hints.append((green.verdict, green.hint))
+
+    assert hints == [
+        (Verdict.WARN, "It is the same as simulator:blue, and adds nothing."),
+        (Verdict.FAIL, "Name credentials of one tenant."),
+    ]

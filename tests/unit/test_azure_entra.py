@@ -19,6 +19,7 @@ from azure.identity import CredentialUnavailableError
 from fleet.azure import clouds, entra
 from fleet.azure.credentials import Kind, hint_of
 from fleet.azure.entra import EntraIssuer
+from fleet.azure.network import Network
 from fleet.errors import AuthError, RemoteError, ThrottledError, TransientError
 
 PLACE = clouds.place(cloud="china", endpoint=None, audience=None)
@@ -110,19 +111,21 @@ async def test_a_missing_azure_cli_says_how_to_log_in(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    async with entra.issuer(PLACE, kind=Kind.CLI, ca_file=None) as made:
+    async with entra.issuer(PLACE, kind=Kind.CLI, network=Network()) as made:
         with pytest.raises(AuthError) as caught:
             await made.fetch()
 
-    assert caught.value.message == "the credential cli is not available here"
-    assert caught.value.hint == "Log in with: az login. The Azure CLI must be on the PATH."
+    assert caught.value.message == (
+        "the credential cli: the Azure CLI is not installed, or not on the PATH"
+    )
+    assert str(caught.value.hint).startswith("Install it and log in with: az login.")
     assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("kind", [Kind.ENV, Kind.WORKLOAD])
 async def test_a_credential_whose_variables_are_missing_says_which(kind: Kind) -> None:
     with pytest.raises(AuthError) as caught:
-        async with entra.issuer(PLACE, kind=kind, ca_file=None) as made:
+        async with entra.issuer(PLACE, kind=kind, network=Network()) as made:
             await made.fetch()
 
     assert "AZURE_TENANT_ID" in str(caught.value.hint)
@@ -131,7 +134,7 @@ async def test_a_credential_whose_variables_are_missing_says_which(kind: Kind) -
 @pytest.mark.parametrize("kind", [Kind.DEFAULT, Kind.MANAGED])
 async def test_other_credentials_can_be_opened_and_closed(kind: Kind) -> None:
     begun = time.monotonic()
-    async with entra.issuer(PLACE, kind=kind, ca_file=None):
+    async with entra.issuer(PLACE, kind=kind, network=Network()):
         pass
 
     assert time.monotonic() - begun < 5
@@ -152,7 +155,7 @@ async def test_a_service_principal_asks_the_authority_of_its_cloud(
     async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as proxy:
         port = proxy.sockets[0].getsockname()[1]
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-        async with entra.issuer(PLACE, kind=Kind.ENV, ca_file=None) as made:
+        async with entra.issuer(PLACE, kind=Kind.ENV, network=Network()) as made:
             with pytest.raises(TransientError) as caught:
                 await made.fetch()
         await asyncio.sleep(0.01)

@@ -14,6 +14,7 @@ import pytest
 from fleet.azure import clouds
 from fleet.azure.answers import Answer
 from fleet.azure.credentials import Credential, Kind, named
+from fleet.azure.network import Network
 from fleet.azure.pace import Pace
 from fleet.azure.requests import Request
 from fleet.azure.service import connected
@@ -434,7 +435,7 @@ async def speaking_as(*credentials: str) -> AsyncIterator[Line]:
         server.on("GET", "/extensions/", MISSING)
         place = clouds.place(cloud=None, endpoint=server.url, audience=None)
         async with connected(
-            place, clock=skipping, credentials=named(credentials), call_limit_s=5
+            place, clock=skipping, credentials=named(credentials), network=Network(call_limit_s=5)
         ) as azure:
             yield Line(server=server, azure=azure, clock=skipping)
 

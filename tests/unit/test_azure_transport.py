@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
+import socket
 import ssl
 import traceback
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -13,6 +15,7 @@ import trustme
 
 from fleet import __version__
 from fleet.azure import clouds, service
+from fleet.azure.network import Network
 from fleet.azure.requests import Request
 from fleet.azure.transport import exchange, session
 from fleet.errors import (
@@ -105,7 +108,7 @@ async def test_a_proxy_of_the_environment_is_used_elsewhere(
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         place = clouds.place(cloud=None, endpoint=None, audience=None)
         request = Request(method="PUT", url=f"{place.url}/x", what="a test")
-        async with session(place, ca_file=None, call_limit_s=5) as opened:
+        async with session(place, network=Network(call_limit_s=5)) as opened:
             with pytest.raises(TransientError, match="nothing was sent"):
                 await exchange(opened, request, {})
 
@@ -187,25 +190,76 @@ async def test_a_refused_connection_means_that_nothing_was_sent(verb: Verb) -> N
 async def test_a_host_that_nobody_knows_means_that_nothing_was_sent() -> None:
     place = clouds.place(cloud=None, endpoint="http://127.0.0.1:1", audience=None)
     request = Request(method="PUT", url="http://host.invalid/", what="a test")
-    async with session(place, ca_file=None, call_limit_s=5) as opened:
+    async with session(place, network=Network(call_limit_s=5)) as opened:
         with pytest.raises(TransientError, match="cannot be resolved"):
             await exchange(opened, request, {})
 
 
-async def test_a_connection_that_is_not_made_in_time_means_that_nothing_was_sent() -> None:
-    place = clouds.place(cloud=None, endpoint="http://127.0.0.1:1", audience=None)
-    request = Request(method="PUT", url="http://127.0.0.1:1/", what="a test")
+@pytest.mark.parametrize("has_tls", [False, True], ids=["TCP", "TLS"])
+async def test_a_connection_that_is_not_made_in_time_means_that_nothing_was_sent(
+    has_tls: bool,
+) -> None:
+    network = Network(connect_limit_s=0.1)
+    with full() as port, silent() as other:
+        url = f"https://127.0.0.1:{other}" if has_tls else f"http://127.0.0.1:{port}"
+        place = clouds.place(cloud=None, endpoint=url, audience=None)
+        request = Request(method="PUT", url=f"{url}/x?sig=hidden", what="a test")
+        async with session(place, network=network) as opened:
+            with pytest.raises(TransientError) as caught:
+                await exchange(opened, request, {})
 
-    async def slow(
-        _request: aiohttp.ClientRequest, _handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        raise aiohttp.ConnectionTimeoutError
+    assert type(caught.value) is TransientError
+    assert caught.value.message == "a test: nothing was sent, no connection within 0.1 s"
+    assert "--connect-timeout" in str(caught.value.hint)
 
-    async with session(place, ca_file=None, call_limit_s=5) as opened:
-        stalled = aiohttp.ClientSession(connector=opened.connector, middlewares=(slow,))
-        with pytest.raises(TransientError, match="nothing was sent, no connection within 10 s"):
-            await exchange(stalled, request, {})
-        await stalled.close()
+
+@contextlib.contextmanager
+def full() -> Iterator[int]:
+    """Yield a port of this machine that takes no more connections."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        port = listening.getsockname()[1]
+        with contextlib.ExitStack() as stack:
+            for _ in range(4):
+                waiting = stack.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(("127.0.0.1", port))
+            yield port
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[int]:
+    """Yield a port that takes connections, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+async def test_a_proxy_that_says_nothing_means_that_nothing_was_sent() -> None:
+    with silent() as port:
+        network = Network(connect_limit_s=0.1, proxy=f"http://user:hidden@127.0.0.1:{port}")
+        place = clouds.place(cloud=None, endpoint=None, audience=None)
+        request = Request(method="PUT", url=f"{place.url}/x", what="a test")
+        async with session(place, network=network) as opened:
+            with pytest.raises(TransientError) as caught:
+                await exchange(opened, request, {})
+
+    assert caught.value.message == "a test: nothing was sent, no connection within 0.1 s"
+    assert "hidden" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+async def test_an_answer_that_pauses_too_long_is_no_answer(method: str) -> None:
+    network = Network(read_limit_s=0.1)
+    with silent() as port:
+        url = f"http://127.0.0.1:{port}"
+        place = clouds.place(cloud=None, endpoint=url, audience=None)
+        request = Request(method=method, url=f"{url}/x", what="a test")
+        async with session(place, network=network) as opened:
+            with pytest.raises(RemoteError, match="no answer in time") as caught:
+                await exchange(opened, request, {})
+
+    assert type(caught.value) is (LostAnswerError if method == "PUT" else TransientError)
 
 
 @pytest.fixture
@@ -254,7 +308,7 @@ async def test_a_ca_file_that_cannot_be_used_is_the_callers_mistake(
         ca_file.write_text(content)
     place = clouds.place(cloud=None, endpoint="https://127.0.0.1:1", audience=None)
     with pytest.raises(InputError, match=r"ca\.pem"):
-        await service.published_time(place, clock=SkippingClock(), ca_file=ca_file)
+        await service.published_time(place, clock=SkippingClock(), network=Network(ca_file=ca_file))
 
 
 # --- something was sent ------------------------------------------------------------------
@@ -341,7 +395,7 @@ async def test_what_is_no_http_is_told_without_the_url_or_the_token(method: str)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         place = clouds.place(cloud=None, endpoint=url, audience=None)
         request = Request(method=method, url=f"{url}/operations/1?s={hidden}", what="a test")
-        async with session(place, ca_file=None, call_limit_s=5) as opened:
+        async with session(place, network=Network(call_limit_s=5)) as opened:
             with pytest.raises((LostAnswerError, TransientError)) as caught:
                 await exchange(opened, request, {"Authorization": f"Bearer {hidden}"})
 

@@ -42,7 +42,8 @@ async def test_a_token_says_who_for_what_and_until_when_in_simulated_time() -> N
     token = document.pop("access_token")
     assert document == {"token_type": "Bearer", "expires_in": 3600, "ext_expires_in": 3600}
     found, now = claims(token), int(CALM.epoch.timestamp()) + 3600
-    oid = found.pop("oid")
+    oid, other_claims = found.pop("oid"), claims(other.json["access_token"])
+    assert found.pop("uti") != other_claims["uti"], "no two tokens are the same"
     assert found == {
         "aud": "https://management.azure.com",
         "iss": f"{stage.base}/{TENANT}/v2.0",
@@ -55,7 +56,7 @@ async def test_a_token_says_who_for_what_and_until_when_in_simulated_time() -> N
         "tid": TENANT,
         "ver": "1.0",
     }
-    assert claims(other.json["access_token"])["oid"] != oid
+    assert other_claims["oid"] != oid
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ _NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 @contextlib.contextmanager
-def throwaway(host: str) -> Iterator[tuple[ssl.SSLContext, Path]]:
+def throwaway(*names: str) -> Iterator[tuple[ssl.SSLContext, Path]]:
     """Yield what a server needs, and the file that clients trust it by, while it is needed."""
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*dict.fromkeys((*_NAMES, host))).configure_cert(context)
+    authority.issue_cert(*dict.fromkeys((*_NAMES, *names))).configure_cert(context)
     # mkstemp makes files that nobody else may read.
     number, name = tempfile.mkstemp(prefix="fleet-sim-", suffix=".pem")
     path = Path(name)

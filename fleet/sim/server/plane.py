@@ -15,6 +15,7 @@ from fleet.sim import names
 from fleet.sim.ports import SimulatedAzure
 from fleet.sim.recipe import Recipe
 from fleet.sim.server import answers, bodies
+from fleet.sim.server.evaluation import Evaluation
 from fleet.sim.server.limits import Limits
 from fleet.sim.server.tokens import Tokens
 
@@ -44,7 +45,12 @@ class Plane:
     def tokens(self) -> Tokens:
         """Who may speak."""
         wire = self.recipe.wire
-        return Tokens(seed=self.recipe.seed, tenant=self.tenant, lifetime_s=wire.token_s)
+        return Tokens(
+            seed=self.recipe.seed,
+            tenant=self.tenant,
+            lifetime_s=wire.token_s,
+            evaluation=Evaluation(wire.challenges, since=self.recipe.epoch),
+        )
 
     @functools.cached_property
     def limits(self) -> Limits:

@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import errno
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -53,6 +53,7 @@ async def serving(
     host: str = "127.0.0.1",
     port: int = 0,
     has_tls: bool = False,
+    names: Sequence[str] = (),
 ) -> AsyncIterator[Served]:
     """Serve a new world.
 
@@ -63,12 +64,13 @@ async def serving(
         host: Where to listen.
         port: The port; 0 for any that is free.
         has_tls: Whether to speak TLS, with a throwaway certificate.
+        names: What it is called there besides, by those who come another way.
     """
     plane = Plane(azure=SimulatedAzure(World(recipe), clock), clock=clock, scale=scale)
     with contextlib.ExitStack() as stack:
         context, ca_file = None, None
         if has_tls:
-            context, ca_file = stack.enter_context(certificates.throwaway(host))
+            context, ca_file = stack.enter_context(certificates.throwaway(host, *names))
         async with _listening(Application(plane), host, port, context) as bound:
             scheme = "https" if has_tls else "http"
             name = f"[{host}]" if ":" in host else host

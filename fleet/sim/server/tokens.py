@@ -23,15 +23,20 @@ from urllib.parse import parse_qsl
 import orjson
 
 from fleet.core import draws
-from fleet.sim.server import answers
+from fleet.sim.server import answers, evaluation
 from fleet.sim.server.answers import Answer, RefusalError
 from fleet.sim.server.asks import Ask
+from fleet.sim.server.evaluation import Evaluation
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _AZURE = frozenset(
     {
         "https://management.azure.com",
         "https://management.core.windows.net",
+        "https://management.core.usgovcloudapi.net",
+        "https://management.usgovcloudapi.net",
+        "https://management.core.chinacloudapi.cn",
+        "https://management.chinacloudapi.cn",
     }
 )
 """Audiences that Resource Manager takes, whatever it is called."""
@@ -42,10 +47,11 @@ _HEADER = {"typ": "JWT", "alg": "HS256", "kid": "simulated"}
 class Tokens:
     """The token endpoint, and the check of what it gave out."""
 
-    def __init__(self, *, seed: int, tenant: str, lifetime_s: int) -> None:
+    def __init__(self, *, seed: int, tenant: str, lifetime_s: int, evaluation: Evaluation) -> None:
         self._seed = seed
         self._tenant = tenant
         self._lifetime_s = lifetime_s
+        self._evaluation = evaluation
         self._key = secrets.token_bytes(32)
 
     def issue(self, ask: Ask, tenant: str, *, now: dt.datetime) -> Answer:
@@ -55,7 +61,7 @@ class Tokens:
         if problem is not None:
             return _denied(ask, *problem, now=now)
         tenant = tenant.lower() if _GUID.fullmatch(tenant.lower()) else self._tenant
-        claims = self._claims(form, tenant, base=ask.base, now=now)
+        claims = self._claims(form, tenant, ask=ask, now=now)
         document = {
             "token_type": "Bearer",
             "expires_in": self._lifetime_s,
@@ -86,16 +92,19 @@ class Tokens:
                 f"'{ask.base}/','https://management.azure.com/'."
             )
             raise self._unknown(ask, "InvalidAuthenticationTokenAudience", message)
+        lacking = self._evaluation.lacking(claims, method=ask.method, now=now)
+        if lacking is not None:
+            raise self._unknown(ask, lacking.code, lacking.message, challenge=lacking.challenge)
         return claims["tid"], claims["oid"]
 
     def _claims(
-        self, form: Mapping[str, str], tenant: str, *, base: str, now: dt.datetime
+        self, form: Mapping[str, str], tenant: str, *, ask: Ask, now: dt.datetime
     ) -> dict[str, Any]:
         issued = int(now.timestamp())
         client = form["client_id"]
         return {
             "aud": form["scope"].split()[0].removesuffix(_SUFFIX),
-            "iss": f"{base}/{tenant}/v2.0",
+            "iss": f"{ask.base}/{tenant}/v2.0",
             "iat": issued,
             "nbf": issued,
             "exp": issued + self._lifetime_s,
@@ -104,7 +113,9 @@ class Tokens:
             "oid": draws.guid(self._seed, "principal", client),
             "sub": draws.guid(self._seed, "principal", client),
             "tid": tenant,
+            "uti": ask.id,
             "ver": "1.0",
+            **self._evaluation.granted(form.get("claims", "")),
         }
 
     def _signed(self, claims: Mapping[str, Any]) -> str:
@@ -123,12 +134,14 @@ class Tokens:
         claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + b"=="))
         return claims
 
-    def _unknown(self, ask: Ask, code: str, message: str) -> RefusalError:
-        challenge = (
-            f'Bearer authorization_uri="{ask.base}/{self._tenant}", error="invalid_token", '
+    def _unknown(
+        self, ask: Ask, code: str, message: str, *, challenge: str = 'error="invalid_token"'
+    ) -> RefusalError:
+        said = (
+            f'Bearer authorization_uri="{ask.base}/{self._tenant}", {challenge}, '
             f'error_description="{message}"'
         )
-        headers = {"WWW-Authenticate": challenge}
+        headers = {"WWW-Authenticate": said}
         return RefusalError(answers.by_gateway(401, code, message, headers=headers))
 
 
@@ -147,6 +160,9 @@ def _problem(form: Mapping[str, str]) -> tuple[int, str, int, str] | None:
             "'client_secret'."
         )
         return 401, "invalid_client", 7000218, text
+    if not evaluation.is_demand(form.get("claims", "")):
+        text = "Invalid request. The claims parameter is malformed or invalid."
+        return 400, "invalid_request", 9002313, text
     if len(form["scope"].split()) != 1 or not form["scope"].strip().endswith(_SUFFIX):
         text = (
             f"The provided value for the input parameter 'scope' is not valid. The scope "
