@@ -57,7 +57,7 @@ class RulePart(FileModel):
     """Of those, by lot."""
     counted_by: Annotated[Counted, Field(strict=False)] = Counted.ALL
     after_seconds: Annotated[int, Field(ge=0)] | None = None
-    """Since the world's beginning."""
+    """In the world's time, since the first request; of writes, since the first write."""
     until_seconds: Count | None = None
     seconds: int | None = None
     retry_after_seconds: Annotated[int, Field(ge=0)] | None = None
@@ -191,6 +191,14 @@ def read(path: Path) -> FaultFile:
 def profile(name: str) -> FaultFile:
     """Return a profile, which must be one."""
     return read(_PROFILES / f"{name}{_SUFFIX}")
+
+
+def text_of(name: str) -> str:
+    """Return a profile as its file says it; :exc:`InputError` with the nearest for none."""
+    if name not in profiles():
+        message = f"no profile of faults is called {quoted(name)}"
+        raise InputError(message, hint=flaws.suggestion(name, profiles()))
+    return (_PROFILES / f"{name}{_SUFFIX}").read_text("utf-8")
 
 
 def named(text: str) -> FaultFile:

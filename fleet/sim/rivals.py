@@ -16,6 +16,11 @@ MARK = "rival.writtenBy"
 """The setting that they add."""
 
 
+def identity(seed: int) -> str:
+    """Return the object id that rivals write under."""
+    return draws.guid(seed, "rival")
+
+
 def call(theirs: Call, found: Extension | None, *, seed: int, lot: tuple[draws.Part, ...]) -> Call:
     """Return what a rival sends just before somebody's call.
 
@@ -42,5 +47,5 @@ def call(theirs: Call, found: Extension | None, *, seed: int, lot: tuple[draws.P
         correlation_id=draws.guid(seed, "rival", *lot),
         client_request_id=draws.guid(seed, "rival request", *lot),
         is_forced=False,
-        caller=draws.guid(seed, "rival"),
+        caller=identity(seed),
     )

@@ -17,6 +17,7 @@ from fleet.core import draws
 from fleet.sim.repertoire import REPERTOIRE, Asked, Fault, Level
 
 _UNLIMITED = 1_000_000_000
+_AT_ONCE = dt.timedelta(0)
 
 
 class Counted(enum.StrEnum):
@@ -34,7 +35,7 @@ class Case:
     asked: Asked
     method: str
     at: dt.timedelta
-    """Since the epoch."""
+    """Since the first request; of writes, since the first write."""
     lot: tuple[draws.Part, ...]
     """What tells it from others, for its draws."""
     cluster: str = ""
@@ -65,7 +66,7 @@ class Rule:
     """Of those that are left: how many, by lot."""
     counted: Counted = Counted.ALL
     after: dt.timedelta | None = None
-    """Since the epoch; earlier cases do not fit, and from :attr:`until` on none does."""
+    """As :attr:`Case.at`: earlier cases do not fit, and from :attr:`until` on none does."""
     until: dt.timedelta | None = None
     seconds: int | None = None
     retry_after_s: int | None = None
@@ -78,6 +79,11 @@ class Rule:
     def level(self) -> Level:
         """Where it goes wrong."""
         return REPERTOIRE[self.fault].level
+
+    @property
+    def duration(self) -> dt.timedelta | None:
+        """How long it takes; ``None``: the rule does not say."""
+        return None if self.seconds is None else dt.timedelta(seconds=self.seconds)
 
     def fits(self, case: Case) -> bool:
         """Tell whether *case* is one that is counted."""
@@ -111,13 +117,13 @@ class Script:
     rules: tuple[Rule, ...] = ()
 
     def jump(self, at: dt.timedelta) -> dt.timedelta:
-        """Return how far the service's clock is ahead, that long after the epoch."""
+        """Return how far the service's clock is ahead, that long after the first request."""
         jumps = (
-            dt.timedelta(seconds=one.seconds or 0)
+            one.duration or _AT_ONCE
             for one in self.rules
-            if one.level is Level.CLOCK and at >= (one.after or dt.timedelta(0))
+            if one.level is Level.CLOCK and at >= (one.after or _AT_ONCE)
         )
-        return sum(jumps, dt.timedelta(0))
+        return sum(jumps, _AT_ONCE)
 
 
 NOTHING = Script()
@@ -131,11 +137,16 @@ class Tally:
         self._rules = [one for one in enumerate(script.rules) if one[1].level is level]
         self._counts: Counter[tuple[int, str]] = Counter()
         self._lots: Counter[tuple[int, tuple[draws.Part, ...]]] = Counter()
+        self.met_counts: Counter[Fault] = Counter()
+        """How often each fault was met."""
 
     def met(self, case: Case) -> Rule | None:
         """Count *case*, and return what it meets."""
         due = [rule for place, rule in self._rules if self._is_met(place, rule, case)]
-        return due[0] if due else None
+        if not due:
+            return None
+        self.met_counts[due[0].fault] += 1
+        return due[0]
 
     def _is_met(self, place: int, rule: Rule, case: Case) -> bool:
         if not rule.fits(case):

@@ -17,20 +17,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from fleet.core import draws
-from fleet.errors import DeniedError, InvariantError, RemoteError
-from fleet.model import codec
+from fleet.errors import DeniedError, RemoteError
 from fleet.model.cluster import (
     Cluster,
     ClusterId,
     Extension,
-    ProvisioningState,
     VersionLimits,
 )
 from fleet.model.plan import Digest, Verb
 from fleet.ports import OperationStatus
-from fleet.sim import extension, faults, messages, operations, rivals
+from fleet.sim import courses, extension, faults, messages, operations, rivals
 from fleet.sim.calls import Call
 from fleet.sim.census import kind_of
+from fleet.sim.courses import Course
 from fleet.sim.extension import Outlook
 from fleet.sim.faults import Answer, Fate
 from fleet.sim.landscape import Landscape
@@ -99,18 +98,6 @@ class _Write:
         return self.call.cluster_id.lower(), self.call.name.lower(), self.order
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Course:
-    """How an operation will go."""
-
-    ends_at: dt.datetime | None
-    settled: Extension | None
-    error: str | None = None
-    """What the operation says; what the extension says is in :attr:`settled`."""
-    delay: dt.timedelta = dt.timedelta(0)
-    """From the end until a GET shows it."""
-
-
 class World:
     """A simulated fleet with its history."""
 
@@ -118,8 +105,11 @@ class World:
         self.recipe = recipe
         self.last_at = recipe.epoch
         """The moment of the last call; no later call may be earlier."""
+        self._begun_at = recipe.epoch
+        """The moment of the first call."""
         self._landscape = Landscape(recipe)
-        self._tally = Tally(recipe.script, Level.WRITE, seed=recipe.seed)
+        self.tally = Tally(recipe.script, Level.WRITE, seed=recipe.seed)
+        """What the script's rules about writes have counted."""
         self._operations: dict[str, Operation] = {}
         self._orders: Counter[tuple[str, str]] = Counter()
         self._marks: dict[tuple[int, str], Mapping[str, str]] = {}
@@ -219,6 +209,8 @@ class World:
     def hear(self, call: Call) -> Heard:
         """Take a write, and answer it."""
         self.last_at = max(self.last_at, call.at)
+        if not self._orders:
+            self._begun_at = call.at
         try:
             write = self._met(self._write(call))
             answer = faults.scripted_answer(write.rule) or faults.answer(
@@ -256,11 +248,11 @@ class World:
     def _met(self, write: _Write) -> _Write:
         """Return *write* with what the script has for it; a rival is heard before it."""
         call = write.call
-        rule = self._tally.met(
+        rule = self.tally.met(
             Case(
                 asked=Asked.EXTENSION,
                 method=call.verb.value.upper(),
-                at=call.at - self.recipe.epoch,
+                at=call.at - self._begun_at,
                 lot=write.lot,
                 cluster=call.cluster_id.rpartition("/")[2],
                 subscription=call.cluster_id.split("/")[2],
@@ -273,6 +265,8 @@ class World:
 
     def _hear_rival(self, write: _Write) -> None:
         found = self._landscape.underneath(write.number, write.call.name, write.call.at)
+        if found is None and write.call.verb is Verb.DELETE:
+            return
         call = rivals.call(write.call, found, seed=self.recipe.seed, lot=write.lot)
         theirs = dataclasses.replace(write, call=call, faults=_NO_FAULTS, order=-write.order)
         try:
@@ -314,7 +308,7 @@ class World:
 
     def _started(self, write: _Write, found: Extension | None, aim: Outlook) -> Heard:
         call = write.call
-        meanwhile = _meanwhile(call, found, aim)
+        meanwhile = courses.meanwhile(call, found, aim)
         course = self._course(write, meanwhile, aim, found=found)
         operation = self._operation(write, ends_at=course.ends_at, error=course.error)
         shown_at = None if course.ends_at is None else course.ends_at + course.delay
@@ -333,17 +327,17 @@ class World:
 
     def _course(
         self, write: _Write, meanwhile: Extension, aim: Outlook, *, found: Extension | None
-    ) -> _Course:
+    ) -> Course:
         at = write.call.at
         if aim.problem is not None:
             wait_s = _REFUSAL_S.drawn(self.recipe.seed, "refusal", *write.lot)
-            return _failing(meanwhile, aim.problem, at + dt.timedelta(seconds=wait_s))
+            return courses.failing(meanwhile, aim.problem, at + dt.timedelta(seconds=wait_s))
         begins_at = self._landscape.reached_at(write.number, at)
         if begins_at is None or begins_at > at + PATIENCE:
-            return _failing(meanwhile, messages.AGENT_SILENT, at + PATIENCE)
+            return courses.failing(meanwhile, messages.AGENT_SILENT, at + PATIENCE)
         lasts = dt.timedelta(seconds=write.operation_s.drawn(self.recipe.seed, "lasts", *write.lot))
         if faults.scripted_fate(write.rule) is Fate.REVERTED:
-            return _reverted(found, begins_at + lasts)
+            return courses.reverted(found, begins_at + lasts)
         return self._drawn_course(write, meanwhile, aim, begins_at=begins_at, lasts=lasts)
 
     def _drawn_course(
@@ -354,32 +348,32 @@ class World:
         *,
         begins_at: dt.datetime,
         lasts: dt.timedelta,
-    ) -> _Course:
+    ) -> Course:
         seed, ends_at = self.recipe.seed, begins_at + lasts
         said = write.rule.message if write.rule else None
         text = said or draws.pick(messages.FAILURES, seed, "failure", *write.lot)
         fate = faults.scripted_fate(write.rule) or faults.fate(write.faults, seed, *write.lot)
         match fate:
             case Fate.SUCCEEDS | Fate.REVERTED:
-                return _Course(ends_at=ends_at, settled=aim.extension, delay=self._delay(write))
+                return Course(ends_at=ends_at, settled=aim.extension, delay=self._delay(write))
             case Fate.FAILS:
-                return _failing(meanwhile, text, ends_at)
+                return courses.failing(meanwhile, text, ends_at)
             case Fate.FAILS_SILENTLY:
-                return _Course(ends_at=ends_at, settled=extension.failed(meanwhile, text))
+                return Course(ends_at=ends_at, settled=extension.failed(meanwhile, text))
             case Fate.STUCK:
-                return _Course(ends_at=None, settled=meanwhile)
+                return Course(ends_at=None, settled=meanwhile)
             case Fate.AGENT_LOST:
-                away = _seconds(write.rule)
+                away = write.rule.duration if write.rule else None
                 lost_at = begins_at + lasts / 2
                 until = None if away is None else lost_at + away
                 self._landscape.lose(write.number, lost_at, until=until)
                 if away is not None:
-                    return _Course(ends_at=ends_at + away, settled=aim.extension)
-                return _failing(meanwhile, messages.AGENT_SILENT, write.call.at + PATIENCE)
+                    return Course(ends_at=ends_at + away, settled=aim.extension)
+                return courses.failing(meanwhile, messages.AGENT_SILENT, write.call.at + PATIENCE)
 
     def _delay(self, write: _Write) -> dt.timedelta:
         if write.rule is not None and write.rule.fault is Fault.LATE_READ:
-            return _seconds(write.rule) or _LATE
+            return write.rule.duration or _LATE
         rules, seed = write.faults, self.recipe.seed
         if not draws.chance(rules.late_read_ppm, seed, "late", *write.lot):
             return dt.timedelta(0)
@@ -410,39 +404,3 @@ class World:
         protected = write.call.body.protected
         if protected is not None or write.call.verb is not Verb.PATCH:
             self._marks[write.number, write.call.name.lower()] = protected or {}
-
-
-def _failing(meanwhile: Extension, error: str, ends_at: dt.datetime) -> _Course:
-    return _Course(ends_at=ends_at, settled=extension.failed(meanwhile, error), error=error)
-
-
-def _reverted(found: Extension | None, ends_at: dt.datetime) -> _Course:
-    """Return a success after which somebody else has put back what was *found*."""
-    if found is not None:
-        found = dataclasses.replace(
-            found,
-            provisioning_state=ProvisioningState.SUCCEEDED,
-            modified_at=codec.utc_text(ends_at),
-            error=None,
-        )
-    return _Course(ends_at=ends_at, settled=found)
-
-
-def _seconds(rule: Rule | None) -> dt.timedelta | None:
-    given = None if rule is None else rule.seconds
-    return None if given is None else dt.timedelta(seconds=given)
-
-
-def _meanwhile(call: Call, found: Extension | None, aim: Outlook) -> Extension:
-    """Return the extension as a GET shows it while the operation runs."""
-    shown = aim.extension or found
-    if shown is None:
-        message = "an operation needs something to work on"
-        raise InvariantError(message)
-    state = ProvisioningState.UPDATING if found else ProvisioningState.CREATING
-    return dataclasses.replace(
-        shown,
-        provisioning_state=ProvisioningState.DELETING if call.verb is Verb.DELETE else state,
-        modified_at=codec.utc_text(call.at),
-        error=None,
-    )
