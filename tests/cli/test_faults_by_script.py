@@ -2,11 +2,15 @@
 
 Whatever goes wrong: the run comes to a true end and its journal is sound, nothing is done twice,
 and only what the world itself holds to be done is called Succeeded.
+
+Rollouts of a kind are typed in one process, one after another, each in a world of its own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +22,7 @@ from fleet.model.cluster import Extension, ProvisioningState
 from fleet.sim import faultfile, names, rivals
 from fleet.sim.faultfile import FaultFile
 from fleet.sim.recipe import ABSENT, Recipe, Special
-from fleet.sim.repertoire import Fault
+from fleet.sim.repertoire import Asked, Fault
 from fleet.sim.script import Script
 from fleet.sim.server.serving import Served
 from fleet.sim.world import Effect
@@ -26,13 +30,16 @@ from tests.rig import background, commands, serving
 from tests.rig.commands import Ended, Shell, living
 
 SCALE = 1800
-WRITES = ["PUT", "PATCH", "DELETE"]
-SITE = "store-0001-*"
-"""Two clusters: on the first OSM is missing, on the second it is older."""
 SOME = 6
 MANY = 20
+LIMIT_S = 240
+"""For all the commands of a test, on however busy a machine."""
+WRITES = ["PUT", "PATCH", "DELETE"]
+READS = ["cluster", "extension", "operation"]
+SITE = "store-0001-*"
+"""Two clusters: on the first OSM is missing, on the second it is older."""
 UP = "1.2.6"
-ALL_WELL = {"Succeeded": SOME}
+RIVAL = rivals.identity(serving.CALM.seed)
 
 PLAN = """\
 apiVersion: fleet/v1
@@ -51,11 +58,15 @@ spec:
       - {name: canary, size: 1}
       - {name: rest, size: rest}
 """
-IMPATIENT = PLAN.replace("progressDeadline: 4d", "progressDeadline: 90m")
 UNINSTALL = PLAN.replace("version: 1.2.6", "state: absent")
 
 
-def recipe(count: int) -> Recipe:
+def impatient(plan: str) -> str:
+    """Return the plan for what only a deadline ends."""
+    return plan.replace("progressDeadline: 4d", "progressDeadline: 90m")
+
+
+def fleet(count: int) -> Recipe:
     """Return a fleet where every third cluster has no OSM."""
     absent = [names.cluster(number, count=count) for number in range(0, count, 3)]
     return dataclasses.replace(
@@ -68,8 +79,30 @@ def recipe(count: int) -> Recipe:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A rollout, and what goes wrong meanwhile."""
+
+    script: Script
+    counts: Mapping[str, int] | None = None
+    """How many targets end how; ``None``: as it comes."""
+    plan: str = PLAN
+    count: int = SOME
+    """Of clusters."""
+    scale: int = SCALE
+    flags: tuple[str, ...] = ()
+
+    @property
+    def recipe(self) -> Recipe:
+        return dataclasses.replace(fleet(self.count), script=self.script)
+
+    @property
+    def faults(self) -> set[Fault]:
+        return {rule.fault for rule in self.script.rules}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What came of a run."""
+    """What came of it."""
 
     run: Ended
     verified: Ended
@@ -84,31 +117,26 @@ class Found:
     def counts(self) -> Any:
         return self.run.json["counts"]
 
-    @property
-    def ours(self) -> list[Effect]:
-        """Our writes that changed something."""
-        return [one for one in self.effects if one.is_change and one.call.caller != RIVAL]
 
-
-RIVAL = rivals.identity(serving.CALM.seed)
-
-
-def ran(root: Path, rules: Script | Sequence[Mapping[str, Any]], *flags: str, **more: Any) -> Found:
-    """Carry a plan out where those rules hold, and look at what came of it."""
-    script = rules if isinstance(rules, Script) else scripted(rules)
-    told = dataclasses.replace(recipe(more.get("count", SOME)), script=script)
-    with background.simulated(told, scale=more.get("scale", SCALE)) as served:
-        shell = Shell(root=root, extra={"FLEET_ENDPOINT": served.endpoint})
-        plan = commands.written(root / "plan.yaml", more.get("plan", PLAN))
-        begin = ("run", plan, "--yes", "--run-id", "r1", "--json", *flags)
-        run, verified = shell.many(begin, ("verify", "r1", "--json"))
-        return found(served, run, verified)
-
-
-def scripted(rules: Sequence[Mapping[str, Any]]) -> Script:
+def scripted(*rules: Mapping[str, Any]) -> Script:
     """Return rules as a faults file has them."""
     written = {"apiVersion": "fleet/v1", "kind": "Faults", "rules": rules}
-    return FaultFile.model_validate(written).script()
+    return FaultFile.model_validate({**written, "rules": list(rules)}).script()
+
+
+def ran(root: Path, cases: Mapping[str, Case]) -> Mapping[str, Found]:
+    """Carry the plans out, and look at what came of each."""
+    told: list[Sequence[str | Path]] = []
+    with contextlib.ExitStack() as stack:
+        served: dict[str, Served] = {}
+        for name, case in cases.items():
+            world = background.simulated(case.recipe, scale=case.scale)
+            served[name] = stack.enter_context(world)
+            plan = commands.written(root / f"{name}.yaml", case.plan)
+            flags = ("--yes", "--json", "--endpoint", served[name].endpoint, *case.flags)
+            told += [("run", plan, "--run-id", name, *flags), ("verify", name, "--json")]
+        ended = iter(Shell(root=root).many(*told, limit_s=LIMIT_S))
+        return {name: found(served[name], next(ended), next(ended)) for name in cases}
 
 
 def found(served: Served, run: Ended, verified: Ended) -> Found:
@@ -124,8 +152,8 @@ def found(served: Served, run: Ended, verified: Ended) -> Found:
 
 def check(one: Found, *, is_there: bool = True) -> None:
     """Assert what holds whatever goes wrong."""
-    told = one.run.json
     assert one.run.status in (0, 1), one.run.stderr
+    told = one.run.json
     assert told["isTerminal"]
     assert (one.run.status == 0) == (told["status"] == "Succeeded")
     assert one.verified.must(0).json["isComplete"]
@@ -135,7 +163,8 @@ def check(one: Found, *, is_there: bool = True) -> None:
             assert is_as_planned(one.clusters[target["clusterName"]], is_there=is_there), target
     requests = Counter(effect.call.client_request_id for effect in one.effects)
     assert set(requests.values()) <= {1}, "a request was heard twice"
-    clusters = Counter(effect.call.cluster_id for effect in one.ours)
+    ours = [each for each in one.effects if each.is_change and each.call.caller != RIVAL]
+    clusters = Counter(effect.call.cluster_id for effect in ours)
     assert set(clusters.values()) <= {1}, "a write was applied twice"
 
 
@@ -149,85 +178,117 @@ def is_as_planned(extension: Extension | None, *, is_there: bool) -> bool:
 # --- every fault -------------------------------------------------------------------------
 
 
-def on_writes_and_some_others(fault: Fault, **more: Any) -> list[dict[str, Any]]:
-    """Return rules for the first write of every cluster, and for every fifth request."""
+def first_writes(fault: Fault, **more: Any) -> dict[str, Any]:
+    """Return a rule for the first write of every cluster."""
     first = {"on": ["extension"], "methods": WRITES, "countedBy": "cluster", "last": 1}
-    return [{"fault": fault.value, **first, **more}, {"fault": fault.value, "every": 5, **more}]
+    return {"fault": fault.value, **first, **more}
 
 
-def on_a_site(fault: Fault, **more: Any) -> list[dict[str, Any]]:
+def cured(fault: Fault, **more: Any) -> Case:
+    """Return a case for the first write of every cluster, and for every fifth of all requests."""
+    often = {"fault": fault.value, "every": 5, **more}
+    return well(first_writes(fault, **more), often)
+
+
+def well(*rules: dict[str, Any]) -> Case:
+    """Return a case that ends well all the same."""
+    return Case(script=scripted(*rules), counts={"Succeeded": SOME})
+
+
+def at_a_site(fault: Fault, **more: Any) -> dict[str, Any]:
     """Return a rule for the first write of two clusters."""
-    return [{"fault": fault.value, "cluster": SITE, "countedBy": "cluster", "last": 1, **more}]
+    return {"fault": fault.value, "cluster": SITE, "countedBy": "cluster", "last": 1, **more}
 
 
-TWO_OF = {"Succeeded": SOME - 2}
-CASES: Mapping[str, tuple[list[dict[str, Any]], Mapping[str, int]]] = {
-    "throttled": (on_writes_and_some_others(Fault.THROTTLED, retryAfterSeconds=20), ALL_WELL),
-    "providerThrottled": (on_writes_and_some_others(Fault.PROVIDER_THROTTLED), ALL_WELL),
-    "internalError": (on_writes_and_some_others(Fault.INTERNAL_ERROR), ALL_WELL),
-    "badGateway": (on_writes_and_some_others(Fault.BAD_GATEWAY), ALL_WELL),
-    "unavailable": (on_writes_and_some_others(Fault.UNAVAILABLE), ALL_WELL),
-    "gatewayTimeout": (on_writes_and_some_others(Fault.GATEWAY_TIMEOUT), ALL_WELL),
-    "gatewayTimeoutAfter": (on_writes_and_some_others(Fault.GATEWAY_TIMEOUT_AFTER), ALL_WELL),
-    "resetBefore": (on_writes_and_some_others(Fault.RESET_BEFORE), ALL_WELL),
-    "resetAfter": (on_writes_and_some_others(Fault.RESET_AFTER), ALL_WELL),
-    "slowAnswer": (on_writes_and_some_others(Fault.SLOW_ANSWER, seconds=60), ALL_WELL),
-    "slowBody": (on_writes_and_some_others(Fault.SLOW_BODY, seconds=60), ALL_WELL),
-    "cutBody": (on_writes_and_some_others(Fault.CUT_BODY), ALL_WELL),
-    # A plan is not made from what cannot be read: there a command ends, and says so.
-    "truncatedJson": (
-        [
-            on_writes_and_some_others(Fault.TRUNCATED_JSON)[0],
-            {"fault": "truncatedJson", "on": ["cluster", "extension", "operation"], "every": 5},
-        ],
-        ALL_WELL,
-    ),
-    "htmlPage": (on_writes_and_some_others(Fault.HTML_PAGE, status=503), ALL_WELL),
-    "htmlPage-200": (
-        [{"fault": "htmlPage", "on": ["extension", "operation"], "every": 4, "status": 200}],
-        ALL_WELL,
-    ),
-    "duplicateRows": ([{"fault": "duplicateRows", "rows": 2}], ALL_WELL),
-    "conflict": (on_a_site(Fault.CONFLICT), ALL_WELL),
-    "lateConflict": (on_a_site(Fault.LATE_CONFLICT), ALL_WELL),
-    # Where nothing was installed, somebody else has installed it meanwhile: the plan meant an
-    # install. Where it was, their settings are none that the plan owns.
-    "competingWriter": (on_a_site(Fault.COMPETING_WRITER), {"Drifted": 1, "Succeeded": 5}),
-    "reverted": (on_a_site(Fault.REVERTED), {"TimedOut": 2, **TWO_OF}),
-    "operationFails": (on_a_site(Fault.OPERATION_FAILS), {"Failed": 2, **TWO_OF}),
-    "stuckOperation": (on_a_site(Fault.STUCK_OPERATION), {"TimedOut": 2, **TWO_OF}),
-    "silentFailure": (on_a_site(Fault.SILENT_FAILURE), {"Failed": 2, **TWO_OF}),
-    "offlineMidway": (on_a_site(Fault.OFFLINE_MIDWAY, seconds=300), ALL_WELL),
-    "offlineMidway-for-good": (on_a_site(Fault.OFFLINE_MIDWAY), {"TimedOut": 2, **TWO_OF}),
-    "lateRead": (on_a_site(Fault.LATE_READ, seconds=90), ALL_WELL),
-    # Two hours on, four back, and on again: before, while and after the plan is made.
-    "clockJump": (
-        [
-            {"fault": "clockJump", "afterSeconds": 60 * minute, "seconds": seconds}
-            for minute, seconds in zip(
-                range(1, 49, 6), (7200, -14_400, 7200, 90_000) * 2, strict=True
-            )
-        ],
-        ALL_WELL,
-    ),
+def lost(how: str, fault: Fault) -> Case:
+    """Return a case where two clusters end that way, and the others well."""
+    return Case(
+        script=scripted(at_a_site(fault)),
+        counts={how: 2, "Succeeded": SOME - 2},
+        plan=impatient(PLAN),
+    )
+
+
+def jumps() -> list[dict[str, Any]]:
+    """Return two hours on, four back, and on again: before, while and after the plan is made."""
+    seconds = (7200, -14_400, 7200, 90_000) * 2
+    return [
+        {"fault": "clockJump", "afterSeconds": 60 + 360 * place, "seconds": one}
+        for place, one in enumerate(seconds)
+    ]
+
+
+GROUPS: Mapping[str, Mapping[str, Case]] = {
+    "throttling": {
+        "throttled": cured(Fault.THROTTLED, retryAfterSeconds=20),
+        "providerThrottled": cured(Fault.PROVIDER_THROTTLED),
+    },
+    "errors": {
+        "internalError": cured(Fault.INTERNAL_ERROR),
+        "badGateway": cured(Fault.BAD_GATEWAY),
+        "unavailable": cured(Fault.UNAVAILABLE),
+        "gatewayTimeout": cured(Fault.GATEWAY_TIMEOUT),
+        "gatewayTimeoutAfter": cured(Fault.GATEWAY_TIMEOUT_AFTER),
+    },
+    "connections": {
+        "resetBefore": cured(Fault.RESET_BEFORE),
+        "resetAfter": cured(Fault.RESET_AFTER),
+        "slowAnswer": cured(Fault.SLOW_ANSWER, seconds=60),
+        "slowBody": cured(Fault.SLOW_BODY, seconds=60),
+        "cutBody": cured(Fault.CUT_BODY),
+    },
+    "bodies": {
+        # A plan is not made from what cannot be read: there a command ends, and says so.
+        "truncatedJson": well(
+            first_writes(Fault.TRUNCATED_JSON),
+            {"fault": "truncatedJson", "on": READS, "every": 5},
+        ),
+        "htmlPage": cured(Fault.HTML_PAGE, status=503),
+        "htmlPage-200": well({"fault": "htmlPage", "on": READS, "every": 4, "status": 200}),
+        "duplicateRows": well({"fault": "duplicateRows", "rows": 2}),
+    },
+    "others": {
+        "conflict": well(at_a_site(Fault.CONFLICT)),
+        "lateConflict": well(at_a_site(Fault.LATE_CONFLICT)),
+        # Where nothing was installed, somebody else has installed it meanwhile: the plan meant an
+        # install. Where it was, their settings are none that the plan owns.
+        "competingWriter": Case(
+            script=scripted(at_a_site(Fault.COMPETING_WRITER)),
+            counts={"Drifted": 1, "Succeeded": SOME - 1},
+        ),
+        "clockJump": well(*jumps()),
+    },
+    "agents": {
+        "operationFails": lost("Failed", Fault.OPERATION_FAILS),
+        "silentFailure": lost("Failed", Fault.SILENT_FAILURE),
+        "offlineMidway": well(at_a_site(Fault.OFFLINE_MIDWAY, seconds=300)),
+        "lateRead": well(at_a_site(Fault.LATE_READ, seconds=90)),
+    },
+    "deadlines": {
+        "reverted": lost("TimedOut", Fault.REVERTED),
+        "stuckOperation": lost("TimedOut", Fault.STUCK_OPERATION),
+        "offlineMidway-for-good": lost("TimedOut", Fault.OFFLINE_MIDWAY),
+    },
 }
-NEVER = ("reverted", "stuckOperation", "offlineMidway-for-good")
-"""What only a deadline ends."""
 
 
 def test_every_fault_is_met_by_some_rollout() -> None:
-    assert {rule["fault"] for rules, _ in CASES.values() for rule in rules} == set(Fault)
+    cases = itertools.chain(*(group.values() for group in GROUPS.values()))
+
+    assert set[Fault]().union(*(case.faults for case in cases)) == set(Fault)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_rollout_meets_a_fault_and_tells_the_truth(name: str, tmp_path: Path) -> None:
-    rules, counts = CASES[name]
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_rollout_meets_a_fault_and_tells_the_truth(
+    group: str, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    cases = GROUPS[group]
 
-    one = ran(tmp_path, rules, plan=IMPATIENT if name in NEVER else PLAN)
-
-    check(one)
-    assert one.counts == counts
-    assert set(one.met) == {Fault(rule["fault"]) for rule in rules} - {Fault.CLOCK_JUMP}
+    for name, one in ran(tmp_path, cases).items():
+        with subtests.test(name):
+            check(one)
+            assert one.counts == cases[name].counts
+            assert set(one.met) == cases[name].faults - {Fault.CLOCK_JUMP}
 
 
 # --- every profile -----------------------------------------------------------------------
@@ -236,19 +297,31 @@ HEALED = ("calm", "throttled", "flaky", "outage")
 """What waiting, or asking again, cures."""
 
 
-@pytest.mark.parametrize("name", faultfile.profiles())
-def test_a_rollout_lives_through_a_profile(name: str, tmp_path: Path) -> None:
-    # Ten minutes without a service are five seconds, and begin when the plan is made.
-    is_long = name == "outage"
-    plan = PLAN if name in HEALED else IMPATIENT
-    scale, count = (120, SOME) if is_long else (SCALE, MANY)
+def without_a_start(script: Script) -> Script:
+    """Return an outage that lasts from the beginning, and leaves room for a plan to be made."""
+    asked = frozenset(map(Asked, READS))
+    rules = tuple(dataclasses.replace(rule, on=asked, after=None) for rule in script.rules)
+    return dataclasses.replace(script, rules=rules)
 
-    script = faultfile.profile(name).script()
-    one = ran(tmp_path, script, plan=plan, count=count, scale=scale)
 
-    check(one)
-    assert (one.counts == {"Succeeded": count}) == (name in HEALED)
-    assert bool(one.met) == bool(script.rules)
+def test_a_rollout_lives_through_every_profile(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    cases = {
+        name: Case(
+            script=faultfile.profile(name).script(),
+            plan=PLAN if name in HEALED else impatient(PLAN),
+            count=MANY,
+        )
+        for name in faultfile.profiles()
+    }
+    # Ten minutes, of which a machine that is busy may need some to get there, are five seconds.
+    outage = without_a_start(cases["outage"].script)
+    cases["outage"] = Case(script=outage, scale=120)
+
+    for name, one in ran(tmp_path, cases).items():
+        with subtests.test(name):
+            check(one)
+            assert (one.counts == {"Succeeded": cases[name].count}) == (name in HEALED)
+            assert bool(one.met) == (name != "calm")
 
 
 # --- what one fault alone does not show --------------------------------------------------
@@ -257,52 +330,61 @@ def test_a_rollout_lives_through_a_profile(name: str, tmp_path: Path) -> None:
 def test_a_body_that_is_slower_than_the_client_waits_is_an_answer_that_was_lost(
     tmp_path: Path,
 ) -> None:
-    slow = {"on": ["extension"], "methods": WRITES, "first": 2, "last": 2, "seconds": 6 * 3600}
+    second = {"on": ["extension"], "methods": WRITES, "first": 2, "last": 2}
+    slow = scripted({"fault": "slowBody", "seconds": 6 * 3600, **second})
 
-    one = ran(tmp_path, [{"fault": "slowBody", **slow}], "--request-timeout", "2")
+    case = Case(script=slow, flags=("--request-timeout", "2"))
+    one = ran(tmp_path, {"slow": case})["slow"]
 
     check(one)
-    assert one.counts == ALL_WELL
+    assert one.counts == {"Succeeded": SOME}
     assert one.met == {Fault.SLOW_BODY: 1}
 
 
-@pytest.mark.parametrize(
-    ("fault", "counts"),
-    [
-        ("resetAfter", {"Succeeded": 4}),
-        ("gatewayTimeoutAfter", {"Succeeded": 4}),
-        ("lateConflict", {"Succeeded": 4}),
-        ("competingWriter", {"Succeeded": 4}),
-        ("reverted", {"TimedOut": 1, "Succeeded": 3}),
-    ],
-)
-def test_an_uninstall_meets_the_same(fault: str, counts: Mapping[str, int], tmp_path: Path) -> None:
-    rule = {"fault": fault, "on": ["extension"], "methods": ["DELETE"], "last": 1}
-    impatient = UNINSTALL.replace("progressDeadline: 4d", "progressDeadline: 90m")
-    plan = impatient if fault == "reverted" else UNINSTALL
+def test_an_uninstall_meets_the_same(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    ends = {
+        "resetAfter": {"Succeeded": 4},
+        "gatewayTimeoutAfter": {"Succeeded": 4},
+        "lateConflict": {"Succeeded": 4},
+        "competingWriter": {"Succeeded": 4},
+        "reverted": {"TimedOut": 1, "Succeeded": 3},
+    }
+    first = {"on": ["extension"], "methods": ["DELETE"], "last": 1}
+    cases = {
+        fault: Case(
+            script=scripted({"fault": fault, **first}),
+            plan=impatient(UNINSTALL) if fault == "reverted" else UNINSTALL,
+            counts=counts,
+        )
+        for fault, counts in ends.items()
+    }
 
-    one = ran(tmp_path, [rule], plan=plan)
-
-    check(one, is_there=False)
-    assert one.counts == counts
-    assert one.met == {Fault(fault): 1}
+    for fault, one in ran(tmp_path, cases).items():
+        with subtests.test(fault):
+            check(one, is_there=False)
+            assert one.counts == cases[fault].counts
+            assert one.met == {Fault(fault): 1}
 
 
 def test_a_takeover_after_the_clock_has_jumped_finds_what_was_done_meanwhile(
     tmp_path: Path,
 ) -> None:
-    jump = scripted([{"fault": "clockJump", "afterSeconds": 0, "seconds": 30 * 24 * 3600}])
-    plan = commands.written(tmp_path / "plan.yaml", PLAN.replace("4d", "8h"))
-    with background.simulated(recipe(SOME), scale=SCALE // 3) as served:
+    jump = scripted({"fault": "clockJump", "afterSeconds": 0, "seconds": 30 * 24 * 3600})
+    plan = commands.written(tmp_path / "plan.yaml", PLAN)
+    with background.simulated(fleet(SOME), scale=SCALE // 3) as served:
         world = served.plane.azure.world
         shell = Shell(root=tmp_path, extra={"FLEET_ENDPOINT": served.endpoint})
         with living(shell, "run", plan, "--yes", "--run-id", "r1") as runner:
             commands.until(lambda: len(world.effects) > 1, what="that several are in flight")
             runner.process.kill()
+        done = {effect.call.cluster_id.rpartition("/")[2] for effect in world.effects}
         world.recipe = dataclasses.replace(world.recipe, script=jump)
 
         run, verified = shell.many(("run", "--run-id", "r1", "--json"), ("verify", "r1", "--json"))
 
         one = found(served, run, verified)
     check(one)
-    assert one.counts == ALL_WELL
+    ends = {target["clusterName"]: target["status"] for target in run.json["targets"]}
+    assert {ends[name] for name in done} == {"Succeeded"}
+    # A month after it was meant to be sent, what had not arrived is not sent any more.
+    assert {ends[name] for name in ends.keys() - done} <= {"Succeeded", "TimedOut"}

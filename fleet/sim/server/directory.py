@@ -41,7 +41,7 @@ async def simulation(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answer
         "clusters": recipe.cluster_count,
         "subscriptions": list(plane.subscriptions),
         "tenantId": plane.tenant,
-        "faults": dict(sorted(met.items())),
+        "faults": {fault.value: met[fault] for fault in sorted(met)},
     }
     return answers.found(document)
 

@@ -155,7 +155,8 @@ def _overlapping(ask: Ask, *, rows: int) -> Ask:
     """Return a query for a page of so many rows, which begins with the last of the one before."""
     try:
         document = json.loads(ask.body)
-        options = dict(document.get("options") or {})
+        given = document.get("options")
+        options = {} if given is None else {**given}
         options["$top"] = min(int(options.get("$top") or rows), rows)
         if options.get("$skipToken"):
             options["$skipToken"] = _one_back(options["$skipToken"])
