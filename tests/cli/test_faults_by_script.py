@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -63,7 +64,7 @@ UNINSTALL = PLAN.replace("version: 1.2.6", "state: absent")
 
 def impatient(plan: str) -> str:
     """Return the plan for what only a deadline ends."""
-    return plan.replace("progressDeadline: 4d", "progressDeadline: 90m")
+    return plan.replace("progressDeadline: 4d", "progressDeadline: 2h")
 
 
 def fleet(count: int) -> Recipe:
@@ -205,7 +206,7 @@ def lost(how: str, fault: Fault) -> Case:
     return Case(
         script=scripted(at_a_site(fault)),
         counts={how: 2, "Succeeded": SOME - 2},
-        plan=impatient(PLAN),
+        plan=impatient(PLAN) if how == "TimedOut" else PLAN,
     )
 
 
@@ -388,3 +389,15 @@ def test_a_takeover_after_the_clock_has_jumped_finds_what_was_done_meanwhile(
     assert {ends[name] for name in done} == {"Succeeded"}
     # A month after it was meant to be sent, what had not arrived is not sent any more.
     assert {ends[name] for name in ends.keys() - done} <= {"Succeeded", "TimedOut"}
+
+
+def test_doctor_tells_of_a_clock_that_has_jumped(tmp_path: Path) -> None:
+    jump = scripted({"fault": "clockJump", "afterSeconds": 1, "seconds": 3600})
+    plan = commands.written(tmp_path / "plan.yaml", PLAN)
+    with background.simulated(dataclasses.replace(fleet(SOME), script=jump), scale=60) as served:
+        ended = Shell(root=tmp_path)("doctor", plan, "--endpoint", served.endpoint, "--json")
+
+    (clock,) = (one for one in ended.must(0).json if one["name"] == "clock")
+    assert clock["verdict"] == "warn"
+    assert re.fullmatch(r"3[56]\d\d s behind the service's", clock["detail"])
+    assert clock["hint"].startswith("Set this machine's clock")
