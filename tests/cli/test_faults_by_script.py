@@ -21,12 +21,13 @@ import pytest
 
 from fleet.model.cluster import Extension, ProvisioningState
 from fleet.sim import faultfile, names, rivals
+from fleet.sim.calls import Call
 from fleet.sim.faultfile import FaultFile
 from fleet.sim.recipe import ABSENT, Recipe, Special
-from fleet.sim.repertoire import Asked, Fault
+from fleet.sim.repertoire import Asked, Fault, Level
 from fleet.sim.script import Script
 from fleet.sim.server.serving import Served
-from fleet.sim.world import Effect
+from fleet.sim.world import Effect, World
 from tests.rig import background, commands, serving
 from tests.rig.commands import Ended, Shell, living
 
@@ -107,6 +108,8 @@ class Found:
 
     run: Ended
     verified: Ended
+    heard: tuple[Call, ...]
+    """Writes that reached the service, in order, refused ones too."""
     effects: tuple[Effect, ...]
     """What the service took, of ours and of everybody's."""
     clusters: Mapping[str, Extension | None]
@@ -145,6 +148,7 @@ def found(served: Served, run: Ended, verified: Ended) -> Found:
     return Found(
         run=run,
         verified=verified,
+        heard=tuple(one.call for one in world.hearings),
         effects=world.effects,
         clusters={one.name: next(iter(one.extensions), None) for one in world.clusters(now)},
         met=served.plane.tally.met_counts + world.tally.met_counts,
@@ -162,11 +166,13 @@ def check(one: Found, *, is_there: bool = True) -> None:
     for target in told["targets"]:
         if target["status"] in ("Succeeded", "NoOp"):
             assert is_as_planned(one.clusters[target["clusterName"]], is_there=is_there), target
-    requests = Counter(effect.call.client_request_id for effect in one.effects)
+    requests = Counter(call.client_request_id for call in one.heard)
     assert set(requests.values()) <= {1}, "a request was heard twice"
-    ours = [each for each in one.effects if each.is_change and each.call.caller != RIVAL]
-    clusters = Counter(effect.call.cluster_id for effect in ours)
-    assert set(clusters.values()) <= {1}, "a write was applied twice"
+    ours = [each.call for each in one.effects if each.is_change and each.call.caller != RIVAL]
+    assert set(Counter(call.cluster_id for call in ours).values()) <= {1}, "applied twice"
+    last = {call.cluster_id: call for call in one.heard if call.caller != RIVAL}
+    for call in ours:
+        assert last[call.cluster_id] == call, "sent again after it took effect"
 
 
 def is_as_planned(extension: Extension | None, *, is_there: bool) -> bool:
@@ -210,15 +216,6 @@ def lost(how: str, fault: Fault) -> Case:
     )
 
 
-def jumps() -> list[dict[str, Any]]:
-    """Return two hours on, four back, and on again: before, while and after the plan is made."""
-    seconds = (7200, -14_400, 7200, 90_000) * 2
-    return [
-        {"fault": "clockJump", "afterSeconds": 60 + 360 * place, "seconds": one}
-        for place, one in enumerate(seconds)
-    ]
-
-
 GROUPS: Mapping[str, Mapping[str, Case]] = {
     "throttling": {
         "throttled": cured(Fault.THROTTLED, retryAfterSeconds=20),
@@ -257,7 +254,7 @@ GROUPS: Mapping[str, Mapping[str, Case]] = {
             script=scripted(at_a_site(Fault.COMPETING_WRITER)),
             counts={"Drifted": 1, "Succeeded": SOME - 1},
         ),
-        "clockJump": well(*jumps()),
+        "clockJump": well({"fault": "clockJump", "seconds": 7200}),
     },
     "agents": {
         "operationFails": lost("Failed", Fault.OPERATION_FAILS),
@@ -298,11 +295,20 @@ HEALED = ("calm", "throttled", "flaky", "outage")
 """What waiting, or asking again, cures."""
 
 
-def without_a_start(script: Script) -> Script:
-    """Return an outage that lasts from the beginning, and leaves room for a plan to be made."""
-    asked = frozenset(map(Asked, READS))
+def from_the_start(script: Script, *on: str) -> Script:
+    """Return a script whose times have come when a plan is made, and which leaves room for that."""
+    asked = frozenset(map(Asked, on))
     rules = tuple(dataclasses.replace(rule, on=asked, after=None) for rule in script.rules)
     return dataclasses.replace(script, rules=rules)
+
+
+def steady(script: Script) -> Script:
+    """Return a script whose clock has jumped before anybody looks at it."""
+    rules = (
+        dataclasses.replace(rule, after=None) if rule.level is Level.CLOCK else rule
+        for rule in script.rules
+    )
+    return dataclasses.replace(script, rules=tuple(rules))
 
 
 def test_a_rollout_lives_through_every_profile(tmp_path: Path, subtests: pytest.Subtests) -> None:
@@ -315,8 +321,11 @@ def test_a_rollout_lives_through_every_profile(tmp_path: Path, subtests: pytest.
         for name in faultfile.profiles()
     }
     # Ten minutes, of which a machine that is busy may need some to get there, are five seconds.
-    outage = without_a_start(cases["outage"].script)
+    outage = from_the_start(cases["outage"].script, *READS)
     cases["outage"] = Case(script=outage, scale=120)
+    # A token that is over while a plan is made ends the command, before anything has begun.
+    hostile = steady(cases["hostile"].script)
+    cases["hostile"] = dataclasses.replace(cases["hostile"], script=hostile)
 
     for name, one in ran(tmp_path, cases).items():
         with subtests.test(name):
@@ -367,19 +376,46 @@ def test_an_uninstall_meets_the_same(tmp_path: Path, subtests: pytest.Subtests) 
             assert one.met == {Fault(fault): 1}
 
 
+def jump(served: Served, seconds: int) -> None:
+    """Let the service's clock be elsewhere from now on."""
+    world = served.plane.azure.world
+    script = scripted({"fault": "clockJump", "seconds": seconds})
+    world.recipe = dataclasses.replace(world.recipe, script=script)
+
+
+def test_a_clock_that_jumps_to_and_fro_confuses_no_run(tmp_path: Path) -> None:
+    """Tokens end early, answers come from the past and from next year: targets end as they are."""
+    plan = commands.written(tmp_path / "plan.yaml", PLAN)
+    with background.simulated(fleet(SOME), scale=SCALE // 3) as served:
+        world = served.plane.azure.world
+        shell = Shell(root=tmp_path, extra={"FLEET_ENDPOINT": served.endpoint})
+        with living(shell, "run", plan, "--yes", "--run-id", "r1", "--json") as runner:
+            for count, seconds in ((1, 7200), (2, -14_400), (4, 90_000), (SOME, -400 * 24 * 3600)):
+                until_written(world, count)
+                jump(served, seconds)
+            run = runner.end(limit_s=LIMIT_S)
+
+        one = found(served, run, shell("verify", "r1", "--json"))
+    check(one)
+    assert one.counts == {"Succeeded": SOME}
+
+
+def until_written(world: World, count: int) -> None:
+    commands.until(lambda: len(world.effects) >= count, what=f"{count} writes")
+
+
 def test_a_takeover_after_the_clock_has_jumped_finds_what_was_done_meanwhile(
     tmp_path: Path,
 ) -> None:
-    jump = scripted({"fault": "clockJump", "afterSeconds": 0, "seconds": 30 * 24 * 3600})
     plan = commands.written(tmp_path / "plan.yaml", PLAN)
     with background.simulated(fleet(SOME), scale=SCALE // 3) as served:
         world = served.plane.azure.world
         shell = Shell(root=tmp_path, extra={"FLEET_ENDPOINT": served.endpoint})
         with living(shell, "run", plan, "--yes", "--run-id", "r1") as runner:
-            commands.until(lambda: len(world.effects) > 1, what="that several are in flight")
+            until_written(world, 2)
             runner.process.kill()
         done = {effect.call.cluster_id.rpartition("/")[2] for effect in world.effects}
-        world.recipe = dataclasses.replace(world.recipe, script=jump)
+        jump(served, 30 * 24 * 3600)
 
         run, verified = shell.many(("run", "--run-id", "r1", "--json"), ("verify", "r1", "--json"))
 
@@ -392,9 +428,9 @@ def test_a_takeover_after_the_clock_has_jumped_finds_what_was_done_meanwhile(
 
 
 def test_doctor_tells_of_a_clock_that_has_jumped(tmp_path: Path) -> None:
-    jump = scripted({"fault": "clockJump", "afterSeconds": 1, "seconds": 3600})
+    late = scripted({"fault": "clockJump", "afterSeconds": 1, "seconds": 3600})
     plan = commands.written(tmp_path / "plan.yaml", PLAN)
-    with background.simulated(dataclasses.replace(fleet(SOME), script=jump), scale=60) as served:
+    with background.simulated(dataclasses.replace(fleet(SOME), script=late), scale=60) as served:
         ended = Shell(root=tmp_path)("doctor", plan, "--endpoint", served.endpoint, "--json")
 
     (clock,) = (one for one in ended.must(0).json if one["name"] == "clock")
