@@ -136,5 +136,13 @@ def test_the_page_names_the_profiles_the_kinds_and_the_messages() -> None:
     assert [name for name in messages.NAMED if f"`{name}`" not in page] == []
 
 
+def test_the_page_s_example_is_a_faults_file(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    path = tmp_path / "example.yaml"
+    path.write_text(example)
+
+    assert len(faultfile.read(path).rules) == 5
+
+
 def test_every_fault_is_in_the_repertoire() -> None:
     assert list(REPERTOIRE) == list(Fault)
