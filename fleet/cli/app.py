@@ -106,8 +106,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 for _group in (planning, diagnosing, running, steering, inspecting):
     for _command in _group.COMMANDS:
         app.command()(_to_a_reader(_command))
-for _command in simulating.COMMANDS:
-    simulating.app.command()(_to_a_reader(_command))
+for _name, _command in simulating.COMMANDS.items():
+    simulating.app.command(_name)(_to_a_reader(_command))
 app.add_typer(simulating.app)
 
 

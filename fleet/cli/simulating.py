@@ -10,6 +10,7 @@ import asyncio
 import dataclasses
 import signal
 import sys
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,13 +18,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
-from fleet.cli import context, demonstrating
+from fleet.cli import context, demonstrating, options
 from fleet.engine import clock
 from fleet.errors import InputError
 from fleet.model import codec
-from fleet.sim import names, opening, worldfile
+from fleet.sim import faultfile, names, opening, worldfile
 from fleet.sim.recipe import Recipe
+from fleet.sim.repertoire import REPERTOIRE
 from fleet.ui import output
+from fleet.ui.output import Format
+from fleet.ui.tables import Table
 
 if TYPE_CHECKING:
     from fleet.sim.server.serving import Served
@@ -65,6 +69,16 @@ def serve(  # noqa: PLR0913, PLR0917 - one for each flag
             help="Simulated seconds a second, such as 60, 0.5 or 1/3, instead of the file's.",
         ),
     ] = None,
+    faults: Annotated[
+        str | None,
+        typer.Option(
+            "--faults",
+            envvar="FLEET_FAULTS",
+            metavar="FILE|PROFILE",
+            help="What goes wrong, and when: a faults file, or one of the profiles "
+            f"{', '.join(faultfile.profiles())}; `fleet sim faults` explains them.",
+        ),
+    ] = None,
     host: Annotated[
         str,
         typer.Option("--host", help="Where to listen; anything but loopback lets others in."),
@@ -85,6 +99,8 @@ def serve(  # noqa: PLR0913, PLR0917 - one for each flag
     """
     recipe, scale = _recipe(world), _scale(time_scale)
     recipe = _sized(recipe, clusters=clusters, subscriptions=subscriptions, seed=seed)
+    if faults is not None:
+        recipe = dataclasses.replace(recipe, script=faultfile.named(faults).script())
     if scale is None:
         scale = _own_scale(recipe)
     _warn_of(host)
@@ -92,7 +108,38 @@ def serve(  # noqa: PLR0913, PLR0917 - one for each flag
     asyncio.run(_serve(recipe, scale, where, as_json=as_json))
 
 
-COMMANDS = (serve, demonstrating.demo)
+def list_faults(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[PROFILE]", help="Print this profile's file, to start from."),
+    ] = None,
+    form: options.Output = Format.TABLE,
+    as_json: options.AsJson = False,
+) -> None:
+    """List what can go wrong in a simulated Azure, and the profiles that come with it."""
+    if name is not None:
+        sys.stdout.write(faultfile.text_of(name))
+        return
+    profiles = [(one, faultfile.profile(one).description) for one in faultfile.profiles()]
+    found = [(one.value, entry.seen) for one, entry in REPERTOIRE.items()]
+    match options.chosen(form, as_json=as_json):
+        case Format.NAME:
+            output.print_names([one for one, _ in profiles])
+        case (Format.JSON | Format.YAML) as chosen:
+            output.print_document({"profiles": dict(profiles), "faults": dict(found)}, form=chosen)
+        case chosen:
+            tables = [
+                Table(header=("profile", "what goes wrong"), rows=profiles),
+                Table(header=("fault", "what a client sees"), rows=found),
+            ]
+            output.print_tables(tables, form=chosen)
+
+
+COMMANDS: Mapping[str, Callable[..., None]] = {
+    "serve": serve,
+    "faults": list_faults,
+    "demo": demonstrating.demo,
+}
 
 app = typer.Typer(
     name="sim", help="Simulate Azure, to try plans and this program on.", no_args_is_help=True

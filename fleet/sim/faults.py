@@ -1,4 +1,4 @@
-"""What goes wrong, drawn from the seed: how a request is answered, how an operation ends.
+"""What goes wrong, drawn from the seed or by script: how a write is answered, how it ends.
 
 A draw is about one write: the cluster, the extension, and how many writes have
 been heard for it. So a retry draws anew, other clusters change nothing, and a
@@ -14,6 +14,8 @@ from fleet.core import draws
 from fleet.errors import ConflictError, LostAnswerError, RemoteError, ThrottledError, TransientError
 from fleet.sim import messages
 from fleet.sim.recipe import Faults
+from fleet.sim.repertoire import Fault
+from fleet.sim.script import Rule
 
 T = TypeVar("T")
 
@@ -40,6 +42,29 @@ class Fate(enum.Enum):
     STUCK = "stuck"
     FAILS_SILENTLY = "failsSilently"
     AGENT_LOST = "agentLost"
+    REVERTED = "reverted"
+    """It succeeds, and then somebody else puts back what was there before: by script only."""
+
+
+_ANSWERS = {Fault.CONFLICT: Answer.CONFLICT, Fault.LATE_CONFLICT: Answer.LATE_CONFLICT}
+_FATES = {
+    Fault.OPERATION_FAILS: Fate.FAILS,
+    Fault.STUCK_OPERATION: Fate.STUCK,
+    Fault.SILENT_FAILURE: Fate.FAILS_SILENTLY,
+    Fault.OFFLINE_MIDWAY: Fate.AGENT_LOST,
+    Fault.REVERTED: Fate.REVERTED,
+    Fault.LATE_READ: Fate.SUCCEEDS,
+}
+
+
+def scripted_answer(rule: Rule | None) -> Answer | None:
+    """Return how a rule wants a write to be taken; ``None``: it does not say."""
+    return None if rule is None else _ANSWERS.get(rule.fault)
+
+
+def scripted_fate(rule: Rule | None) -> Fate | None:
+    """Return how a rule wants an operation to go; ``None``: it does not say."""
+    return None if rule is None else _FATES.get(rule.fault)
 
 
 def answer(faults: Faults, seed: int, *parts: draws.Part) -> Answer:

@@ -40,7 +40,8 @@ class Landscape:
         self._census = Census(recipe)
         self._instances: dict[int, dict[str, Instance]] = {}
         """Only what was ever written to."""
-        self._lost_at: dict[int, dt.datetime] = {}
+        self._lost: dict[int, tuple[dt.datetime, dt.datetime | None]] = {}
+        """When agents fell silent, and until when; ``None``: for good."""
 
     def __len__(self) -> int:
         """Return how many clusters there were when the world began."""
@@ -108,21 +109,25 @@ class Landscape:
         cluster = self._census.cluster(number)
         if self._connectivity(number, cluster, now)[0] is Connectivity.CONNECTED:
             return now
-        return None if number in self._lost_at else self._back_at(number, cluster)
+        lost = self._lost.get(number)
+        return self._back_at(number, cluster) if lost is None or lost[0] > now else lost[1]
 
     def put(self, number: int, name: str, instance: Instance) -> None:
         """Let an extension go on as *instance* says."""
         self._instances.setdefault(number, {})[name.lower()] = instance
 
-    def lose(self, number: int, at: dt.datetime) -> None:
-        """Let a cluster's agents fall silent at a moment, for good."""
-        self._lost_at[number] = min(at, self._lost_at.get(number, at))
+    def lose(self, number: int, at: dt.datetime, *, until: dt.datetime | None) -> None:
+        """Let a cluster's agents fall silent at a moment; for good where no other is given."""
+        earlier = self._lost.get(number)
+        if earlier is not None and earlier[1] is None:
+            at, until = min(at, earlier[0]), None
+        self._lost[number] = at, until
 
     def _connectivity(
         self, number: int, cluster: Cluster, now: dt.datetime
     ) -> tuple[Connectivity, dt.datetime | None]:
-        lost_at = self._lost_at.get(number)
-        if lost_at is not None and lost_at <= now:
+        lost_at, until = self._lost.get(number, (now, now))
+        if lost_at <= now and (until is None or now < until):
             return Connectivity.OFFLINE, lost_at
         back_at = self._back_at(number, cluster)
         if cluster.connectivity is not Connectivity.CONNECTED and (

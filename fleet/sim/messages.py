@@ -33,6 +33,31 @@ AGENT_SILENT = (
     "Unable to get response from the Agent in time, please ensure the extension agents on the "
     "cluster are able to connect to Azure services"
 )
+STATUS_UNKNOWN = (
+    "Unable to get the status from the local CRD with the error : {Error : Retry for given "
+    "duration didn't get any results with err {status not populated}}"
+)
+CHART_MISSING = (
+    f"{_FAILED}Error: [ InnerError: [Failed to setup Helm client during helm chart upgrade : "
+    "err [mcr.microsoft.com/oss/openservicemesh/osm-arc: not found]]] occurred while doing the "
+    f"operation : [Update] on the config. {_HELP}"
+)
+HELM_MANIFEST = (
+    f"{_FAILED}Error: {{failed to install chart from path [] for release [osm]: err [unable to "
+    "build kubernetes objects from release manifest: resource mapping not found]} occurred while "
+    f"doing the operation : {{Installing the extension}} on the config. {_HELP}"
+)
+NAMED = {
+    "podsNotReady": HELM_TIMED_OUT,
+    "blockedByPolicy": HELM_BLOCKED,
+    "settingsRejected": HELM_RENDER,
+    "chartMissing": CHART_MISSING,
+    "manifestRejected": HELM_MANIFEST,
+    "statusUnknown": STATUS_UNKNOWN,
+    "agentSilent": AGENT_SILENT,
+}
+"""As faults files call them."""
+
 CONFLICT = (
     "Update failed for this resource, as there is a conflicting operation in progress. "
     "Please try after sometime."

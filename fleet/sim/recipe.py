@@ -20,6 +20,7 @@ from fleet.model.cluster import (
     UnsupportedKubernetes,
     nothing,
 )
+from fleet.sim.script import NOTHING, Script
 
 ABSENT = "absent"
 """In a lot over versions: the extension is not there."""
@@ -207,6 +208,8 @@ class Wire:
     token_s: int = 3600
     """How long a token is good for."""
     graph_casing: Casing = Casing.PASCAL
+    graph_lag_s: int = 0
+    """How late Resource Graph learns what agents report."""
     permissions: Permissions = Permissions()
     challenges: tuple[Challenge, ...] = ()
 
@@ -240,3 +243,5 @@ class Recipe:
     specials: tuple[Special, ...] = ()
     policies: tuple[Policy, ...] = ()
     wire: Wire = Wire()
+    script: Script = NOTHING
+    """What goes wrong beside :attr:`faults`, and before them."""

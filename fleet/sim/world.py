@@ -17,31 +17,34 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from fleet.core import draws
-from fleet.errors import DeniedError, InvariantError, RemoteError
-from fleet.model import codec
+from fleet.errors import DeniedError, RemoteError
 from fleet.model.cluster import (
     Cluster,
     ClusterId,
     Extension,
-    ProvisioningState,
     VersionLimits,
 )
 from fleet.model.plan import Digest, Verb
 from fleet.ports import OperationStatus
-from fleet.sim import extension, faults, messages, operations
+from fleet.sim import courses, extension, faults, messages, operations, rivals
 from fleet.sim.calls import Call
 from fleet.sim.census import kind_of
+from fleet.sim.courses import Course
 from fleet.sim.extension import Outlook
 from fleet.sim.faults import Answer, Fate
 from fleet.sim.landscape import Landscape
 from fleet.sim.operations import Instance, Operation
 from fleet.sim.recipe import Faults, Recipe, Span
+from fleet.sim.repertoire import Asked, Fault, Level
+from fleet.sim.script import Case, Rule, Tally
 
 # Source: documented: an operation whose agents stay silent is given up after 48 hours.
 PATIENCE = dt.timedelta(hours=48)
 _REFUSAL_S = Span(low=20, high=40)
 """How long the service takes to find that a version does not exist."""
 _CONFLICT_S = Span(low=1, high=3)
+_LATE = dt.timedelta(seconds=30)
+_NO_FAULTS = Faults()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,23 +89,13 @@ class _Write:
     faults: Faults
     operation_s: Span
     order: int
+    rule: Rule | None = None
+    """What the script has for it."""
 
     @property
     def lot(self) -> tuple[str, str, int]:
         """What every draw about this write is made with."""
         return self.call.cluster_id.lower(), self.call.name.lower(), self.order
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Course:
-    """How an operation will go."""
-
-    ends_at: dt.datetime | None
-    settled: Extension | None
-    error: str | None = None
-    """What the operation says; what the extension says is in :attr:`settled`."""
-    delay: dt.timedelta = dt.timedelta(0)
-    """From the end until a GET shows it."""
 
 
 class World:
@@ -112,7 +105,11 @@ class World:
         self.recipe = recipe
         self.last_at = recipe.epoch
         """The moment of the last call; no later call may be earlier."""
+        self._begun_at = recipe.epoch
+        """The moment of the first call."""
         self._landscape = Landscape(recipe)
+        self.tally = Tally(recipe.script, Level.WRITE, seed=recipe.seed)
+        """What the script's rules about writes have counted."""
         self._operations: dict[str, Operation] = {}
         self._orders: Counter[tuple[str, str]] = Counter()
         self._marks: dict[tuple[int, str], Mapping[str, str]] = {}
@@ -212,9 +209,13 @@ class World:
     def hear(self, call: Call) -> Heard:
         """Take a write, and answer it."""
         self.last_at = max(self.last_at, call.at)
+        if not self._orders:
+            self._begun_at = call.at
         try:
-            write = self._write(call)
-            answer = faults.answer(write.faults, self.recipe.seed, *write.lot)
+            write = self._met(self._write(call))
+            answer = faults.scripted_answer(write.rule) or faults.answer(
+                write.faults, self.recipe.seed, *write.lot
+            )
             lost = faults.error_of(answer, write.faults, correlation_id=call.correlation_id)
             if answer is Answer.RESET_BEFORE:
                 return Heard(error=lost)
@@ -243,6 +244,35 @@ class World:
             operation_s=(special and special.operation_s) or self.recipe.operation_s,
             order=self._orders[key],
         )
+
+    def _met(self, write: _Write) -> _Write:
+        """Return *write* with what the script has for it; a rival is heard before it."""
+        call = write.call
+        rule = self.tally.met(
+            Case(
+                asked=Asked.EXTENSION,
+                method=call.verb.value.upper(),
+                at=call.at - self._begun_at,
+                lot=write.lot,
+                cluster=call.cluster_id.rpartition("/")[2],
+                subscription=call.cluster_id.split("/")[2],
+                name=call.name,
+            )
+        )
+        if rule is not None and rule.fault is Fault.COMPETING_WRITER:
+            self._hear_rival(write)
+        return dataclasses.replace(write, rule=rule)
+
+    def _hear_rival(self, write: _Write) -> None:
+        found = self._landscape.underneath(write.number, write.call.name, write.call.at)
+        if found is None and write.call.verb is Verb.DELETE:
+            return
+        call = rivals.call(write.call, found, seed=self.recipe.seed, lot=write.lot)
+        theirs = dataclasses.replace(write, call=call, faults=_NO_FAULTS, order=-write.order)
+        try:
+            self._noted(call, self._taken(theirs, has_rival=False))
+        except RemoteError as refusal:
+            self._noted(call, Heard(error=refusal))
 
     def _taken(self, write: _Write, *, has_rival: bool) -> Heard:
         call, recipe = write.call, self.recipe
@@ -278,8 +308,8 @@ class World:
 
     def _started(self, write: _Write, found: Extension | None, aim: Outlook) -> Heard:
         call = write.call
-        meanwhile = _meanwhile(call, found, aim)
-        course = self._course(write, meanwhile, aim)
+        meanwhile = courses.meanwhile(call, found, aim)
+        course = self._course(write, meanwhile, aim, found=found)
         operation = self._operation(write, ends_at=course.ends_at, error=course.error)
         shown_at = None if course.ends_at is None else course.ends_at + course.delay
         instance = Instance(
@@ -295,15 +325,19 @@ class World:
             extension=None if call.verb is Verb.DELETE else meanwhile,
         )
 
-    def _course(self, write: _Write, meanwhile: Extension, aim: Outlook) -> _Course:
+    def _course(
+        self, write: _Write, meanwhile: Extension, aim: Outlook, *, found: Extension | None
+    ) -> Course:
         at = write.call.at
         if aim.problem is not None:
             wait_s = _REFUSAL_S.drawn(self.recipe.seed, "refusal", *write.lot)
-            return _failing(meanwhile, aim.problem, at + dt.timedelta(seconds=wait_s))
+            return courses.failing(meanwhile, aim.problem, at + dt.timedelta(seconds=wait_s))
         begins_at = self._landscape.reached_at(write.number, at)
         if begins_at is None or begins_at > at + PATIENCE:
-            return _failing(meanwhile, messages.AGENT_SILENT, at + PATIENCE)
+            return courses.failing(meanwhile, messages.AGENT_SILENT, at + PATIENCE)
         lasts = dt.timedelta(seconds=write.operation_s.drawn(self.recipe.seed, "lasts", *write.lot))
+        if faults.scripted_fate(write.rule) is Fate.REVERTED:
+            return courses.reverted(found, begins_at + lasts)
         return self._drawn_course(write, meanwhile, aim, begins_at=begins_at, lasts=lasts)
 
     def _drawn_course(
@@ -314,23 +348,32 @@ class World:
         *,
         begins_at: dt.datetime,
         lasts: dt.timedelta,
-    ) -> _Course:
+    ) -> Course:
         seed, ends_at = self.recipe.seed, begins_at + lasts
-        text = draws.pick(messages.FAILURES, seed, "failure", *write.lot)
-        match faults.fate(write.faults, seed, *write.lot):
-            case Fate.SUCCEEDS:
-                return _Course(ends_at=ends_at, settled=aim.extension, delay=self._delay(write))
+        said = write.rule.message if write.rule else None
+        text = said or draws.pick(messages.FAILURES, seed, "failure", *write.lot)
+        fate = faults.scripted_fate(write.rule) or faults.fate(write.faults, seed, *write.lot)
+        match fate:
+            case Fate.SUCCEEDS | Fate.REVERTED:
+                return Course(ends_at=ends_at, settled=aim.extension, delay=self._delay(write))
             case Fate.FAILS:
-                return _failing(meanwhile, text, ends_at)
+                return courses.failing(meanwhile, text, ends_at)
             case Fate.FAILS_SILENTLY:
-                return _Course(ends_at=ends_at, settled=extension.failed(meanwhile, text))
+                return Course(ends_at=ends_at, settled=extension.failed(meanwhile, text))
             case Fate.STUCK:
-                return _Course(ends_at=None, settled=meanwhile)
+                return Course(ends_at=None, settled=meanwhile)
             case Fate.AGENT_LOST:
-                self._landscape.lose(write.number, begins_at + lasts / 2)
-                return _failing(meanwhile, messages.AGENT_SILENT, write.call.at + PATIENCE)
+                away = write.rule.duration if write.rule else None
+                lost_at = begins_at + lasts / 2
+                until = None if away is None else lost_at + away
+                self._landscape.lose(write.number, lost_at, until=until)
+                if away is not None:
+                    return Course(ends_at=ends_at + away, settled=aim.extension)
+                return courses.failing(meanwhile, messages.AGENT_SILENT, write.call.at + PATIENCE)
 
     def _delay(self, write: _Write) -> dt.timedelta:
+        if write.rule is not None and write.rule.fault is Fault.LATE_READ:
+            return write.rule.duration or _LATE
         rules, seed = write.faults, self.recipe.seed
         if not draws.chance(rules.late_read_ppm, seed, "late", *write.lot):
             return dt.timedelta(0)
@@ -361,22 +404,3 @@ class World:
         protected = write.call.body.protected
         if protected is not None or write.call.verb is not Verb.PATCH:
             self._marks[write.number, write.call.name.lower()] = protected or {}
-
-
-def _failing(meanwhile: Extension, error: str, ends_at: dt.datetime) -> _Course:
-    return _Course(ends_at=ends_at, settled=extension.failed(meanwhile, error), error=error)
-
-
-def _meanwhile(call: Call, found: Extension | None, aim: Outlook) -> Extension:
-    """Return the extension as a GET shows it while the operation runs."""
-    shown = aim.extension or found
-    if shown is None:
-        message = "an operation needs something to work on"
-        raise InvariantError(message)
-    state = ProvisioningState.UPDATING if found else ProvisioningState.CREATING
-    return dataclasses.replace(
-        shown,
-        provisioning_state=ProvisioningState.DELETING if call.verb is Verb.DELETE else state,
-        modified_at=codec.utc_text(call.at),
-        error=None,
-    )

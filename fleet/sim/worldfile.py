@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from fleet.model.cluster import Connectivity, ProvisioningState, UnsupportedKubernetes
 from fleet.sim import names, stock
+from fleet.sim.quantities import WHOLE_PPM, Count, Share, SpanPart
 from fleet.sim.recipe import (
     ABSENT,
     Casing,
@@ -39,32 +40,13 @@ from fleet.spec import explanation
 from fleet.spec.explanation import FileModel
 from fleet.spec.flaws import Flaw, quoted
 
-_SHARE = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?%")
 _SCOPE = re.compile(
     r"/(?:subscriptions/[^/]+|providers/Microsoft\.Management/managementGroups/[^/]+$)",
     re.IGNORECASE,
 )
-_WHOLE_PPM = 1_000_000
-_FASTEST = 100_000
 _ANY = "any"
+_FASTEST = 100_000
 """A day of ours is then 270 years: beyond that the calendar ends within days."""
-
-
-def share_ppm(value: object) -> int:
-    """Read a share.
-
-    >>> share_ppm(3), share_ppm("0.25%")
-    (30000, 2500)
-    """
-    match = _SHARE.fullmatch(f"{value}%" if type(value) is int else str(value))
-    if match is None:
-        message = 'a share is a whole number of per cent, or text such as "0.5%"'
-        raise explanation.refusal(message)
-    ppm = int(match[1]) * 10_000 + int((match[2] or "").ljust(4, "0"))
-    if ppm > _WHOLE_PPM:
-        message = "a share is at most 100 per cent"
-        raise explanation.refusal(message)
-    return ppm
 
 
 def _moment(value: object) -> object:
@@ -95,32 +77,8 @@ def _time_scale(value: object) -> object:
 
 
 TimeScale = Annotated[int | str, BeforeValidator(_time_scale)]
-Share = Annotated[int, BeforeValidator(share_ppm)]
 Weights = Annotated[dict[str, Annotated[int, Field(ge=0)]], AfterValidator(_has_weight)]
 Moment = Annotated[dt.datetime, BeforeValidator(_moment)]
-Count = Annotated[int, Field(ge=1)]
-
-
-class SpanPart(FileModel):
-    """``{min, max}``, both included."""
-
-    min: Annotated[int, Field(ge=0)]
-    max: Annotated[int, Field(ge=0)]
-
-    @model_validator(mode="after")
-    def _is_a_range(self) -> Self:
-        if self.min > self.max:
-            message = f"min ({self.min}) is above max ({self.max})"
-            raise explanation.refusal(message)
-        return self
-
-    def span(self) -> Span:
-        """Return it as the recipe has it."""
-        return Span(low=self.min, high=self.max)
-
-
-def _span(part: SpanPart | None) -> Span | None:
-    return None if part is None else part.span()
 
 
 class FaultsPart(FileModel):
@@ -154,7 +112,7 @@ class FaultsPart(FileModel):
             self.silent_failure,
             self.offline_midway,
         )
-        if max(sum(of_requests), sum(of_operations)) > _WHOLE_PPM:
+        if max(sum(of_requests), sum(of_operations)) > WHOLE_PPM:
             message = "the shares of requests, and those of operations, add up to 100% at most"
             raise explanation.refusal(message)
         return self
@@ -271,6 +229,10 @@ class ArmPart(FileModel):
     reads: RatePart = RatePart.of(Wire().reads)
     writes: RatePart = RatePart.of(Wire().writes)
     deletes: RatePart = RatePart.of(Wire().deletes)
+
+
+def _span(part: SpanPart | None) -> Span | None:
+    return None if part is None else part.span()
 
 
 class OverridePart(FileModel):
@@ -411,6 +373,8 @@ class WorldFile(FileModel):
     """With what follows: met over HTTP only."""
     token_seconds: Count = Wire().token_s
     graph_casing: Annotated[Casing, Field(strict=False)] = Casing.PASCAL
+    graph_lag_seconds: Annotated[int, Field(ge=0)] = Wire().graph_lag_s
+    """How late Resource Graph learns what agents report: heartbeats, and how operations end."""
     permissions: PermissionsPart = PermissionsPart()
     challenges: list[ChallengePart] = Field(default_factory=list)
 
@@ -462,6 +426,7 @@ class WorldFile(FileModel):
                 deletes=self.arm.deletes.rate(),
                 token_s=self.token_seconds,
                 graph_casing=self.graph_casing,
+                graph_lag_s=self.graph_lag_seconds,
                 permissions=self.permissions.permissions(),
                 challenges=tuple(one.challenge() for one in self.challenges),
             ),

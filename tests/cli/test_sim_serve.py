@@ -10,7 +10,8 @@ import pytest
 
 from fleet.core import selection
 from fleet.model.desired import Scope
-from fleet.sim import opening
+from fleet.sim import faultfile, opening
+from fleet.sim.repertoire import Fault
 from fleet.sim.world import World
 from tests.rig import commands, serving
 from tests.rig.commands import Shell
@@ -132,6 +133,63 @@ def test_people_are_told_where_it_is_and_what_to_try(bare: Shell) -> None:
     assert "  and 2 more" in lines
     assert any(line.startswith("try: fleet plan plans/osm-upgrade.yaml ") for line in lines)
     assert ended.stderr.startswith("warning: everybody who reaches 0.0.0.0 ")
+
+
+# --- what goes wrong ---------------------------------------------------------------------
+
+
+async def test_a_profile_or_a_file_says_what_goes_wrong(bare: Shell, tmp_path: Path) -> None:
+    rule = "{fault: unavailable, on: [subscriptions], first: 2, last: 2, retryAfterSeconds: 7}"
+    text = f"apiVersion: fleet/v1\nkind: Faults\nrules: [{rule}]\n"
+    file = commands.written(tmp_path / "mine.yaml", text)
+    living, ready = serving.started(bare, "--clusters", "20", "--faults", str(file))
+    try:
+        async with serving.connected(ready["endpoint"]) as stranger:
+            caller = await stranger.log_in()
+            heard = [await caller.get("/subscriptions", api_version="2022-12-01") for _ in range(3)]
+            told = (await stranger.get("/metadata/simulation")).json["faults"]
+    finally:
+        living.send(signal.SIGTERM)
+        living.end().must(0)
+
+    assert [one.status for one in heard] == [200, 503, 200]
+    assert heard[1].headers["Retry-After"] == "7"
+    assert told == {"unavailable": 1}
+
+
+def test_faults_that_are_none_are_bad_input(bare: Shell, tmp_path: Path) -> None:
+    text = "apiVersion: fleet/v1\nkind: Faults\nrules:\n  - fault: throtled\n    shar: 5%\n"
+    file = commands.written(tmp_path / "mine.yaml", text)
+    profile, missing, wrong, named = bare.many(
+        ("sim", "serve", "--faults", "hostil"),
+        ("sim", "serve", "--faults", "missing.yaml"),
+        ("sim", "serve", "--faults", file),
+        ("sim", "faults", "hostil"),
+    )
+
+    assert 'did you mean "hostile"?' in profile.must(2).stderr
+    assert "missing.yaml: no such file" in missing.must(2).stderr
+    assert f'{file}:4:12: rules[0].fault: unknown value "throtled"' in wrong.must(2).stderr
+    assert f"{file}:5:5: rules[0].shar: unknown key; did you mean" in wrong.stderr
+    assert 'hint: did you mean "hostile"?' in named.must(2).stderr
+
+
+def test_everything_that_can_go_wrong_is_listed(bare: Shell, tmp_path: Path) -> None:
+    table, listed, names, text = bare.many(
+        ("sim", "faults"),
+        ("sim", "faults", "--json"),
+        ("sim", "faults", "-o", "name"),
+        ("sim", "faults", "flaky"),
+    )
+
+    document = listed.must(0).json
+    assert list(document["profiles"]) == names.must(0).stdout.split()
+    assert {"calm", "throttled", "flaky", "hostile"} <= set(document["profiles"])
+    assert list(document["faults"]) == [fault.value for fault in Fault]
+    for name in (*document["profiles"], *document["faults"]):
+        assert f"\n{name} " in table.must(0).stdout
+    copied = commands.written(tmp_path / "copied.yaml", text.must(0).stdout)
+    assert faultfile.read(copied) == faultfile.profile("flaky")
 
 
 def test_without_the_extra_it_says_what_to_install(bare: Shell) -> None:

@@ -166,11 +166,11 @@ class Shell:
         """Run a command to its end."""
         return self.start(*args, before=before, entry=entry).end()
 
-    def many(self, *told: Sequence[str | Path]) -> list[Ended]:
+    def many(self, *told: Sequence[str | Path], limit_s: float = LIMIT_S) -> list[Ended]:
         """Run many short commands one after another in one process: what they share is Python."""
         args = [[str(arg) for arg in one] for one in told]
         script = commands_file(self.root / ".said" / "many.json", args)
-        found = self(str(script), entry=("-c", _MANY)).must(0).json
+        found = self.start(str(script), entry=("-c", _MANY)).end(limit_s=limit_s).must(0).json
         return [
             Ended(args=tuple(one), status=status, stdout=out, stderr=err)
             for one, (status, out, err) in zip(args, found, strict=True)

@@ -282,6 +282,32 @@ async def test_a_write_is_seen_by_the_next_query_and_not_by_pages_of_the_last() 
     assert len(later) == 11
 
 
+async def test_what_agents_report_comes_late_where_the_world_says_so() -> None:
+    """A write is known at once; how its operation ended, and heartbeats, are not."""
+    late = dataclasses.replace(CALM, wire=Wire(graph_lag_s=600))
+    table = "kubernetesconfigurationresources"
+    states = table + " | where id has '{}' | project s = properties.ProvisioningState"
+    heard_of = "resources | project at = todatetime(properties.lastConnectivityTime) | top 1 by at"
+    seen = []
+    async with staged(late) as stage:
+        query = states.format(stage.cluster().rpartition("/")[2])
+        stage.wait(minutes=40)
+        patch = {"properties": {"version": "1.2.6", "autoUpgradeMinorVersion": False}}
+        await stage.caller.send("PATCH", stage.extension(), body=patch, api_version=EXTENSIONS)
+        for seconds in (0, 60, 590, 20):
+            stage.wait(seconds=seconds)
+            ((row,), (beat,)) = [await rows(stage, one) for one in (query, heard_of)]
+            seen.append((row["s"], beat["at"][11:19]))
+        shown = await stage.caller.get(stage.extension(), api_version=EXTENSIONS)
+
+    # The operation ended after a minute, and a heartbeat comes every five.
+    assert seen == [
+        *(("Updating", "02:30:00"), ("Updating", "02:30:00"), ("Updating", "02:40:00")),
+        ("Succeeded", "02:40:00"),
+    ]
+    assert shown.json["properties"]["provisioningState"] == "Succeeded"
+
+
 async def test_strings_are_never_null_after_an_outer_join() -> None:
     absent = (
         "| join kind={kind} (kubernetesconfigurationresources | where name == 'nothing' "

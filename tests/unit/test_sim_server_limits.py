@@ -50,10 +50,14 @@ def test_a_world_file_says_what_only_the_wire_has() -> None:
         "arm": {"writes": {"burst": 5, "perSecond": 2}},
         "tokenSeconds": 60,
         "graphCasing": "camel",
+        "graphLagSeconds": 90,
     }
 
     assert WorldFile.model_validate(written).recipe().wire == Wire(
-        writes=Rate(burst=5, per_second=2), token_s=60, graph_casing=Casing.CAMEL
+        writes=Rate(burst=5, per_second=2),
+        token_s=60,
+        graph_casing=Casing.CAMEL,
+        graph_lag_s=90,
     )
     assert worldfile.default_recipe().wire == Wire(
         reads=Rate(burst=250, per_second=25),
@@ -61,6 +65,7 @@ def test_a_world_file_says_what_only_the_wire_has() -> None:
         deletes=Rate(burst=200, per_second=10),
         token_s=3600,
         graph_casing=Casing.PASCAL,
+        graph_lag_s=0,
     )
 
 

@@ -277,3 +277,67 @@ async def test_types_of_a_location_are_a_right_of_their_own() -> None:
         )
 
     assert (there.status, here.status) == (403, 200)
+
+
+# --- how clusters comply -----------------------------------------------------------------
+
+STATES = "/providers/Microsoft.PolicyInsights/policyStates/latest/queryResults"
+COMPLYING = dataclasses.replace(
+    CALM,
+    specials=(Special(cluster="store-0001-a", installed={"osm": "absent"}),),
+    policies=(
+        Policy(name="everywhere", extension_type=OSM),
+        Policy(name="elsewhere", extension_type=OSM, scope=THERE),
+    ),
+)
+
+
+async def states(stage: Stage, scope: str, **query: str) -> Any:
+    asked = {f"${name}": value for name, value in query.items()}
+    return await stage.caller.send(
+        "POST", f"{scope}{STATES}", query=asked, api_version="2019-10-01"
+    )
+
+
+async def test_states_are_told_by_subscription_by_group_and_by_cluster() -> None:
+    async with staged(COMPLYING) as stage:
+        cluster = stage.cluster()
+        group = cluster.partition("/providers/")[0]
+        heard = [await states(stage, scope) for scope in (HERE, group, cluster, THERE)]
+
+    counts = [one.json["@odata.count"] for one in heard]
+    assert [len(one.json["value"]) for one in heard] == counts
+    assert (counts[0], counts[2], counts[3]) == (4, 1, 8)
+    (own,) = heard[2].json["value"]
+    assert (own["complianceState"], own["isCompliant"]) == ("NonCompliant", False)
+    assert (own["resourceId"], own["policyAssignmentName"]) == (cluster.lower(), "everywhere")
+    assert own["subscriptionId"] == HERE.split("/")[2]
+    assert own["resourceGroup"] == group.rpartition("/")[2].lower()
+    assert heard[0].json["@odata.nextLink"] is None
+
+
+async def test_states_can_be_filtered_and_cut() -> None:
+    async with staged(COMPLYING) as stage:
+        bad = await states(stage, HERE, filter="complianceState eq 'NonCompliant'")
+        both = "complianceState eq 'Compliant' and policyAssignmentName eq 'elsewhere'"
+        good = await states(stage, THERE, filter=both)
+        one = await states(stage, THERE, top="1")
+
+    assert [len(found.json["value"]) for found in (bad, good, one)] == [1, 4, 1]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"filter": "timestamp ge '2026-01-01'"}, "InvalidFilterInQueryString"),
+        ({"top": "none"}, "InvalidTopInQueryString"),
+        ({"top": "0"}, "InvalidTopInQueryString"),
+    ],
+)
+async def test_a_question_for_states_that_is_none_is_refused(
+    query: dict[str, str], code: str
+) -> None:
+    async with staged(COMPLYING) as stage:
+        heard = await states(stage, HERE, **query)
+
+    assert (heard.status, heard.json["error"]["code"]) == (400, code)

@@ -170,6 +170,7 @@ async def test_the_simulated_clock_is_published_to_everybody() -> None:
             "00000000-0000-0000-0000-000000000002",
         ],
         "tenantId": tenant,
+        "faults": {},
     }
     assert len(tenant) == 36
 

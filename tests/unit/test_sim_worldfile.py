@@ -7,7 +7,7 @@ import pytest
 from pydantic_core import PydanticCustomError
 
 from fleet.model.cluster import Connectivity, ProvisioningState, UnsupportedKubernetes
-from fleet.sim import opening, stock, worldfile
+from fleet.sim import opening, quantities, stock, worldfile
 from fleet.sim.recipe import (
     DefinitionKind,
     ExtensionRecipe,
@@ -211,10 +211,10 @@ def test_the_worlds_that_people_copy_are_sound(path: Path) -> None:
     ("written", "ppm"), [(0, 0), (100, 1_000_000), ("0.0001%", 1), ("2.5%", 25_000), ("7%", 70_000)]
 )
 def test_a_share_is_read_exactly(written: object, ppm: int) -> None:
-    assert worldfile.share_ppm(written) == ppm
+    assert quantities.share_ppm(written) == ppm
 
 
 @pytest.mark.parametrize("written", [101, -1, 0.5, True, "100.1%", "5", "0.00001%", None])
 def test_a_share_that_is_none_is_refused(written: object) -> None:
     with pytest.raises(PydanticCustomError):
-        worldfile.share_ppm(written)
+        quantities.share_ppm(written)

@@ -20,6 +20,7 @@ from fleet.sim.server import (
     answers,
     asks,
     catalogue,
+    compliance,
     credentials,
     directory,
     policies,
@@ -29,6 +30,7 @@ from fleet.sim.server import (
 from fleet.sim.server.answers import Answer
 from fleet.sim.server.asks import Ask
 from fleet.sim.server.graph import Graph
+from fleet.sim.server.interference import Interference, hang_up
 from fleet.sim.server.plane import Plane
 from fleet.sim.server.routes import Kind
 
@@ -65,6 +67,7 @@ _HANDLERS: Mapping[tuple[Kind, str], Handler] = {
     (Kind.TYPE_VERSION, "GET"): catalogue.type_version,
     (Kind.CREDENTIAL, "POST"): credentials.of_user,
     (Kind.ASSIGNMENTS, "GET"): policies.assigned,
+    (Kind.STATES, "POST"): compliance.latest,
     (Kind.PERMISSIONS, "GET"): access.permissions,
     (Kind.ACTIVITY, "GET"): activity.events,
 }
@@ -83,6 +86,7 @@ class Application:
     def __init__(self, plane: Plane) -> None:
         self._plane = plane
         self._graph = Graph(plane)
+        self._interference = Interference(plane)
         self._count = 0
 
     async def close(self) -> None:
@@ -94,25 +98,33 @@ class Application:
         self._count += 1
         ask = await asks.read(request, seed=self._plane.recipe.seed, count=self._count)
         headers: dict[str, str] = {}
+        serve = functools.partial(self._served, headers=headers)
+        met = self._interference.met(ask)
         try:
-            answer = await self._answered(ask, headers)
+            answer = await self._interference.around(met, ask, serve)
         except LostAnswerError:
             # The caller shall never know: whether the world has changed was decided before.
-            if request.transport is not None:
-                request.transport.abort()
+            hang_up(request)
             return web.Response()
+        response = self._sent(ask, answer, headers)
+        return await self._interference.delivered(met, request, response)
+
+    async def _served(self, ask: Ask, *, headers: dict[str, str]) -> Answer:
+        try:
+            return await self._answered(ask, headers)
+        except LostAnswerError:
+            raise
         except RemoteError as error:
-            answer = _with_versions(ask, answers.of_error(error))
-        return self._sent(ask, answer, headers)
+            return _with_versions(ask, answers.of_error(error))
 
     async def _answered(self, ask: Ask, headers: dict[str, str]) -> Answer:
-        plane, now = self._plane, self._plane.now()
+        plane, now, told = self._plane, self._plane.now(), self._plane.told()
         found = routes.find(ask.path)
         if found is not None and found[0].kind in routes.OPEN:
             route, parts = found
             routes.check_version(route, ask.path, ask.version)
             return await _handler(route.kind, ask.method)(plane, ask, parts)
-        tenant, oid = plane.tokens.principal(ask, now=now)
+        tenant, oid = plane.tokens.principal(ask, now=told)
         caller = f"tenantId={tenant},objectId={oid}"
         headers["x-ms-operation-identifier"] = f"{caller}/{REGION}/{ask.id}"
         route = routes.check_version(found and found[0], ask.path, ask.version)
@@ -128,7 +140,7 @@ class Application:
         return await handler(plane, dataclasses.replace(ask, oid=oid), parts)
 
     def _sent(self, ask: Ask, answer: Answer, headers: Mapping[str, str]) -> web.Response:
-        now = self._plane.now()
+        now = self._plane.told()
         stamp = f"{now:%Y%m%dT%H%M%SZ}"
         content = {"Content-Type": answers.JSON} if answer.body else {}
         return web.Response(

@@ -29,17 +29,19 @@ _DEFAULTS = {"extensions": "2023-05-01"}
 
 
 async def simulation(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answer:
-    """What no real service has: the simulated clock, for clients that live by it."""
+    """What no real service has: its clock, for clients that live by it; and what went wrong."""
     del ask, parts
     recipe = plane.recipe
+    met = plane.tally.met_counts + plane.azure.world.tally.met_counts
     document = {
-        "now": codec.utc_text(plane.clock.now()),
+        "now": codec.utc_text(plane.told()),
         "epoch": codec.utc_text(recipe.epoch),
         "timeScale": str(plane.scale),
         "seed": recipe.seed,
         "clusters": recipe.cluster_count,
         "subscriptions": list(plane.subscriptions),
         "tenantId": plane.tenant,
+        "faults": {fault.value: met[fault] for fault in sorted(met)},
     }
     return answers.found(document)
 
@@ -95,7 +97,7 @@ async def openid(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answer:
 
 async def token(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answer:
     """POST for a token."""
-    return plane.tokens.issue(ask, parts["tenant"], now=plane.now())
+    return plane.tokens.issue(ask, parts["tenant"], now=plane.told())
 
 
 async def subscriptions(plane: Plane, ask: Ask, parts: Mapping[str, str]) -> Answer:

@@ -143,10 +143,13 @@ class Graph:
             return known
         self._snapshot = None
         await self._database.begin()
-        writer = tables.Writer(self._plane.recipe)
+        recipe = self._plane.recipe
+        writer = tables.Writer(recipe)
         await self._database.add(writer.standing())
-        for numbers in _batches(self._plane.recipe.cluster_count):
-            await self._database.add(writer.rows(world.clusters(now, numbers)))
+        # Source: writes by Resource Manager are notified at once; what agents report is not.
+        reported_at = now - dt.timedelta(seconds=recipe.wire.graph_lag_s)
+        for numbers in _batches(recipe.cluster_count):
+            await self._database.add(writer.rows(world.clusters(reported_at, numbers)))
         ended_s = loop.time()
         self._snapshot = _Snapshot(
             at=now, change_count=count, loaded_s=ended_s, took_s=ended_s - began_s

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from fleet.sim.recipe import Rate, Wire
 from fleet.sim.server import answers
-from fleet.sim.server.answers import RefusalError
+from fleet.sim.server.answers import Answer, RefusalError
 
 _GLOBAL = 15
 _KINDS = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}
@@ -80,13 +80,13 @@ class Limits:
             principal: The object id in the token.
             now: The moment.
         """
-        kind = _KINDS.get(method, "writes")
+        kind = kind_of(method)
         scope = "tenant" if subscription is None else "subscription"
         own = self._bucket(kind, subscription or "", principal, now=now)
         shared = self._bucket(kind, subscription or "", "", now=now)
         wait_s = own.wait_s(now) or shared.wait_s(now)
         if wait_s:
-            raise _throttled(kind, subscription, principal, wait_s)
+            raise RefusalError(throttled(kind, subscription, principal, wait_s))
         return {
             f"x-ms-ratelimit-remaining-{scope}-{kind}": str(own.take()),
             f"x-ms-ratelimit-remaining-{scope}-global-{kind}": str(shared.take()),
@@ -119,7 +119,13 @@ class Limits:
         return found
 
 
-def _throttled(kind: str, subscription: str | None, principal: str, wait_s: int) -> RefusalError:
+def kind_of(method: str) -> str:
+    """Return which bucket a request is taken from."""
+    return _KINDS.get(method, "writes")
+
+
+def throttled(kind: str, subscription: str | None, principal: str, wait_s: int) -> Answer:
+    """Return what Resource Manager says where a bucket is empty."""
     scope = "tenant" if subscription is None else f"subscription '{subscription}'"
     message = (
         f"Number of '{_ACTIONS[kind]}' requests for {scope} actor '{principal}' exceeded. "
@@ -128,20 +134,29 @@ def _throttled(kind: str, subscription: str | None, principal: str, wait_s: int)
     )
     code = "TenantRequestsThrottled" if subscription is None else "SubscriptionRequestsThrottled"
     headers = {"Retry-After": str(wait_s)}
-    return RefusalError(answers.by_gateway(429, code, message, headers=headers))
+    return answers.by_gateway(429, code, message, headers=headers)
+
+
+def no_quota(wait_s: int) -> Answer:
+    """Return what Resource Graph says where its quota is used up for that long."""
+    return _no_quota(_quota_headers(left=0, left_s=wait_s))
 
 
 def _quota(window: _Window, now: dt.datetime) -> Mapping[str, str]:
-    left = str(GRAPH_QUOTA - window.used)
     left_s = math.ceil((window.ends_at - now).total_seconds())
+    return _quota_headers(left=GRAPH_QUOTA - window.used, left_s=left_s)
+
+
+def _quota_headers(*, left: int, left_s: int) -> Mapping[str, str]:
+    minutes, seconds = divmod(left_s, 60)
     return {
-        "x-ms-user-quota-remaining": left,
-        "x-ms-user-quota-resets-after": f"00:00:{left_s:02d}",
-        "x-ms-ratelimit-remaining-tenant-resource-requests": left,
+        "x-ms-user-quota-remaining": str(left),
+        "x-ms-user-quota-resets-after": f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}",
+        "x-ms-ratelimit-remaining-tenant-resource-requests": str(left),
     }
 
 
-def _no_quota(headers: Mapping[str, str]) -> answers.Answer:
+def _no_quota(headers: Mapping[str, str]) -> Answer:
     message = (
         "Client application has been throttled and should not attempt to repeat the request "
         "until an amount of time has elapsed. Please see https://aka.ms/resourcegraph-throttling "

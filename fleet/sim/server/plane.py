@@ -14,11 +14,14 @@ from fleet.ports import Clock
 from fleet.sim import names
 from fleet.sim.ports import SimulatedAzure
 from fleet.sim.recipe import Recipe
+from fleet.sim.repertoire import Level
+from fleet.sim.script import Tally
 from fleet.sim.server import answers, bodies
 from fleet.sim.server.evaluation import Evaluation
 from fleet.sim.server.limits import Limits
 from fleet.sim.server.tokens import Tokens
 
+_NO_TIME = dt.timedelta(0)
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -30,6 +33,8 @@ class Plane:
     clock: Clock
     scale: Fraction
     """Simulated seconds a second."""
+    begun_at: dt.datetime | None = None
+    """When the first request came."""
 
     @property
     def recipe(self) -> Recipe:
@@ -58,6 +63,11 @@ class Plane:
         return Limits(self.recipe.wire)
 
     @functools.cached_property
+    def tally(self) -> Tally:
+        """What the script's rules about requests have counted."""
+        return Tally(self.recipe.script, Level.REQUEST, seed=self.recipe.seed)
+
+    @functools.cached_property
     def subscriptions(self) -> Mapping[str, int]:
         """``{subscription id: its number}``, in order."""
         count = self.recipe.subscription_count
@@ -81,6 +91,17 @@ class Plane:
     def now(self) -> dt.datetime:
         """Return the moment; never before the last write."""
         return max(self.clock.now(), self.azure.world.last_at)
+
+    def begin(self) -> dt.datetime:
+        """Note that somebody asks, and return when somebody did for the first time."""
+        if self.begun_at is None:
+            self.begun_at = self.now()
+        return self.begun_at
+
+    def told(self) -> dt.datetime:
+        """Return the moment that the service says it is: its clock may have jumped."""
+        now = self.now()
+        return now + self.recipe.script.jump(now - self.begun_at if self.begun_at else _NO_TIME)
 
     def check_place(self, parts: Mapping[str, str]) -> None:
         """Refuse a subscription or a resource group that is not there."""

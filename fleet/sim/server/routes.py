@@ -21,6 +21,7 @@ TYPE_VERSIONS = ("2023-05-01-preview", "2024-11-01-preview")
 GRAPH_VERSIONS = ("2021-03-01", "2022-10-01", "2024-04-01")
 CREDENTIAL_VERSIONS = ("2021-10-01", "2024-01-01", "2026-05-01")
 ASSIGNMENT_VERSIONS = ("2021-06-01", "2022-06-01", "2023-04-01", "2024-04-01", "2025-03-01")
+STATE_VERSIONS = ("2018-07-01-preview", "2019-10-01", "2024-10-01")
 PERMISSION_VERSIONS = ("2015-07-01", "2018-07-01", "2022-04-01")
 ACTIVITY_VERSIONS = ("2014-04-01", "2015-04-01", "2017-03-01-preview")
 
@@ -32,6 +33,7 @@ _KNOWN_NAMESPACES = {
     "microsoft.resourcegraph": "Microsoft.ResourceGraph",
     "microsoft.authorization": "Microsoft.Authorization",
     "microsoft.insights": "Microsoft.Insights",
+    "microsoft.policyinsights": "Microsoft.PolicyInsights",
 }
 
 
@@ -57,6 +59,7 @@ class Kind(enum.Enum):
     GRAPH = enum.auto()
     CREDENTIAL = enum.auto()
     ASSIGNMENTS = enum.auto()
+    STATES = enum.auto()
     PERMISSIONS = enum.auto()
     ACTIVITY = enum.auto()
 
@@ -157,6 +160,13 @@ ROUTES = (
         f"{_SUBSCRIPTION}{_IN_AUTHORIZATION}/policyAssignments",
         namespace=_AUTHORIZATION,
         versions=ASSIGNMENT_VERSIONS,
+    ),
+    _route(
+        Kind.STATES,
+        f"{_SUBSCRIPTION}(?:{_IN_GROUP}(?:{_CLUSTERS}/(?P<cluster>[^/]+))?)?"
+        r"/providers/Microsoft\.PolicyInsights/policyStates/latest/queryResults",
+        namespace="Microsoft.PolicyInsights",
+        versions=STATE_VERSIONS,
     ),
     _route(
         Kind.PERMISSIONS,
