@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SAID := $(CURDIR)/$(VENV)/said
 CLIENTS := .venv-clients
 CLIENTS_STAMP := $(CLIENTS)/.installed
 
@@ -39,8 +40,11 @@ contracts: $(STAMP)
 docs: $(STAMP) ## Generated pages are what the code says
 	$(BIN)/python docs/generate.py --check
 
-unit: $(STAMP)
-	$(BIN)/pytest -n auto --dist worksteal
+unit: $(STAMP) ## Every test, and then everything that simulated servers said meanwhile
+	@rm -rf $(SAID)
+	@$(BIN)/python -m tests.rig.node
+	EXCHANGES=$(SAID) $(BIN)/pytest -n auto --dist worksteal
+	EXCHANGES=$(SAID) $(BIN)/pytest tests/afterwards
 
 $(CLIENTS_STAMP): tests/clients/requirements.txt tests/clients/extensions.txt
 	$(PYTHON) -m venv --clear $(CLIENTS)
