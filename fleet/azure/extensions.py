@@ -102,7 +102,8 @@ def _shown(answer: Answer, request: Request, ref: ExtensionRef) -> Extension | N
     if is_empty and answer.status in (HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT):
         return None
     body = _about(answer, paths.extension_id(ref), request)
-    return payloads.extension(body, where=_named(ref))
+    # Source: in the specification's own examples, what answers a PATCH has neither id nor name.
+    return payloads.extension({"name": ref.name, **body}, where=_named(ref))
 
 
 def _about(answer: Answer, asked: str, request: Request) -> Object:

@@ -116,8 +116,13 @@ class Example:
     """What the body's parameter is called."""
     queries: tuple[str, ...]
     """Which parameters stand in the query."""
-    statuses: tuple[int, ...]
-    """That the example answers with."""
+    answers: Mapping[int, Any]
+    """``{status: body}`` that the example answers with."""
+
+    @property
+    def statuses(self) -> tuple[int, ...]:
+        """That it answers with."""
+        return tuple(sorted(self.answers))
 
 
 @functools.cache
@@ -155,7 +160,7 @@ def _example(path: Path, file: Path, template: str, method: str, operation: Any)
         arguments=content["parameters"],
         body_name=bodies[0] if bodies else None,
         queries=tuple(one["name"] for one in parameters if one["in"] == "query"),
-        statuses=tuple(sorted(int(one) for one in content["responses"])),
+        answers={int(status): one.get("body") for status, one in content["responses"].items()},
     )
 
 
