@@ -53,7 +53,9 @@ $(CLIENTS_STAMP): tests/clients/requirements.txt tests/clients/extensions.txt
 	@touch $@
 
 test-clients: $(STAMP) $(CLIENTS_STAMP) ## Clients nobody here wrote, the Azure CLI (780 MB) among them
-	$(BIN)/pytest -n auto --dist loadfile tests/clients tests/conformance/test_strangers_clients.py tests/conformance/test_command_line_calls.py
+	@rm -rf $(SAID)-clients
+	EXCHANGES=$(SAID)-clients $(BIN)/pytest -n auto --dist loadfile tests/clients tests/conformance/test_strangers_clients.py tests/conformance/test_command_line_calls.py
+	EXCHANGES=$(SAID)-clients $(BIN)/pytest tests/afterwards -k nothing_was_said
 
 simulate: $(STAMP) ## Kill after every append, for as many seeds as SEEDS says
 	SIMULATION_SEEDS=$(or $(SEEDS),200) $(BIN)/pytest -n auto --dist worksteal -q tests/simulation --timeout 3600

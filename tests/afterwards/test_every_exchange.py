@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.rig import gaps, judging, node, recording, reference
+from fleet.azure import transport
+from fleet.sim.server.routes import Kind
+from tests.rig import gaps, judging, node, queries, recording, reference
 from tests.rig.exchanges import Exchange
 from tests.rig.judging import Verdict
 from tests.rig.node import Node
@@ -51,6 +53,21 @@ def test_nothing_was_said_that_the_specifications_forbid(found: Sequence[Verdict
 def test_every_gap_that_is_named_was_met(found: Sequence[Verdict]) -> None:
     expected = gaps.met_by(gaps.SIMULATOR) | gaps.met_by(gaps.EXAMPLES)
     assert gaps.met(one.complaint for one in found) == expected
+
+
+def test_every_query_of_ours_is_understood_to_its_last_column(
+    said: Sequence[Exchange], node: Node
+) -> None:
+    ours = {
+        one.sent["query"]
+        for one in said
+        if one.kind == (Kind.GRAPH.name, "POST", 200) and transport.AGENT in one.headers.values()
+    }
+
+    found = {text: node.ask("query", text=text, tables=queries.TABLES) for text in ours}
+    assert {text: one["complaints"] for text, one in found.items() if one["complaints"]} == {}
+    assert [text for text, one in found.items() if ": unknown" in one["columns"]] == []
+    assert ours
 
 
 def test_everything_that_can_be_asked_for_was(said: Sequence[Exchange]) -> None:
