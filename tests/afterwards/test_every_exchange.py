@@ -20,6 +20,7 @@ from tests.rig.exchanges import Exchange
 from tests.rig.judging import Verdict
 from tests.rig.node import Node
 
+pytestmark = pytest.mark.timeout(600)
 _SHOWN = 20
 
 
