@@ -4,11 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SAID := $(CURDIR)/$(VENV)/said
+CLIENTS := .venv-clients
+CLIENTS_STAMP := $(CLIENTS)/.installed
 
-.PHONY: help demo test check lint types contracts unit docs lock benchmark simulate clean
+.PHONY: help demo test check lint types contracts unit docs lock benchmark simulate test-clients clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 $(STAMP): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
@@ -37,8 +40,22 @@ contracts: $(STAMP)
 docs: $(STAMP) ## Generated pages are what the code says
 	$(BIN)/python docs/generate.py --check
 
-unit: $(STAMP)
-	$(BIN)/pytest -n auto --dist worksteal
+unit: $(STAMP) ## Every test, and then everything that simulated servers said meanwhile
+	@rm -rf $(SAID)
+	@$(BIN)/python -m tests.rig.node
+	EXCHANGES=$(SAID) $(BIN)/pytest -n auto --dist worksteal
+	EXCHANGES=$(SAID) $(BIN)/pytest tests/afterwards
+
+$(CLIENTS_STAMP): tests/clients/requirements.txt tests/clients/extensions.txt
+	$(PYTHON) -m venv --clear $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
+	$(CLIENTS)/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -d $(CLIENTS)/wheels -r tests/clients/extensions.txt
+	@touch $@
+
+test-clients: $(STAMP) $(CLIENTS_STAMP) ## Clients nobody here wrote, the Azure CLI (780 MB) among them
+	@rm -rf $(SAID)-clients
+	EXCHANGES=$(SAID)-clients $(BIN)/pytest -n auto --dist loadfile tests/clients tests/conformance/test_strangers_clients.py tests/conformance/test_command_line_calls.py
+	EXCHANGES=$(SAID)-clients $(BIN)/pytest tests/afterwards -k nothing_was_said
 
 simulate: $(STAMP) ## Kill after every append, for as many seeds as SEEDS says
 	SIMULATION_SEEDS=$(or $(SEEDS),200) $(BIN)/pytest -n auto --dist worksteal -q tests/simulation --timeout 3600
@@ -52,4 +69,4 @@ lock: $(STAMP) ## Resolve the dependencies anew
 	$(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --extra sim --group dev pyproject.toml -o requirements-dev.txt
 
 clean: ## Remove what was installed and cached
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

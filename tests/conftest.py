@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.rig import recording, reference
+
 _SETTINGS = ("FLEET_", "AZURE_")
 
 
@@ -17,6 +19,8 @@ def pytest_configure() -> None:
     """Forget what this machine is set to: a test says itself what it needs."""
     for name in [name for name in os.environ if name.startswith(_SETTINGS)]:
         del os.environ[name]
+    reference.require()
+    recording.begin()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -105,7 +105,8 @@ def _shown(answer: Answer, request: Request, ref: ExtensionRef) -> Extension | N
 
 def _read(answer: Answer, request: Request, ref: ExtensionRef) -> Extension:
     body = _about(answer, paths.extension_id(ref), request)
-    found = payloads.extension(body, where=_named(ref))
+    # Source: in the specification's own examples, what answers a PATCH has neither id nor name.
+    found = payloads.extension({"name": ref.name, **body}, where=_named(ref))
     if found.name.lower() != ref.name.lower():
         message = f"{request.what}: the answer is about something else, {line(found.name)}"
         raise UnexpectedPayloadError(message, correlation_id=answer.correlation_id)

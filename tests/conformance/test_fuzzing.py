@@ -25,7 +25,7 @@ from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 
 from fleet.sim.recipe import Rate, Span, Wire
-from tests.rig import reference
+from tests.rig import judging, reference
 from tests.rig.serving import CALM, Stage, staged
 from tests.rig.walks import OSM
 
@@ -97,6 +97,7 @@ def _target() -> Iterator[Target]:
     try:
         assert opened.wait(_LIMIT_S)
         with requests.Session() as session:
+            session.headers["User-Agent"] = judging.MAKES_UP
             session.headers["Authorization"] = f"Bearer {ready[0].caller.token}"
             yield Target(session=session, base=ready[0].base, places=_places(ready[0]))
     finally:

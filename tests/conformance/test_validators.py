@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
-from tests.rig import node as rig
+from tests.rig import node as rig, reference
 from tests.rig.node import Node
 
 
@@ -28,3 +31,23 @@ def test_elsewhere_it_skips_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
     with pytest.raises(pytest.skip.Exception, match="no Node"):
         rig.unavailable("no Node")
+
+
+def test_where_nothing_may_be_left_out_a_missing_reference_ends_all_tests(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(reference, "_AZURE", tmp_path / "nothing")
+    monkeypatch.delenv("CI", raising=False)
+    reference.require()
+
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.UsageError, match="the reference is not here"):
+        reference.require()
+
+
+def test_the_validators_are_those_of_the_lock_and_each_has_its_digest() -> None:
+    told = json.loads((rig.SCRIPTS / "package.json").read_text())["dependencies"]
+    locked = json.loads((rig.SCRIPTS / "package-lock.json").read_text())["packages"]
+
+    assert {name: locked[f"node_modules/{name}"]["version"] for name in told} == told
+    assert [name for name, one in locked.items() if name and "integrity" not in one] == []

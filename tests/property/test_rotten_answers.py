@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from fleet.azure import clouds
 from fleet.azure.service import AzureService, PublishedTime, published_time

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.rig import recording
+
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data" / "cli"
 PLANS = ROOT / "plans"
@@ -35,11 +37,20 @@ def environment(given: Mapping[str, str | Path]) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return {
         **kept,
-        "PYTHONPATH": str(ROOT),
+        **_path(),
         # A warning is an error here too.
         "PYTHONWARNINGS": "error",
         **{name: str(value) for name, value in given.items()},
     }
+
+
+def _path() -> Mapping[str, str]:
+    """Return where Python looks, which is how servers are recorded where that is wanted."""
+    folder = os.environ.get(recording.VARIABLE)
+    if folder is None:
+        return {"PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join((str(ROOT), str(recording.SITE)))
+    return {"PYTHONPATH": path, recording.VARIABLE: folder}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -142,8 +142,22 @@ def _install(programs: Programs, cache: Path, kept: Path) -> None:
         folder.rename(kept)
 
 
+def main() -> None:
+    """Install what is missing before any test waits for it; say what cannot be had."""
+    try:
+        _installed(_programs())
+    except pytest.skip.Exception as reason:
+        sys.stderr.write(f"tests will be skipped: {reason}\n")
+    except pytest.fail.Exception as reason:
+        raise SystemExit(str(reason)) from None
+
+
 def _environment(programs: Programs, **added: str) -> Mapping[str, str]:
     first = str(Path(programs.node).parent)
     # Node trusts a list of its own; behind a proxy it is the system's that counts.
     trust = {"NODE_USE_SYSTEM_CA": "1"}
     return {**trust, **os.environ, "PATH": os.pathsep.join((first, os.environ["PATH"])), **added}
+
+
+if __name__ == "__main__":
+    main()

@@ -58,10 +58,17 @@ _SELECTORS: Mapping[str, Match] = {
 }
 
 
+_CLAUSE = "| where toint(properties.totalNodeCount) > 2 and tags['env'] =~ 'prod'"
+"""As a plan file may have one."""
+
+
 def ours() -> Iterator[tuple[str, str]]:
     """Yield name and text of each query that our client sends."""
     for name, match in _SELECTORS.items():
         yield f"clusters by {name}", kql.clusters(match)
+        yield f"groups of clusters by {name}", kql.groups(match)
+    yield "clusters by a clause", kql.clusters(_SELECTORS["everything"], _CLAUSE)
+    yield "groups of clusters by a clause", kql.groups(_SELECTORS["everything"], _CLAUSE)
     yield "count", kql.COUNT
     yield "policy definitions", policies.DEFINITIONS
     yield "initiatives", policies.holding(["/providers/x/policyDefinitions/one"])

@@ -188,8 +188,9 @@ def _body(sent: Any) -> Any:
 
 def _install(one: Interaction, state: str | None) -> Mapping[str, Any]:
     version = "1.2.99" if state == "Failed" else "0.9.2"
+    identity = one.body.get("identity")
     return {
-        "identity": one.body.get("identity"),
+        "identity": identity and {"type": identity["type"]},
         "properties": {
             "extensionType": "microsoft.openservicemesh",
             "autoUpgradeMinorVersion": False,

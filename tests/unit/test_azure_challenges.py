@@ -7,8 +7,7 @@ import datetime as dt
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fleet.azure import challenges
 from fleet.azure.answers import Answer

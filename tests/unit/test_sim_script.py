@@ -4,8 +4,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fleet.sim.faultfile import FaultFile
 from fleet.sim.repertoire import Asked, Fault, Level
