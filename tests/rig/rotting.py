@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from fleet.azure import clouds
 from fleet.azure.credentials import Credential, Kind
 from fleet.azure.graph import Graph
+from fleet.azure.network import Network
 from fleet.azure.principals import Principal, Principals
 from fleet.azure.service import AzureService
 from fleet.azure.simulated import SimulatedIssuer
@@ -383,7 +384,8 @@ def answered_by(door: Door, clock: Clock | None = None) -> AzureService:
     principals = Principals(
         [Principal(credential=credential, tokens=Tokens(issuer, clock=clock, hint="Log in."))]
     )
-    wire = Wire(place, opened=opened, principals=principals, clock=clock)
+    network = Network(call_limit_s=5)
+    wire = Wire(place, opened=opened, principals=principals, clock=clock, network=network)
     graph = Graph(wire, cast("ResourceGraphClient", door), call_limit_s=5)
     return AzureService(wire, graph, kind=Kind.SIMULATOR)
 
