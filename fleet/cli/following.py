@@ -7,6 +7,7 @@ its own, in the same place and as the same principals as the parent.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable
 from typing import Annotated
 
@@ -31,29 +32,47 @@ from fleet.ui.output import Format
 
 Make = Callable[[RunState, Trail], Plan]
 
-_PlanOnly = Annotated[bool, typer.Option("--plan-only", help="Print the plan, and change nothing.")]
-_Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needed without a terminal.")]
-_RunId = Annotated[
-    str | None,
-    typer.Option(
-        "--run-id",
-        envvar="FLEET_RUN_ID",
-        help="The new run's name. One that exists is taken over; safe to repeat.",
-    ),
-]
-_NoWait = Annotated[
-    bool,
-    typer.Option(
-        "--no-wait", envvar="FLEET_NO_WAIT", help="Exit 6 when paused, instead of waiting."
-    ),
-]
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class How:
+    """What the command line says of a run that follows another, whichever it is."""
+
+    is_plan_only: Annotated[
+        bool, typer.Option("--plan-only", help="Print the plan, and change nothing.")
+    ] = False
+    is_agreed: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask; needed without a terminal.")
+    ] = False
+    run_id: Annotated[
+        str | None,
+        typer.Option(
+            "--run-id",
+            envvar="FLEET_RUN_ID",
+            help="The new run's name. One that exists is taken over; safe to repeat.",
+        ),
+    ] = None
+    is_impatient: Annotated[
+        bool,
+        typer.Option(
+            "--no-wait", envvar="FLEET_NO_WAIT", help="Exit 6 when paused, instead of waiting."
+        ),
+    ] = False
+    form: options.Output = Format.TABLE
+    as_json: options.AsJson = False
+
+    @property
+    def output(self) -> Format:
+        """The format that was asked for."""
+        return options.chosen(self.form, as_json=self.as_json)
 
 
 @options.at_a_place
+@options.taking(How, "how")
 def retry(
     ctx: typer.Context,
     run: options.RunName,
     where: Where,
+    how: How,
     has_failed: Annotated[
         bool, typer.Option("--failed", help="Those that failed or timed out.")
     ] = False,
@@ -63,12 +82,6 @@ def retry(
     has_skipped: Annotated[
         bool, typer.Option("--skipped", help="Those that were skipped.")
     ] = False,
-    is_plan_only: _PlanOnly = False,
-    is_agreed: _Yes = False,
-    run_id: _RunId = None,
-    is_impatient: _NoWait = False,
-    form: options.Output = Format.TABLE,
-    as_json: options.AsJson = False,
 ) -> None:
     """Try some targets of a run again, with the same versions, as a run of its own."""
     results: set[Result] = set()
@@ -81,16 +94,16 @@ def retry(
             raise _nothing_named(state)
         return children.retry(state, trail, results=frozenset(results))
 
-    order = _order(ctx, run_id, where, is_agreed=is_agreed, is_impatient=is_impatient)
-    form = options.chosen(form, as_json=as_json)
-    _follow(order, run, Purpose.RETRY, make, is_plan_only=is_plan_only, form=form)
+    _follow(_order(ctx, where, how), run, Purpose.RETRY, make, how)
 
 
 @options.at_a_place
+@options.taking(How, "how")
 def rollback(
     ctx: typer.Context,
     run: options.RunName,
     where: Where,
+    how: How,
     wave: Annotated[
         list[str] | None, typer.Option("--wave", help="Only what this wave of the run changed.")
     ] = None,
@@ -100,12 +113,6 @@ def rollback(
     has_failed: Annotated[
         bool, typer.Option("--failed", help="Only those that failed or timed out.")
     ] = False,
-    is_plan_only: _PlanOnly = False,
-    is_agreed: _Yes = False,
-    run_id: _RunId = None,
-    is_impatient: _NoWait = False,
-    form: options.Output = Format.TABLE,
-    as_json: options.AsJson = False,
 ) -> None:
     """Take back what a run changed, the newest wave first, as a run of its own."""
     choice = Choice(waves=tuple(wave or ()), targets=tuple(target or ()), is_failed_only=has_failed)
@@ -113,40 +120,34 @@ def rollback(
     def make(state: RunState, trail: Trail) -> Plan:
         return children.rollback(state, trail, choice=choice)
 
-    order = _order(ctx, run_id, where, is_agreed=is_agreed, is_impatient=is_impatient)
-    form = options.chosen(form, as_json=as_json)
-    _follow(order, run, Purpose.ROLLBACK, make, is_plan_only=is_plan_only, form=form)
+    _follow(_order(ctx, where, how), run, Purpose.ROLLBACK, make, how)
 
 
-def _order(
-    ctx: typer.Context, run_id: str | None, where: Where, *, is_agreed: bool, is_impatient: bool
-) -> Order:
+def _order(ctx: typer.Context, where: Where, how: How) -> Order:
     return Order(
         context=ctx.obj,
         source=None,
-        run_id=RunId(run_id) if run_id else None,
+        run_id=RunId(how.run_id) if how.run_id else None,
         where=where,
-        settings=Settings(waits_when_paused=not is_impatient),
-        is_agreed=is_agreed,
+        settings=Settings(waits_when_paused=not how.is_impatient),
+        is_agreed=how.is_agreed,
     )
 
 
-def _follow(
-    order: Order, run: str, purpose: Purpose, make: Make, *, is_plan_only: bool, form: Format
-) -> None:
+def _follow(order: Order, run: str, purpose: Purpose, make: Make, how: How) -> None:
     parent, trail = _parent(order.context, run)
-    if running.exists(order) and not is_plan_only:
+    if running.exists(order) and not how.is_plan_only:
         _require_child(order, run, purpose)
-        running.tell(running.taken_over(order), form)
+        running.tell(running.taken_over(order), how.output)
         return
     plan = make(parent, trail)
     plans.refuse_secrets(plan)
-    if is_plan_only:
-        planning.print_plan(plan, form=form)
+    if how.is_plan_only:
+        planning.print_plan(plan, form=how.output)
         return
     if not plan.targets:
         output.say(f"run {run}: nothing to {_DOES[purpose]}", on=errors())
-    running.tell(_launched(order, parent, plan, form), form)
+    running.tell(_launched(order, parent, plan, how.output), how.output)
 
 
 _DOES = {Purpose.RETRY: "try again", Purpose.ROLLBACK: "take back"}

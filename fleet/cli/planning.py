@@ -153,7 +153,7 @@ def print_summary(made: Plan, *, on: Any, has_clusters: bool) -> None:
             output.say(line, on=on)
         for line in planview.one_way(made):
             on.print()
-            output.say(f"irreversible: {line}", on=on, style="yellow")
+            output.say(line, on=on, style="yellow")
     tables = [planview.left_out(made)] if made.change_count < len(made.targets) else []
     tables += [planview.targets(made)] if has_clusters else []
     for table in tables:

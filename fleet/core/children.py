@@ -60,7 +60,7 @@ def retry(state: RunState, trail: Trail, *, results: frozenset[Result]) -> Plan:
     The parent's waves keep their order and their numbers, as far as they still have members.
     """
     head = _require_over(state)
-    numbers = [n for n in range(state.change_count) if _result(state, n) in results]
+    numbers = [n for n in range(len(state.targets)) if _result(state, n) in results]
     members = [_retried(state.targets[n], trail.of(n)) for n in numbers]
     waves = [(wave, [one for one in members if one.wave == wave.name]) for wave in head.waves]
     limits = _limits(head.limits, count=len(members))
@@ -89,7 +89,7 @@ def rollback(state: RunState, trail: Trail, *, choice: Choice) -> Plan:
         members = [(n, one) for n, one in back if _wave_of(state, trail, n) == name]
         members.sort(key=lambda one: (_result(state, one[0]) not in FAILED, -one[0]))
         if members:
-            undo = f"undo {name}"
+            undo = f"back-{name}"
             waves.append(_rollback_wave(undo, len(members), limits))
             targets += [dataclasses.replace(one, wave=undo) for _, one in members]
     spreads = tuple(
@@ -111,7 +111,7 @@ def rollback(state: RunState, trail: Trail, *, choice: Choice) -> Plan:
 
 def count_of(state: RunState, result: Result) -> int:
     """Return how many targets ended with *result*; one that a bug hit has failed."""
-    return sum(_result(state, n) is result for n in range(state.change_count))
+    return sum(_result(state, n) is result for n in range(len(state.targets)))
 
 
 # --- which targets -----------------------------------------------------------------------
@@ -144,7 +144,7 @@ def _chosen(state: RunState, trail: Trail, choice: Choice) -> list[int]:
     named = _named(state, choice.targets)
     return [
         n
-        for n in range(state.change_count)
+        for n in range(len(state.targets))
         if (not choice.waves or _wave_of(state, trail, n) in choice.waves)
         and (not choice.targets or n in named)
         and (not choice.is_failed_only or _result(state, n) in FAILED)

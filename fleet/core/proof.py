@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from fleet.core import facts
 from fleet.model.cluster import AutoUpgrade, Extension, ProvisioningState
-from fleet.model.plan import Facts, Step, Target, Verb
+from fleet.model.plan import Action, Facts, Step, Target, Verb
 from fleet.model.statuses import Finding
 
 
@@ -221,8 +221,9 @@ def _unsure(step: Step, known: Facts, found: Extension | None) -> Check:
 def _is_past(target: Target, step: int, found: Extension | None) -> bool:
     """Whether an extension in an unknown state stands beyond *step*, so it is not led back to it.
 
-    So it is when everything is as the last step makes it, and when this step
-    only takes a version, and it or a later one shows already, failed or not.
+    So it is when everything is as the last step makes it, and when this step only takes a
+    version on the way to one that shows already. Going back, a version on the way that failed is
+    left for the next one: it would only fail again.
     """
     here, later = target.steps[step], target.steps[step + 1 :]
     if found is None or not later:
@@ -232,7 +233,8 @@ def _is_past(target: Target, step: int, found: Extension | None) -> bool:
         return bool(versions) and found.current_version == versions[-1]
     is_hop = here.verb is Verb.PATCH and here.settings is None and here.protected is None
     is_between = here.version is not None and len(versions) > 1
-    return is_hop and is_between and found.installed_version in versions
+    beyond = versions if target.action is Action.DOWNGRADE else versions[1:]
+    return is_hop and is_between and found.installed_version in beyond
 
 
 def _shown(value: object) -> str:

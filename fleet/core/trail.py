@@ -47,6 +47,8 @@ class Trail:
             return
         one = self._found.setdefault(event.target, Footprint())
         match event:
+            case e.TargetStarted():
+                one.proved_count = 0
             case e.StepIntended():
                 one.is_pending = True
             case e.StepAccepted() | e.StepLost() | e.StepUnknown():

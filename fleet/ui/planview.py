@@ -44,7 +44,7 @@ def one_way(plan: Plan) -> list[str]:
     stuck = [one for one, way in ways if not (way.is_possible or way.is_partial)]
     partial = [one for one, way in ways if way.is_partial]
     return [
-        f"{len(members)} of {len(ways)} changes {what}: {names_of(members)}"
+        f"warning: {len(members)} of {len(ways)} changes {what}: {names_of(members)}"
         for members, what in (
             (stuck, "cannot be taken back"),
             (partial, "can be taken back in part only"),
