@@ -62,9 +62,9 @@ wishes = st.builds(
             {"version": None, "auto_upgrade": AutoUpgrade.COMPATIBLE},
             {"version": None, "auto_upgrade": AutoUpgrade.NONE},
             {"version": None, "auto_upgrade": None},
-            {"version": None, "presence": Presence.ABSENT},
         ]
-    ),
+    )
+    | st.just({"version": None, "presence": Presence.ABSENT}),
     st.sampled_from([None, None, "stable", "preview"]),
     st.dictionaries(st.sampled_from("abc"), st.sampled_from("12"), max_size=2),
     st.sampled_from(SettingsMode),
