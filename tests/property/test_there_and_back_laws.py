@@ -20,7 +20,7 @@ from fleet.model.cluster import AutoUpgrade, Extension
 from fleet.model.desired import Desired, Presence, Profile, SettingsMode
 from fleet.model.plan import Action, Plan, Target
 from fleet.model.statuses import Result
-from fleet.sim.recipe import PatchSettings
+from fleet.sim.recipe import Faults, PatchSettings
 from tests.rig import returns, rollouts, runs
 
 OFFERED = ("1.0.0", "1.1.1", "1.2.3", "1.2.6")
@@ -171,3 +171,67 @@ def test_what_can_be_taken_back_is_afterwards_as_it_was(
             assert plain(finally_[name]) == plain(between[name]), told(
                 target, before, between, after, finally_
             )
+
+
+@settings(max_examples=60, deadline=None)
+@given(keys=worlds, wish=wishes)
+def test_what_failed_anywhere_on_its_way_goes_back_too(keys: dict[str, Any], wish: Desired) -> None:
+    """The agents are well again when going back begins; what they did until then, nobody knows."""
+    faults = {"operationFails": 35, "silentFailure": 15, "resetAfter": 5}
+    world = runs.world(
+        clusters=5,
+        offlineShare=0,
+        distributions={"aks": 1},
+        subscriptions=1,
+        faults=faults,
+        **keys,
+    )
+    before = returns.extensions(world, world.last_at)
+    there = returns.forward(world, rollouts.rollout(wish=wish), vault=VAULT)
+    between = returns.extensions(world, world.last_at + SOON)
+    world.recipe = dataclasses.replace(world.recipe, faults=Faults())
+
+    home = returns.child(world, there, back, run="back", vault=VAULT)
+    after = returns.extensions(world, world.last_at + SOON)
+
+    assert set(home.state.results.values()) <= GOOD, home.state.details
+    for target in there.plan.targets:
+        name, way = target.cluster_name, target.rollback
+        was, is_, now = before[name], between[name], after[name]
+        if way is None or not way.steps:
+            assert now == is_
+        elif way.is_possible:
+            assert trains(now) == trains(was)
+            # Where nothing was changed in the end, nothing need be pinned.
+            assert plain(now) in (as_it_was(was, target), plain(was)), told(
+                target, before, between, after
+            )
+
+
+@settings(max_examples=50, deadline=None)
+@given(keys=worlds, wish=wishes)
+def test_what_failed_is_as_planned_after_a_retry(keys: dict[str, Any], wish: Desired) -> None:
+    faults = {"operationFails": 35, "silentFailure": 15, "resetAfter": 5}
+    world = runs.world(
+        clusters=5,
+        offlineShare=0,
+        distributions={"aks": 1},
+        subscriptions=1,
+        faults=faults,
+        **keys,
+    )
+    asked = rollouts.rollout(wish=wish)
+    there = returns.forward(world, asked, vault=VAULT)
+    world.recipe = dataclasses.replace(world.recipe, faults=Faults())
+
+    more = returns.child(world, there, retry, run="retry", vault=VAULT)
+
+    assert set(more.state.results.values()) <= GOOD, more.state.details
+    left = {name for name, one in there.results.items() if one in children.FAILED}
+    assert {one.cluster_name for one in more.plan.targets} == left
+    again = returns.planned(world, asked)
+    assert {one.action for one in again.targets if one.cluster_name in left} <= {Action.NO_CHANGE}
+
+
+def retry(state: RunState, trail: Trail) -> Plan:
+    return children.retry(state, trail, results=children.FAILED)

@@ -103,3 +103,12 @@ def extensions(world: World, at: dt.datetime) -> dict[str, Extension | None]:
         cluster.name: cluster.extensions[0] if cluster.extensions else None
         for cluster in world.clusters(at)
     }
+
+
+def planned(world: World, asked: Rollout) -> Plan:
+    """What the same plan file asks for when everything has settled."""
+
+    async def make() -> Plan:
+        return await runs.planned(asked, SimulatedAzure(world, virtual.clock()))
+
+    return virtual.run(make(), start_at=world.last_at + dt.timedelta(hours=1))
