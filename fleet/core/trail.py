@@ -1,16 +1,14 @@
 """How far each target of a run came: what a run that follows it has to know beside its results.
 
 Drawn from the events, next to the state: whether a write of it may have taken
-effect, which of its steps were proved, and what was read of it last.
+effect, and which of its steps were proved.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 
 from fleet.model import events as e
-from fleet.model.cluster import nothing
 from fleet.model.events import Event
 from fleet.model.statuses import Finding, HoldReason
 
@@ -25,8 +23,6 @@ class Footprint:
     """Steps that were proved, or found done."""
     is_late: bool = False
     """Whether it was put off to the catch-up wave."""
-    evidence: Mapping[str, str] = dataclasses.field(default_factory=nothing)
-    """What the last reading that was written down showed."""
     is_pending: bool = False
     """Whether a write is out and was not answered."""
 
@@ -62,11 +58,9 @@ class Trail:
             case e.StepFailed():
                 one.is_pending = False
             case e.StepProved():
-                one.proved_count, one.evidence = event.step + 1, event.evidence
-            case e.StepChecked():
-                is_done = event.finding is Finding.DONE
-                one.proved_count = event.step + 1 if is_done else one.proved_count
-                one.evidence = event.evidence or one.evidence
+                one.proved_count = event.step + 1
+            case e.StepChecked(finding=Finding.DONE):
+                one.proved_count = event.step + 1
             case e.TargetPutOff():
                 one.is_late = True
             case _:
