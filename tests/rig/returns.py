@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from fleet.core.state import RunState
 from fleet.core.trail import Trail
@@ -67,7 +67,7 @@ def child(
 
 def _told(
     world: World,
-    make: Callable[[SimulatedAzure], object],
+    make: Callable[[SimulatedAzure], Awaitable[Plan]],
     *,
     run: RunId,
     vault: Mapping[str, str],
@@ -77,7 +77,7 @@ def _told(
 
     async def play() -> Plan:
         azure = SimulatedAzure(world, virtual.clock())
-        plan: Plan = await make(azure)  # type: ignore[misc]
+        plan = await make(azure)
         secrets = tuple(vault.values())
         async with store.hold(run, actor=runs.ALICE, create=True, secrets=secrets) as journal:
             header = dataclasses.replace(runs.opening_of(), run_id=run)

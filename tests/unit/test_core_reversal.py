@@ -20,7 +20,7 @@ def planned(action: Action, *forward: Step, found: Extension | None, **changes: 
     """A target with its way back, as the planner makes one."""
     offer = catalogue.of_train("stable", OFFERED, profile=PLAIN)
     way = wayback(action, forward, found, offer=offer, needed={})
-    made = {"steps": forward, "action": action, "rollback": way, "groups": (0, 2)}
+    made: dict[str, Any] = {"steps": forward, "action": action, "rollback": way, "groups": (0, 2)}
     if found is None:
         owned = {k: v for one in forward for k, v in (one.settings or {}).items()}
         return absent_target(**made, owned=owned, from_version=None, **changes)
