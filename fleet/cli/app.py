@@ -16,7 +16,16 @@ from rich.text import Text
 
 import fleet
 from fleet import log
-from fleet.cli import context, diagnosing, inspecting, planning, running, simulating, steering
+from fleet.cli import (
+    context,
+    diagnosing,
+    following,
+    inspecting,
+    planning,
+    running,
+    simulating,
+    steering,
+)
 from fleet.cli.context import DISCRETION, Context
 from fleet.errors import FleetError, InputError, InvariantError
 from fleet.spec.document import SpecError
@@ -103,7 +112,7 @@ def _to_a_reader(command: Callable[..., None]) -> Callable[..., None]:
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
-for _group in (planning, diagnosing, running, steering, inspecting):
+for _group in (planning, diagnosing, running, following, steering, inspecting):
     for _command in _group.COMMANDS:
         app.command()(_to_a_reader(_command))
 for _name, _command in simulating.COMMANDS.items():

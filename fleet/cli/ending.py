@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
 from fleet.cli import context
+from fleet.core.leftovers import Leftover
 from fleet.core.state import RunState
 from fleet.errors import InvariantError
 from fleet.model.statuses import RunStatus
-from fleet.ui import output, statusview
+from fleet.ui import leftview, output, statusview
 from fleet.ui.output import Format
 
 EXIT_WAITING = 6
@@ -23,14 +24,17 @@ _EXITS: Mapping[RunStatus, int] = {
 }
 
 
-def report(state: RunState, form: Format) -> None:
-    """Print how a run stands, on stdout."""
+def report(state: RunState, form: Format, *, left: Sequence[Leftover] = ()) -> None:
+    """Print how a run stands, on stdout, and what a rollback could not take back."""
     if form is Format.NAME:
         output.print_names([state.header.run_id if state.header else ""])
     elif form in (Format.JSON, Format.YAML):
-        output.print_document(statusview.document(state, holder=None), form=form)
+        found = statusview.document(state, holder=None)
+        found |= {"leftBehind": leftview.documents(left)} if left else {}
+        output.print_document(found, form=form)
     elif form is Format.TABLE:
         _print_ending(state)
+        _print_left(left)
     else:
         output.print_tables([statusview.rows(state, only_trouble=False)], form=form)
 
@@ -45,6 +49,13 @@ def _print_ending(state: RunState) -> None:
     tables = [statusview.waves(state), *([trouble] if trouble.rows else [])]
     output.print_tables(tables, form=Format.TABLE, on=on)
     say_causes(state)
+
+
+def _print_left(left: Sequence[Leftover]) -> None:
+    if left:
+        on = output.console()
+        on.print()
+        output.print_tables([leftview.table(left)], form=Format.TABLE, on=on)
 
 
 def say_causes(state: RunState) -> None:

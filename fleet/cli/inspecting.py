@@ -23,7 +23,7 @@ from fleet.engine.history import Tail
 from fleet.errors import FleetError, InputError, TamperedError
 from fleet.model import codec, events
 from fleet.ports import JournalReader, StoredRecord
-from fleet.ui import eventlines, live, output, statusview
+from fleet.ui import eventlines, live, output, planview, statusview
 from fleet.ui.output import Format
 from fleet.ui.tables import Table
 
@@ -127,7 +127,7 @@ def runs(
     if form in (Format.JSON, Format.YAML):
         output.print_document(documents, form=form)
         return
-    header = ("runId", "status", "plan", "startedAt", "targets", "runner")
+    header = ("runId", "status", "plan", "follows", "startedAt", "targets", "runner")
     rows = [_run_row(document) for document in documents]
     numbers = frozenset({"targets"})
     output.print_tables([Table(header=header, rows=rows, numbers=numbers)], form=form)
@@ -210,6 +210,8 @@ def _print_flat(document: dict[str, Any], *, form: Format) -> None:
 def _print_head(state: RunState, runner: str | None) -> None:
     on = output.console()
     output.say(statusview.headline(state), on=on, style="bold")
+    if follows := planview.parent_text(statusview.parent(state)):
+        output.say(follows, on=on)
     for reason in statusview.reasons(state):
         output.say(reason, on=on)
     if not state.status.is_terminal:
@@ -252,7 +254,8 @@ def _number_of(state: RunState, name: str) -> int | None:
 
 def _run_document(found: Context, run: str) -> dict[str, Any]:
     """Return a run in a line's worth of values; its keys are part of what is published."""
-    empty = dict.fromkeys(("plan", "planDigest", "startedAt", "targets", "runner", "problem"))
+    keys = ("plan", "planDigest", "parent", "startedAt", "targets", "runner", "problem")
+    empty = dict.fromkeys(keys)
     try:
         with contextlib.closing(found.store.read(run)) as reader:
             state, holder = history.load(reader), reader.holder()
@@ -266,6 +269,7 @@ def _run_document(found: Context, run: str) -> dict[str, Any]:
         "status": state.status.value,
         "plan": header.plan.name,
         "planDigest": header.plan_digest,
+        "parent": codec.to_json(header.plan.parent) if header.plan.parent else None,
         "startedAt": codec.utc_text(header.at),
         "targets": state.change_count,
         "runner": codec.to_json(holder) if holder else None,
@@ -274,11 +278,12 @@ def _run_document(found: Context, run: str) -> dict[str, Any]:
 
 
 def _run_row(document: dict[str, Any]) -> tuple[str, ...]:
-    started, runner = document["startedAt"], document["runner"]
+    started, runner, parent = document["startedAt"], document["runner"], document["parent"]
     return (
         document["runId"],
         document["status"],
         document["plan"] or document["problem"] or "-",
+        f"{parent['purpose']} of {parent['runId']}" if parent else "-",
         f"{started[:19].replace('T', ' ')}Z" if started else "-",
         "-" if document["targets"] is None else str(document["targets"]),
         f"{runner['name']}@{runner['host']} pid {runner['pid']}" if runner else "-",

@@ -189,10 +189,13 @@ class Where:
         return credentials.named(self.credential or ())
 
 
-def at_a_place(command: Callable[..., None]) -> Callable[..., None]:
-    """Return *command* with the flags of :class:`Where` instead of its parameter ``where``."""
-    fields = dataclasses.fields(Where)
-    hints = inspect.get_annotations(Where, eval_str=True)
+def taking(cls: type, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return what gives a command the flags of the dataclass *cls* instead of its parameter *name*.
+
+    NB: stacked, the flags of the outer one come last in the help.
+    """
+    fields = dataclasses.fields(cls)
+    hints = inspect.get_annotations(cls, eval_str=True)
     flags = [
         inspect.Parameter(
             one.name,
@@ -203,15 +206,22 @@ def at_a_place(command: Callable[..., None]) -> Callable[..., None]:
         for one in fields
     ]
 
-    @functools.wraps(command)
-    def placed(*args: Any, **kwargs: Any) -> None:
-        where = Where(**{one.name: kwargs.pop(one.name) for one in fields})
-        command(*args, where=where, **kwargs)
+    def taken(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def called(*args: Any, **kwargs: Any) -> None:
+            given = cls(**{one.name: kwargs.pop(one.name) for one in fields})
+            command(*args, **{name: given}, **kwargs)
 
-    signature = inspect.signature(command, eval_str=True)
-    own = [one for one in signature.parameters.values() if one.name != "where"]
-    by_name = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
-    together = [*by_name, *flags]
-    placed.__signature__ = signature.replace(parameters=together)  # type: ignore[attr-defined]
-    placed.__annotations__ = {one.name: one.annotation for one in together}
-    return placed
+        signature = inspect.signature(command, eval_str=True)
+        own = [one for one in signature.parameters.values() if one.name != name]
+        by_name = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
+        together = [*by_name, *flags]
+        called.__signature__ = signature.replace(parameters=together)  # type: ignore[attr-defined]
+        called.__annotations__ = {one.name: one.annotation for one in together}
+        return called
+
+    return taken
+
+
+at_a_place = taking(Where, "where")
+"""Gives a command the flags that say where the service is."""

@@ -151,6 +151,9 @@ def print_summary(made: Plan, *, on: Any, has_clusters: bool) -> None:
         output.say("Changes", on=on, style="bold")
         for line in planview.changes(made):
             output.say(line, on=on)
+        for line in planview.one_way(made):
+            on.print()
+            output.say(line, on=on, style="yellow")
     tables = [planview.left_out(made)] if made.change_count < len(made.targets) else []
     tables += [planview.targets(made)] if has_clusters else []
     for table in tables:

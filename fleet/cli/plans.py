@@ -56,7 +56,7 @@ def read_saved(path: Path) -> Plan:
 async def plan_of(source: Source, outside: Outside) -> Plan:
     """Return the plan of *source*: as saved, or computed from what discovery returns now."""
     if source.plan is not None:
-        _refuse_secrets(source.plan)
+        refuse_secrets(source.plan)
         return source.plan
     rollout = source.rollout
     if rollout is None:
@@ -68,7 +68,7 @@ async def plan_of(source: Source, outside: Outside) -> Plan:
         release_train=rollout.desired.release_train,
     )
     plan = planner.plan(rollout, inventory)
-    _refuse_secrets(plan)
+    refuse_secrets(plan)
     return plan
 
 
@@ -126,7 +126,7 @@ def _asks_for_patches(target: Target) -> bool:
     return any(step.auto_upgrade is AutoUpgrade.PATCH for step in target.steps)
 
 
-def _refuse_secrets(plan: Plan) -> None:
+def refuse_secrets(plan: Plan) -> None:
     """Refuse a plan that would carry a protected setting's value into files that are kept."""
     values = [
         os.environ[name]

@@ -18,11 +18,12 @@ from rich.text import Text
 
 import fleet
 from fleet.azure.paths import EXTENSIONS_API
-from fleet.cli import consent, context, ending, options, outside, planning, plans
+from fleet.cli import consent, context, ending, leaving, options, outside, planning, plans
 from fleet.cli.context import Context
 from fleet.cli.options import Where
 from fleet.cli.outside import Outside
 from fleet.cli.plans import Source
+from fleet.core.leftovers import Leftover
 from fleet.core.state import RunState
 from fleet.engine import clock, history, opening
 from fleet.engine.opening import Opening
@@ -47,6 +48,15 @@ class Order:
     where: Where
     settings: Settings
     is_agreed: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A run that was carried on as far as it went."""
+
+    state: RunState
+    left: tuple[Leftover, ...] = ()
+    """What a rollback could not take back, as it was read at the end."""
 
 
 @options.at_a_place
@@ -86,16 +96,21 @@ def run(
         is_agreed=is_agreed,
     )
     form = options.chosen(form, as_json=as_json)
-    state = _taken_over(order) if _exists(order) else _begun(order, form)
-    if state is not None:
-        # Whether anybody reads the report or not, the run ended as it did.
-        with output.best_effort():
-            ending.report(state, form)
-        ending.say_what_next(state)
-        raise typer.Exit(ending.exit_status(state))
+    tell(taken_over(order) if exists(order) else _begun(order, form), form)
 
 
-def _exists(order: Order) -> bool:
+def tell(ended: Ended | None, form: Format) -> None:
+    """Tell how a run ended, and exit as it did; nothing where there was nothing to do."""
+    if ended is None:
+        return
+    # Whether anybody reads the report or not, the run ended as it did.
+    with output.best_effort():
+        ending.report(ended.state, form, left=ended.left)
+    ending.say_what_next(ended.state)
+    raise typer.Exit(ending.exit_status(ended.state))
+
+
+def exists(order: Order) -> bool:
     """Tell whether the run was begun: a journal without a record is a beginning cut short."""
     store, run_id = order.context.store, order.run_id
     if run_id is None or run_id not in store.runs():
@@ -107,7 +122,7 @@ def _exists(order: Order) -> bool:
 # --- a new run ---------------------------------------------------------------------------
 
 
-def _begun(order: Order, form: Format) -> RunState | None:
+def _begun(order: Order, form: Format) -> Ended | None:
     """Plan, ask, and run; ``None`` where there is nothing to do."""
     source = order.source
     if source is None:
@@ -115,27 +130,42 @@ def _begun(order: Order, form: Format) -> RunState | None:
         message = f"{named} no plan is named" if order.run_id else "no plan and no run is named"
         raise InputError(message, hint="fleet run FILE, or fleet run --run-id ID; see fleet runs.")
 
-    async def work(found: Outside) -> RunState | None:
-        _say_where(found)
+    async def work(found: Outside) -> Ended | None:
+        say_where(found)
         asked_at = found.clock.now()
         plan = await plans.plan_of(source, found)
-        found = await plans.fluent(plan, found)
-        planning.print_summary(plan, on=context.errors(), has_clusters=False)
-        if not plan.change_count:
-            _nothing_to_do(plan, form)
-            return None
-        vault = plans.vault(plan.head, plan.targets)
         discovered_at = None if source.plan else asked_at
-        header = _header(order, source, plan, found, discovered_at=discovered_at)
-        store, run_id = order.context.store, header.run_id
-        values = tuple(vault.values())
-        is_new = run_id not in store.runs()
-        async with store.hold(run_id, actor=header.actor, secrets=values, create=is_new) as journal:
-            _require_empty(journal, run_id)
-            state = await opening.begin(journal, plan, header, now=found.clock.now())
-            return await _carried_on(order, journal, state, found, vault)
+        return await launched(
+            order, plan, found, form=form, text=source.text, discovered_at=discovered_at
+        )
 
     return outside.run(work, where=order.where, state_dir=order.context.state_dir)
+
+
+async def launched(
+    order: Order,
+    plan: Plan,
+    found: Outside,
+    *,
+    form: Format,
+    text: str,
+    discovered_at: dt.datetime | None,
+) -> Ended | None:
+    """Show *plan*, ask, and run it as a run of its own; ``None`` where there is nothing to do."""
+    found = await plans.fluent(plan, found)
+    planning.print_summary(plan, on=context.errors(), has_clusters=False)
+    if not plan.change_count:
+        _nothing_to_do(plan, form)
+        return None
+    vault = plans.vault(plan.head, plan.targets)
+    header = _header(order, text, plan, found, discovered_at=discovered_at)
+    store, run_id = order.context.store, header.run_id
+    values = tuple(vault.values())
+    is_new = run_id not in store.runs()
+    async with store.hold(run_id, actor=header.actor, secrets=values, create=is_new) as journal:
+        _require_empty(journal, run_id)
+        state = await opening.begin(journal, plan, header, now=found.clock.now())
+        return await _carried_on(order, journal, state, found, vault)
 
 
 def _require_empty(journal: Journal, run_id: RunId) -> None:
@@ -146,7 +176,7 @@ def _require_empty(journal: Journal, run_id: RunId) -> None:
 
 def _header(
     order: Order,
-    source: Source,
+    text: str,
     plan: Plan,
     found: Outside,
     *,
@@ -159,7 +189,7 @@ def _header(
         origin=found.origin,
         release=fleet.__version__,
         tzdata_version=context.tzdata_version(),
-        plan_text=source.text,
+        plan_text=text,
         consent=consent.given(plan, run_id, is_agreed=order.is_agreed),
         discovered_at=discovered_at,
     )
@@ -167,6 +197,7 @@ def _header(
 
 def _new_id(plan: Plan) -> RunId:
     name = "".join(c if c.isalnum() or c in ".-_" else "-" for c in plan.head.name)
+    name = f"{plan.head.parent.purpose}-{name}" if plan.head.parent else name
     return RunId(f"{name[:60]}-{clock.wall():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
 
 
@@ -184,7 +215,8 @@ def _nothing_to_do(plan: Plan, form: Format) -> None:
 # --- a run that exists -------------------------------------------------------------------
 
 
-def _taken_over(order: Order) -> RunState:
+def taken_over(order: Order) -> Ended:
+    """Carry on a run that exists, to its end."""
     store, run_id = order.context.store, order.run_id
     if run_id is None:
         message = "a run without a name cannot be taken over"
@@ -193,18 +225,18 @@ def _taken_over(order: Order) -> RunState:
         known = history.load(reader)
     _require_same(order, known)
     if known.status.is_terminal:
-        return known
+        return Ended(state=known)
     vault = plans.vault(known.plan, known.targets)
     actor = context.actor()
 
-    async def work(found: Outside) -> RunState:
+    async def work(found: Outside) -> Ended:
         opening.require_origin(known, found.origin)
-        _say_where(found)
+        say_where(found)
         async with store.hold(run_id, actor=actor, secrets=tuple(vault.values())) as journal:
             recollection = Recollection()
             state = history.load(journal, heed=recollection.note)
             if state.status.is_terminal:  # the other runner got there first
-                return state
+                return Ended(state=state)
             now = found.clock.now()
             if found.azure is not None:
                 found.azure.remember(recollection.traces(state.targets, now=now))
@@ -237,7 +269,7 @@ def _require_same(order: Order, known: RunState) -> None:
 
 async def _carried_on(
     order: Order, journal: Journal, state: RunState, found: Outside, vault: Mapping[str, str]
-) -> RunState:
+) -> Ended:
     console = context.errors()
     console.print(Text(f"run {state.header.run_id if state.header else ''}"), soft_wrap=True)
     with live.view(console, clean=context.DISCRETION.text) as view:
@@ -262,10 +294,12 @@ async def _carried_on(
         with _signals(runner):
             ended = await _run(runner)
     # What is told is what is kept: an error may have quoted a secret, and the journal has it not.
-    return history.load(journal) if vault else ended
+    ended = history.load(journal) if vault else ended
+    return Ended(state=ended, left=await leaving.read(ended, found))
 
 
-def _say_where(found: Outside) -> None:
+def say_where(found: Outside) -> None:
+    """Say on stderr whom we speak to, as whom, and how fast time goes there."""
     console, origin = context.errors(), found.origin
     if found.is_remote:
         text = f"{origin.endpoint} ({origin.cloud}), tenant {origin.tenant}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 from fleet.core import chain
@@ -28,6 +29,12 @@ def facts_of(found: Extension | None, steps: Sequence[Step], *, owned: Mapping[s
         settings=kept,
         protected_keys=tuple(sorted(found.protected_keys)),
     )
+
+
+def owned_only(known: Facts, owned: Mapping[str, str]) -> Facts:
+    """Return *known* with those settings only that *owned* names."""
+    kept = {key: value for key, value in known.settings.items() if key in owned}
+    return dataclasses.replace(known, settings=kept)
 
 
 def is_failed(found: Extension) -> bool:

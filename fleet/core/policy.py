@@ -11,10 +11,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from fleet.core import chain, facts, fitness, gaps, steps, wayback
+from fleet.core import catalogue, chain, facts, fitness, gaps, steps, wayback
 from fleet.core.catalogue import Catalogue
 from fleet.core.gaps import Gap
-from fleet.core.wish import LATEST, Wish, train_of, wish
+from fleet.core.wish import DEFAULT_TRAIN, LATEST, Wish, train_of, wish
 from fleet.model import codec, versions
 from fleet.model.cluster import AutoUpgrade, Cluster, Extension, nothing
 from fleet.model.desired import Desired, Presence, SettingsMode, Unreachable
@@ -47,7 +47,8 @@ def judge(
     """
     found, trouble = _instance(cluster, desired)
     if trouble:
-        return _target(cluster, desired, found, _Verdict(action=Action.BLOCKED, reason=trouble))
+        verdict = _Verdict(action=Action.BLOCKED, reason=trouble)
+        return _target(cluster, desired, found, verdict, catalogues)
     if desired.presence is Presence.ABSENT:
         verdict = _absent(found)
     else:
@@ -58,7 +59,7 @@ def judge(
     if verdict.action.is_change and not cluster.is_reachable and unreachable is Unreachable.SKIP:
         reason = f"not connected ({cluster.connectivity}); would {verdict.action}"
         verdict = _Verdict(action=Action.SKIP, reason=reason)
-    return _target(cluster, desired, found, verdict)
+    return _target(cluster, desired, found, verdict, catalogues)
 
 
 def _instance(cluster: Cluster, desired: Desired) -> tuple[Extension | None, str]:
@@ -193,13 +194,17 @@ def _protected_lost(desired: Desired, found: Extension) -> str:
 
 
 def _target(
-    cluster: Cluster, desired: Desired, found: Extension | None, verdict: _Verdict
+    cluster: Cluster,
+    desired: Desired,
+    found: Extension | None,
+    verdict: _Verdict,
+    catalogues: Mapping[str, Catalogue],
 ) -> Target:
     found_facts = facts.facts_of(found, verdict.steps, owned=verdict.owned)
     diff: tuple[Change, ...] = steps.diff_of(verdict.steps, found)
     way: Rollback | None = None
     if verdict.action.is_change:
-        way = wayback.wayback(verdict.action, verdict.steps, found, profile=desired.profile)
+        way = _wayback(cluster, desired, found, verdict, catalogues)
     return Target(
         cluster_id=cluster.id,
         cluster_name=cluster.name,
@@ -217,6 +222,24 @@ def _target(
         rollback=way,
         facts=found_facts,
         facts_digest=chain.digest(codec.to_json(found_facts)),
+    )
+
+
+def _wayback(
+    cluster: Cluster,
+    desired: Desired,
+    found: Extension | None,
+    verdict: _Verdict,
+    catalogues: Mapping[str, Catalogue],
+) -> Rollback:
+    profile, train = desired.profile, found.release_train if found else DEFAULT_TRAIN
+    offer = catalogues.get(train.lower()) or catalogue.of_train(train, (), profile=profile)
+    return wayback.wayback(
+        verdict.action,
+        verdict.steps,
+        found,
+        offer=offer,
+        needed=profile.distribution_settings.get(cluster.distribution.lower(), {}),
     )
 
 

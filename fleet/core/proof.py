@@ -14,8 +14,8 @@ import enum
 from collections.abc import Mapping
 
 from fleet.core import facts
-from fleet.model.cluster import Extension, ProvisioningState
-from fleet.model.plan import Facts, Target, Verb
+from fleet.model.cluster import AutoUpgrade, Extension, ProvisioningState
+from fleet.model.plan import Action, Facts, Step, Target, Verb
 from fleet.model.statuses import Finding
 
 
@@ -68,6 +68,8 @@ def check(target: Target, step: int, reading: Reading, *, is_in_doubt: bool) -> 
         return _after_doubt(target, step, reading)
     if is_done(target, step, found):
         return Check(finding=Finding.DONE, detail="it is so already")
+    if target.is_unsure and _is_past(target, step, found):
+        return Check(finding=Finding.DONE, detail="it is past this step already")
     return _drift(target, step, found)
 
 
@@ -131,20 +133,33 @@ def expected(target: Target, step: int) -> Facts:
     """Return the facts that the steps before *step* lead to."""
     known = target.facts
     for done in target.steps[:step]:
-        known = dataclasses.replace(
-            known,
-            is_present=True,
-            is_failed=False,
-            version=done.version or known.version,
-            current_version=done.version or known.current_version,
-            auto_upgrade=done.auto_upgrade or known.auto_upgrade,
-            release_train=(done.release_train or known.release_train or "").lower(),
-            settings=dict(done.settings or {})
-            if done.is_exact
-            else {**known.settings, **(done.settings or {})},
-            protected_keys=tuple(sorted({*known.protected_keys, *(done.protected or {})})),
-        )
+        known = _after(known, done)
     return known
+
+
+def _after(known: Facts, done: Step) -> Facts:
+    """Return what *done* makes of an extension of which *known* is known."""
+    if done.verb is Verb.DELETE:
+        return Facts(is_present=False)
+    auto_upgrade = done.auto_upgrade or known.auto_upgrade
+    is_chosen = auto_upgrade not in (None, AutoUpgrade.NONE)
+    # Source: what is left out of a protected map that is sent is deleted, and a PUT sends all.
+    is_whole = done.protected is not None or done.verb is Verb.PUT
+    return dataclasses.replace(
+        known,
+        is_present=True,
+        is_failed=False,
+        # Source: an extension whose version the service chooses reads back with a null version.
+        version=None if is_chosen else done.version or known.version,
+        current_version=done.version or known.current_version,
+        is_version_open=is_chosen and (known.is_version_open or not known.is_present),
+        auto_upgrade=auto_upgrade,
+        release_train=(done.release_train or known.release_train or "").lower(),
+        settings=dict(done.settings or {})
+        if done.is_exact
+        else {**known.settings, **(done.settings or {})},
+        protected_keys=tuple(sorted(done.protected or {})) if is_whole else known.protected_keys,
+    )
 
 
 def _after_doubt(target: Target, step: int, reading: Reading) -> Check:
@@ -162,11 +177,13 @@ def _after_doubt(target: Target, step: int, reading: Reading) -> Check:
 
 def _drift(target: Target, step: int, found: Extension | None) -> Check:
     known = expected(target, step)
+    if target.is_unsure:
+        return _unsure(target.steps[step], known, found)
     now = facts.facts_of(found, target.steps, owned=target.owned)
     changed = [
         f"{field.name.replace('_', ' ')} was {_shown(was)}, is {_shown(value)}"
         for field in dataclasses.fields(Facts)
-        if field.name != "settings"
+        if field.name not in _not_compared(known)
         and (was := getattr(known, field.name)) != (value := getattr(now, field.name))
     ]
     # NB: keys only: a setting's value may be nobody's business.
@@ -179,6 +196,45 @@ def _drift(target: Target, step: int, found: Extension | None) -> Check:
     if changed:
         return Check(finding=Finding.DRIFTED, detail="; ".join(changed))
     return Check(finding=Finding.PROCEED)
+
+
+def _not_compared(known: Facts) -> tuple[str, ...]:
+    # Settings are told by their keys.
+    open_ones = ("current_version",) if known.is_version_open else ()
+    return ("settings", "is_version_open", *open_ones)
+
+
+def _unsure(step: Step, known: Facts, found: Extension | None) -> Check:
+    """Judge what an earlier change left behind: anything may be written to, and nothing lost."""
+    if found is None:
+        is_gone = known.is_present and step.verb is not Verb.DELETE
+        gone = Check(finding=Finding.DRIFTED, detail="it is not there any more")
+        return gone if is_gone else Check(finding=Finding.PROCEED)
+    kept = {*(step.protected or {}), *known.protected_keys}
+    lost = sorted(set(found.protected_keys) - kept) if step.verb is Verb.PUT else ()
+    if lost:
+        detail = f"a PUT would delete the protected settings {', '.join(lost)}"
+        return Check(finding=Finding.DRIFTED, detail=detail)
+    return Check(finding=Finding.PROCEED)
+
+
+def _is_past(target: Target, step: int, found: Extension | None) -> bool:
+    """Whether an extension in an unknown state stands beyond *step*, so it is not led back to it.
+
+    So it is when everything is as the last step makes it, and when this step only takes a
+    version on the way to one that shows already. Going back, a version on the way that failed is
+    left for the next one: it would only fail again.
+    """
+    here, later = target.steps[step], target.steps[step + 1 :]
+    if found is None or not later:
+        return False
+    versions = [one.version for one in (here, *later) if one.version]
+    if is_done(target, len(target.steps) - 1, found):
+        return bool(versions) and found.current_version == versions[-1]
+    is_hop = here.verb is Verb.PATCH and here.settings is None and here.protected is None
+    is_between = here.version is not None and len(versions) > 1
+    beyond = versions if target.action is Action.DOWNGRADE else versions[1:]
+    return is_hop and is_between and found.installed_version in beyond
 
 
 def _shown(value: object) -> str:
@@ -201,6 +257,9 @@ def _difference(
     unequal = _unequal_settings(target, number, found)
     if unequal:
         return f"settings differ: {', '.join(unequal)}"
+    extra = sorted(set(found.protected_keys) - set(step.protected or {}))
+    if step.is_exact and extra:
+        return f"protected settings are still there: {', '.join(extra)}"
     absent = sorted(set(step.protected or {}) - set(found.protected_keys))
     if absent or (step.protected and not are_names_enough):
         return f"protected settings are not there: {', '.join(absent)}"

@@ -31,7 +31,7 @@ def write_of(
     return Write(
         verb=step.verb,
         extension_type=head.extension_type,
-        namespace=(found.namespace if found else None) or head.namespace,
+        namespace=(found.namespace if found else None) or step.namespace or head.namespace,
         location=target.location,
         version=step.version,
         auto_upgrade=step.auto_upgrade,

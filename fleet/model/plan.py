@@ -80,6 +80,8 @@ class Step:
     protected: Mapping[str, str] | None = None
     """``{setting: environment variable}``: sent whole, or not at all."""
     why: str = ""
+    namespace: str | None = dataclasses.field(default=None, metadata=SPARSE)
+    """Where a PUT creates it; ``None``: where it is, else where the plan says."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,8 @@ class Facts:
     settings: Mapping[str, str] = dataclasses.field(default_factory=nothing)
     """Those the plan file owns (all of them in exact mode), as found: what a rollback restores."""
     protected_keys: tuple[str, ...] = ()
+    is_version_open: bool = dataclasses.field(default=False, metadata=SPARSE)
+    """Whether the service chose the version after the plan was made: then any will do."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +112,23 @@ class Change:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback:
-    """The way back, as far as there is one."""
+    """The way back, as far as there is one.
+
+    Not possible and with steps is partial: they restore what the note says, and no more.
+    Not possible and without is irreversible.
+    """
 
     is_possible: bool
+    """Whether everything that the change touches comes back."""
     note: str
     """What going back restores, or why it cannot be done."""
     steps: tuple[Step, ...] = dataclasses.field(default=(), metadata=SPARSE)
     """The writes that do it, settled when the plan is made."""
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether some of it comes back, and not all."""
+        return bool(self.steps) and not self.is_possible
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

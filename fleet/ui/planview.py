@@ -6,7 +6,7 @@ import collections
 import datetime as dt
 from collections.abc import Sequence
 
-from fleet.model.plan import Action, Plan, Target, Wave
+from fleet.model.plan import Action, Parent, Plan, Target, Wave
 from fleet.ui.tables import Table
 
 _NAMES_SHOWN = 6
@@ -29,7 +29,28 @@ def subline(plan: Plan) -> str:
         f"{plan.head.extension_type}, digest {plan.digest[:_DIGEST_SHOWN]}; "
         f"run: at most {limits.max_concurrency} at once, {limits.max_failures} failures allowed, "
         f"{limits.failure_mode}, on breach {limits.on_breach}"
+        f"{_parent_text(plan)}"
     )
+
+
+def parent_text(parent: Parent | None) -> str:
+    """Return which run a run follows; empty: none."""
+    return f"{parent.purpose} of {parent.run_id}" if parent else ""
+
+
+def one_way(plan: Plan) -> list[str]:
+    """Return what cannot be taken back, or not wholly: to be read before saying yes."""
+    ways = [(one, one.rollback) for one in plan.targets if one.action.is_change and one.rollback]
+    stuck = [one for one, way in ways if not (way.is_possible or way.is_partial)]
+    partial = [one for one, way in ways if way.is_partial]
+    return [
+        f"warning: {len(members)} of {len(ways)} changes {what}: {names_of(members)}"
+        for members, what in (
+            (stuck, "cannot be taken back"),
+            (partial, "can be taken back in part only"),
+        )
+        if members
+    ]
 
 
 def waves(plan: Plan) -> Table:
@@ -161,6 +182,11 @@ def span_text(span: dt.timedelta) -> str:
         (seconds % 60, "s"),
     )
     return "".join(f"{number}{unit}" for number, unit in parts if number) or "-"
+
+
+def _parent_text(plan: Plan) -> str:
+    told = parent_text(plan.head.parent)
+    return f"; {told}" if told else ""
 
 
 def _wave_row(wave: Wave) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from fleet.core.moves import Phase
 from fleet.core.state import Active, RunState
 from fleet.model import codec
 from fleet.model.events import Actor
-from fleet.model.plan import Plan
+from fleet.model.plan import Parent, Plan
 from fleet.model.statuses import Result, RunStatus
 from fleet.ui.tables import Table
 
@@ -38,6 +38,11 @@ def headline(state: RunState) -> str:
     name = f"{header.run_id} ({header.plan.name})" if header else "(no header)"
     counts = ", ".join(f"{count} {name}" for name, count in state.status_counts().items())
     return f"{name}: {state.status}" + (f": {counts}" if counts else "")
+
+
+def parent(state: RunState) -> Parent | None:
+    """Return the run that this one follows."""
+    return state.plan.parent if state.header else None
 
 
 def reasons(state: RunState) -> list[str]:
@@ -132,6 +137,7 @@ def document(
         "runId": header.run_id if header else None,
         "name": header.plan.name if header else None,
         "planDigest": header.plan_digest if header else None,
+        "parent": _parent(state),
         "status": state.status.value,
         "isTerminal": state.status.is_terminal,
         "reasons": reasons(state),
@@ -164,6 +170,7 @@ def no_run(plan: Plan) -> dict[str, Any]:
         "runId": None,
         "name": plan.head.name,
         "planDigest": plan.digest,
+        "parent": codec.to_json(plan.head.parent) if plan.head.parent else None,
         "status": RunStatus.SUCCEEDED.value,
         "isTerminal": True,
         "reasons": ["no changes: nothing to do"],
@@ -174,6 +181,11 @@ def no_run(plan: Plan) -> dict[str, Any]:
         "waves": [],
         "targets": [],
     }
+
+
+def _parent(state: RunState) -> dict[str, Any] | None:
+    found = parent(state)
+    return codec.to_json(found) if found else None
 
 
 def _targets(state: RunState, *, only_trouble: bool) -> Iterator[dict[str, Any]]:

@@ -15,6 +15,8 @@ COMMANDS = (
     "show",
     "doctor",
     "run",
+    "retry",
+    "rollback",
     "pause",
     "resume",
     "stop",

@@ -10,7 +10,7 @@ import pytest
 from fleet.core import facts, proof
 from fleet.core.proof import Check, Proof, Reading
 from fleet.model.cluster import AutoUpgrade, Extension, ProvisioningState
-from fleet.model.plan import Step, Target, Verb
+from fleet.model.plan import Action, Step, Target, Verb
 from fleet.model.statuses import Finding
 from tests.rig.fleets import PIN, absent_target, automatic, extension, target
 
@@ -22,6 +22,7 @@ FAILED = ProvisioningState.FAILED
 DELETE = Step(verb=Verb.DELETE)
 CONFIGURE = Step(verb=Verb.PATCH, settings={"a": "1"})
 SECRET = Step(verb=Verb.PATCH, protected={"token": "TOKEN"})
+PROCEED = Check(finding=Finding.PROCEED)
 
 
 def a(found: Extension, state: ProvisioningState, **changes: Any) -> Extension:
@@ -287,3 +288,84 @@ def test_a_lost_answer_to_an_uninstall_is_told_by_absence() -> None:
     assert proof.check(target(steps=(DELETE,)), 0, reading, is_in_doubt=True) == Check(
         finding=Finding.DONE, detail="the write took effect"
     )
+
+
+# --- after a change that failed on its way -----------------------------------------------
+
+V1 = Step(verb=Verb.PATCH, version="1.1.1", auto_upgrade=AutoUpgrade.NONE)
+V0 = Step(verb=Verb.PATCH, version="1.0.0", auto_upgrade=AutoUpgrade.NONE)
+UNSURE = target(steps=(V1, V0), found=extension("1.2.6"), is_unsure=True, action=Action.DOWNGRADE)
+PAST = Check(finding=Finding.DONE, detail="it is past this step already")
+
+
+@pytest.mark.parametrize(
+    ("found", "step", "expected"),
+    [
+        pytest.param(extension("1.2.6"), 0, PROCEED, id="where it was planned to be"),
+        pytest.param(a(extension("1.2.6"), FAILED), 0, PROCEED, id="failed there"),
+        pytest.param(extension("1.3.0"), 0, PROCEED, id="anywhere else: no drift"),
+        pytest.param(extension("1.1.1"), 0, "it is so already", id="on its way"),
+        pytest.param(a(extension("1.1.1"), FAILED), 0, PAST, id="failed on its way"),
+        pytest.param(extension("1.0.0"), 0, PAST, id="it never left"),
+        pytest.param(a(extension("1.0.0"), FAILED), 0, PAST, id="failed before it left"),
+        pytest.param(a(extension("1.0.0"), FAILED), 1, PROCEED, id="to be put again"),
+        pytest.param(a(extension("1.0.0"), UPDATING), 0, "busy", id="still at work"),
+        pytest.param(
+            None,
+            0,
+            Check(finding=Finding.DRIFTED, detail="it is not there any more"),
+            id="gone",
+        ),
+    ],
+)
+def test_what_a_failure_left_is_written_to_wherever_it_stands(
+    found: Extension | None, step: int, expected: Check | str
+) -> None:
+    known = {
+        "busy": Check(finding=Finding.BUSY, detail="it is Updating"),
+        "it is so already": Check(finding=Finding.DONE, detail="it is so already"),
+    }
+    wanted = known[expected] if isinstance(expected, str) else expected
+
+    assert checked(found, UNSURE, step) == wanted
+
+
+def test_going_on_does_not_pass_over_a_version_that_failed() -> None:
+    forward = target(
+        steps=(V1, PIN), found=extension("1.0.0"), is_unsure=True, action=Action.UPGRADE
+    )
+
+    assert checked(a(extension("1.1.1"), FAILED), forward).finding is Finding.PROCEED
+    assert checked(extension("1.2.6", release_train="stable"), forward) == PAST
+
+
+def test_a_put_of_what_a_failure_left_deletes_no_protected_setting() -> None:
+    put = Step(verb=Verb.PUT, version="1.2.6", auto_upgrade=AutoUpgrade.NONE, settings={})
+    one = target(steps=(put,), found=BEFORE, is_unsure=True)
+
+    assert checked(extension("1.1.1", protected_keys=("token",)), one) == Check(
+        finding=Finding.DRIFTED, detail="a PUT would delete the protected settings token"
+    )
+    assert checked(extension("1.1.1"), one) == PROCEED
+
+
+def test_a_version_that_the_service_chose_is_no_drift() -> None:
+    known = dataclasses.replace(
+        facts.facts_of(automatic("1.1.1"), (DELETE,), owned={}),
+        current_version=None,
+        is_version_open=True,
+    )
+    one = target(steps=(DELETE,), facts=known)
+
+    assert checked(automatic("1.2.6"), one) == PROCEED
+    assert checked(extension("1.2.6"), one).finding is Finding.DRIFTED
+
+
+def test_an_exact_write_is_proved_by_the_protected_settings_that_are_gone() -> None:
+    exact = Step(verb=Verb.PUT, settings={}, is_exact=True, protected={})
+
+    assert proved(extension("1.2.6", protected_keys=("token",)), step=exact) == (
+        Proof.NOT_YET,
+        "protected settings are still there: token",
+    )
+    assert proved(extension("1.2.6"), step=exact)[0] is Proof.PROVED
