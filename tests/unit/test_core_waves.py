@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from fleet.core import waves
-from fleet.core.waves import Member
+from fleet.core import assignment, waves
+from fleet.core.assignment import Member
 from fleet.errors import InputError
 from fleet.model.cluster import Cluster
 from fleet.model.desired import Amount, FailureMode, Match, WaveRule
@@ -28,7 +28,7 @@ def assigned(
     *rules: WaveRule, clusters: Sequence[Cluster], late: Sequence[Cluster] = ()
 ) -> tuple[dict[str, list[str]], tuple[str, ...]]:
     spread = rollouts.strategy(waves=rules)
-    made = waves.assign(members(clusters), spread, late=members(late))
+    made = assignment.assign(members(clusters), spread, late=members(late))
     return {rule.name: [one.name for one, _ in some] for rule, some in made.waves}, made.warnings
 
 
@@ -80,7 +80,7 @@ def test_listed_targets_keep_the_order_of_the_list() -> None:
 def test_a_listed_target_that_is_not_there_is_warned_about() -> None:
     _, warnings = assigned(WaveRule(name="w", targets=("store-009",)), REST, clusters=stores(2))
 
-    assert warnings == ("wave w: not selected, or nothing to change: store-009",)
+    assert warnings == ("wave w: not selected: store-009",)
 
 
 def test_a_name_in_two_resource_groups_means_both() -> None:
@@ -209,7 +209,7 @@ def test_the_runs_concurrency_cuts_a_waves() -> None:
 def test_integers_above_the_count_are_warned_about() -> None:
     rules = (WaveRule(name="a", size=2, max_failures=3), WaveRule(name="b", size="rest"))
     spread = rollouts.strategy(waves=rules, max_concurrency=50, max_failures=0)
-    made = waves.assign(members(stores(4)), spread, late=())
+    made = assignment.assign(members(stores(4)), spread, late=())
 
     assert waves.clamps(spread, made, count=4) == (
         "the run: maxConcurrency 50 is more than the 4 targets there are: taken as 4",
