@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import dataclasses
 import json
 import random
 import re
@@ -18,11 +20,13 @@ from fleet.model.cluster import Cluster
 from fleet.model.desired import (
     Desired,
     FailureMode,
+    OnBreach,
     Presence,
     Rollout,
     Scope,
     SettingsMode,
     Strategy,
+    WaveRule,
 )
 from fleet.model.plan import Action, Plan, PlanHead, Target
 from fleet.model.versions import parse
@@ -91,12 +95,86 @@ def test_the_numbers_are_those_printed_and_no_cap_is_passed(
         ]
         assert 1 <= wave.effective_concurrency <= min(wave.max_concurrency, run.max_concurrency)
         assert wave.max_concurrency <= wave.target_count
+        assert all(wave.effective_concurrency <= pool.max_concurrency for pool in plan.head.pools)
         assert 0 <= wave.max_failures <= wave.target_count
         assert 1 <= wave.worst_case_failures <= wave.target_count
         if run.failure_mode is FailureMode.STRICT:
             tightest = min(wave.max_failures, run.max_failures)
             assert wave.effective_concurrency <= tightest + 1
             assert wave.worst_case_failures <= tightest + 1
+
+
+@settings(max_examples=300, deadline=None)
+@given(asked=ASKED, clusters=fleets.clusters())
+def test_caps_of_labels_are_of_all_that_change_and_never_more_than_there_are(
+    asked: Rollout, clusters: list[Cluster]
+) -> None:
+    plan = planned(asked, clusters)
+
+    changed = plan.targets[: plan.change_count]
+    assert all(len(one.groups) == len(plan.head.spreads) for one in changed)
+    assert all(one.groups == () for one in plan.targets[plan.change_count :])
+    for n, spread in enumerate(plan.head.spreads):
+        counts = collections.Counter(one.groups[n] for one in changed)
+        assert [counts[place] for place in range(len(spread.groups))] == [
+            group.target_count for group in spread.groups
+        ]
+        for group in spread.groups:
+            assert 1 <= (group.max_concurrency or 1) <= group.target_count
+            assert 0 <= (group.max_failures or 0) <= group.target_count
+        for wave, some in plan.by_wave():
+            inside = collections.Counter(one.groups[n] for one in some)
+            # As many as may start while every group keeps to its cap.
+            most = sum(
+                min(count, spread.groups[place].max_concurrency or count)
+                for place, count in inside.items()
+            )
+            assert wave.effective_concurrency <= most
+
+
+@settings(max_examples=300, deadline=None)
+@given(asked=ASKED, clusters=fleets.clusters())
+def test_the_runs_numbers_are_never_more_than_there_are(
+    asked: Rollout, clusters: list[Cluster]
+) -> None:
+    plan = planned(asked, clusters)
+
+    run, count = plan.head.limits, plan.change_count
+    assert 1 <= run.max_concurrency <= max(count, 1)
+    assert 0 <= run.max_failures <= count
+    assert (run.min_success is None) is (asked.strategy.min_success is None)
+    assert min(count, 1) <= (count if run.min_success is None else run.min_success) <= count
+    assert (run.undo is not None) is (run.on_breach is OnBreach.ROLLBACK)
+    assert run.undo is None or 1 <= run.undo.max_concurrency <= max(count, 1)
+
+
+@settings(max_examples=200, deadline=None)
+@given(asked=ASKED, clusters=fleets.clusters())
+def test_a_held_cluster_is_changed_by_no_plan(asked: Rollout, clusters: list[Cluster]) -> None:
+    plan = planned(asked, clusters)
+
+    held = {one.id for one in clusters if one.tags.get("rollout", "").lower() == "hold"}
+    assert not any(one.action.is_change for one in plan.targets if one.cluster_id in held)
+    told = any("held by the tag" in warning for warning in plan.head.warnings)
+    skipped = [one for one in plan.targets if one.reason.startswith("held by its tag")]
+    assert told is bool(skipped)
+
+
+@settings(max_examples=200, deadline=None)
+@given(asked=ASKED, clusters=fleets.clusters(), keys=st.permutations(["name", "-tag:env"]))
+def test_a_sort_key_loses_nobody(asked: Rollout, clusters: list[Cluster], keys: list[str]) -> None:
+    rest = (WaveRule(name="rest", size="rest"),)
+    plain = dataclasses.replace(asked.strategy, waves=rest, sort_key=())
+    by_key = dataclasses.replace(plain, sort_key=tuple(keys))
+
+    one, other = (
+        planned(dataclasses.replace(asked, strategy=spread), clusters) for spread in (plain, by_key)
+    )
+
+    assert {target.cluster_id for target in one.targets} == {
+        target.cluster_id for target in other.targets
+    }
+    assert one.head.limits == other.head.limits
 
 
 @settings(max_examples=150, deadline=None)
