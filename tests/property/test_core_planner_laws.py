@@ -104,7 +104,7 @@ def test_the_numbers_are_those_printed_and_no_cap_is_passed(
             assert wave.worst_case_failures <= tightest + 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(asked=ASKED, clusters=fleets.clusters())
 def test_caps_of_labels_are_of_all_that_change_and_never_more_than_there_are(
     asked: Rollout, clusters: list[Cluster]
@@ -132,7 +132,7 @@ def test_caps_of_labels_are_of_all_that_change_and_never_more_than_there_are(
             assert wave.effective_concurrency <= most
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(asked=ASKED, clusters=fleets.clusters())
 def test_the_runs_numbers_are_never_more_than_there_are(
     asked: Rollout, clusters: list[Cluster]
@@ -148,7 +148,7 @@ def test_the_runs_numbers_are_never_more_than_there_are(
     assert run.undo is None or 1 <= run.undo.max_concurrency <= max(count, 1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(asked=ASKED, clusters=fleets.clusters())
 def test_a_held_cluster_is_changed_by_no_plan(asked: Rollout, clusters: list[Cluster]) -> None:
     plan = planned(asked, clusters)
@@ -160,7 +160,7 @@ def test_a_held_cluster_is_changed_by_no_plan(asked: Rollout, clusters: list[Clu
     assert told is bool(skipped)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(asked=ASKED, clusters=fleets.clusters(), keys=st.permutations(["name", "-tag:env"]))
 def test_a_sort_key_loses_nobody(asked: Rollout, clusters: list[Cluster], keys: list[str]) -> None:
     rest = (WaveRule(name="rest", size="rest"),)

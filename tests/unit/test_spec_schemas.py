@@ -66,6 +66,8 @@ def test_there_is_a_plan_file_for_each_thing_that_people_want() -> None:
         "osm-install",
         "osm-openshift",
         "osm-pin",
+        "osm-ramp-up",
+        "osm-stores-one-at-a-time",
         "osm-uninstall",
         "osm-upgrade",
     ]
