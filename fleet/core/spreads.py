@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from fleet.core import labels, shares
 from fleet.core.shares import Share
@@ -47,18 +47,18 @@ def resolved(rules: Sequence[SpreadRule], clusters: Sequence[Cluster]) -> Spread
 
 def at_once(spread: Spread, members: Iterable[int]) -> int | None:
     """Return how many of *members*, given by their groups, may be in flight at once."""
-    return _sum(members, [group.max_concurrency for group in spread.groups])
+    return _sum(members, lambda group: spread.groups[group].max_concurrency)
 
 
 def failures(spread: Spread, members: Iterable[int]) -> int | None:
     """Return how many of *members* may fail before any group's budget breaks."""
-    return _sum(members, [group.max_failures for group in spread.groups])
+    return _sum(members, lambda group: spread.groups[group].max_failures)
 
 
-def _sum(members: Iterable[int], caps: Sequence[int | None]) -> int | None:
+def _sum(members: Iterable[int], cap: Callable[[int], int | None]) -> int | None:
     counts = collections.Counter(members)
-    found = [(count, caps[group]) for group, count in counts.items()]
-    known = [min(count, cap) for count, cap in found if cap is not None]
+    found = [(count, cap(group)) for group, count in counts.items()]
+    known = [min(count, most) for count, most in found if most is not None]
     return sum(known) if len(known) == len(found) else None
 
 

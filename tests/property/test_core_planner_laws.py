@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet.core import planner, saved, selection
+from fleet.core import order, planner, saved, selection
 from fleet.errors import InputError
 from fleet.model import codec
 from fleet.model.cluster import Cluster
@@ -73,6 +73,31 @@ def test_every_selected_cluster_is_in_one_wave_or_listed_with_a_reason(
     for one in in_waves:
         assert one.steps
         assert one.rollback is not None
+
+
+@settings(max_examples=100, deadline=None)
+@given(asked=ASKED, clusters=fleets.clusters())
+def test_those_of_a_wave_stand_in_order_and_its_parts_follow_one_another(
+    asked: Rollout, clusters: list[Cluster]
+) -> None:
+    """But for a list, which has an order of its own, and those that stand in for somebody."""
+    rules = tuple(
+        dataclasses.replace(rule, targets=(), size="10%" if rule.targets else rule.size)
+        for rule in asked.strategy.waves
+    )
+    plain = tuple(dataclasses.replace(rule, has_substitutes=False) for rule in rules)
+    spread = dataclasses.replace(asked.strategy, waves=plain)
+
+    plan = planned(dataclasses.replace(asked, strategy=spread), clusters)
+
+    chosen = selection.selected(clusters, asked.scope)
+    wanted = order.ordered(chosen, spread.sort_key, cluster=lambda one: one)
+    places = {one.id: n for n, one in enumerate(wanted)}
+    whole: dict[str, list[int]] = collections.defaultdict(list)
+    for wave, some in plan.by_wave():
+        name = re.sub("-[0-9]+$", "", wave.name)
+        whole[name] += [places[one.cluster_id] for one in some]
+    assert all(found == sorted(found) for found in whole.values())
 
 
 def _printed(note: str) -> int:
