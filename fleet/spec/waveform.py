@@ -5,20 +5,29 @@ What must hold between keys is in :mod:`fleet.spec.waverules`.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Discriminator, Field, StrictBool, Tag
+from pydantic import BeforeValidator, Discriminator, Field, StrictBool, Tag
 
+from fleet.spec import flaws
 from fleet.spec.amounts import Concurrency, Factor, Failures, Share, Sizes, list_or_one
-from fleet.spec.explanation import FileModel
+from fleet.spec.explanation import FileModel, refusal
 from fleet.spec.values import Deadline, Distribution, Duration, Location, Name, Text
 
 _SOME = Field(min_length=1)
 
 
+def _substitute(value: Any) -> Any:
+    if isinstance(value, str | int | dict) and not isinstance(value, bool):
+        message = f"expected true, false or a list of clusters, found {flaws.kind_of(value)}"
+        raise refusal(message, "true: the next in order stand in")
+    return value
+
+
 Substitute = Annotated[
     Annotated[StrictBool, Tag("<one>")] | Annotated[Annotated[list[Text], _SOME], Tag("<list>")],
     Discriminator(list_or_one),
+    BeforeValidator(_substitute),
 ]
 
 
