@@ -266,3 +266,24 @@ def test_without_a_rest_everybody_has_a_wave_or_the_plan_is_refused(
         return
     with pytest.raises(InputError, match="are in no wave"):
         planned(asked, clusters)
+
+
+@settings(max_examples=150, deadline=None)
+@given(asked=ASKED, clusters=fleets.clusters())
+def test_strict_selection_refuses_exactly_what_is_warned_about_without_it(
+    asked: Rollout, clusters: list[Cluster]
+) -> None:
+    """Whoever stands in for a canary may be selected by a later wave: that is no mistake."""
+    rules = (dataclasses.replace(one, has_substitutes=False) for one in asked.strategy.waves)
+    loose = dataclasses.replace(asked.strategy, waves=tuple(rules))
+    strict = dataclasses.replace(loose, has_strict_selection=True)
+
+    plan = planned(dataclasses.replace(asked, strategy=loose), clusters)
+
+    overlaps = [one for one in plan.head.warnings if "in an earlier wave already" in one]
+    if overlaps:
+        with pytest.raises(InputError) as caught:
+            planned(dataclasses.replace(asked, strategy=strict), clusters)
+        assert str(caught.value).startswith(overlaps[0])
+    else:
+        assert planned(dataclasses.replace(asked, strategy=strict), clusters) == plan
