@@ -19,7 +19,7 @@ _NAMED = 10
 
 def is_held(cluster: Cluster) -> bool:
     """Tell whether *cluster* is tagged to be left alone."""
-    return labels.value(cluster, labels.TAG + TAG).strip().lower() == WORD
+    return labels.value(cluster, labels.TAG + TAG).strip() == WORD
 
 
 def reason(action: Action) -> str:

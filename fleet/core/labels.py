@@ -1,53 +1,33 @@
-"""What a cluster is told apart by: its place, its kind, its tags.
+"""What a cluster says under a label: one of its own columns, or one of its tags.
 
-Spread caps group by a label, and a sort key orders by labels. Text is compared
-without case, as Azure compares tags, locations and names.
+Text is compared without case, as Azure compares tags, locations and names.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
 from fleet.model.cluster import Cluster
 
 TAG = "tag:"
-_DIGITS = re.compile(r"([0-9]+)")
-
-
-def value(cluster: Cluster, label: str) -> str:
-    """Return what *cluster* has for *label*; empty: nothing.
-
-    Args:
-        cluster: As discovered.
-        label: ``name``, ``location``, ``subscription``, ``distribution``, ``resourceGroup``,
-            or ``tag:NAME``.
-    """
-    if label.startswith(TAG):
-        return _tag(cluster, label.removeprefix(TAG))
-    return _FIELDS[label](cluster)
-
-
-def natural(text: str) -> tuple[str | int, ...]:
-    """Return a key that orders numbers inside text by their size.
-
-    >>> sorted(["store-10", "Store-9", "store-1"], key=natural)
-    ['store-1', 'Store-9', 'store-10']
-    """
-    # Text and numbers take turns, so two keys never compare one with the other.
-    parts = _DIGITS.split(text.lower())
-    return tuple(int(part) if n % 2 else part for n, part in enumerate(parts))
-
-
-def _tag(cluster: Cluster, name: str) -> str:
-    wanted = name.lower()
-    return next((text for key, text in cluster.tags.items() if key.lower() == wanted), "")
-
-
-_FIELDS: Mapping[str, Callable[[Cluster], str]] = {
-    "name": lambda cluster: cluster.name,
+COLUMNS: Mapping[str, Callable[[Cluster], str]] = {
     "location": lambda cluster: cluster.location,
     "subscription": lambda cluster: cluster.subscription,
-    "distribution": lambda cluster: cluster.distribution,
     "resourceGroup": lambda cluster: cluster.resource_group,
+    "distribution": lambda cluster: cluster.distribution,
+    "name": lambda cluster: cluster.name,
 }
+"""What a label may be, beside ``tag:NAME``."""
+
+
+def value(cluster: Cluster, by: str) -> str:
+    """Return the value of label *by*, in lower case; empty where the cluster has none.
+
+    >>> from fleet.core.labels import COLUMNS
+    >>> sorted(COLUMNS)
+    ['distribution', 'location', 'name', 'resourceGroup', 'subscription']
+    """
+    if not by.startswith(TAG):
+        return COLUMNS[by](cluster).lower()
+    wanted = by.removeprefix(TAG).lower()
+    return next((text for name, text in cluster.tags.items() if name.lower() == wanted), "").lower()

@@ -32,7 +32,15 @@ from fleet.core.wish import DEFAULT_TRAIN
 from fleet.errors import InputError
 from fleet.model import codec
 from fleet.model.cluster import Cluster, Inventory, VersionLimits
-from fleet.model.desired import Desired, Membership, OnBreach, OnDrift, Presence, Rollout
+from fleet.model.desired import (
+    Desired,
+    FailureMode,
+    Membership,
+    OnBreach,
+    OnDrift,
+    Presence,
+    Rollout,
+)
 from fleet.model.plan import Basis, Digest, Limits, Plan, PlanHead, Pool, Target, Wave
 
 
@@ -148,6 +156,7 @@ def _placed(
     """Return the waves that have anything to do, and their targets, wave by wave."""
     resolved, placed = [], []
     pools = _pools(rollout)
+    is_strict = limits.failure_mode is FailureMode.STRICT
     for rule, members in assigned.waves:
         if not members:
             continue
@@ -157,7 +166,7 @@ def _placed(
             count=len(members),
             strategy=rollout.strategy,
             limits=limits,
-            caps=waves.caps_of(spreading.spreads, pools, groups),
+            caps=waves.caps_of(spreading.spreads, pools, groups, is_strict=is_strict),
         )
         resolved.append(wave)
         placed += [

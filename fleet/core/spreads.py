@@ -10,7 +10,7 @@ import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from fleet.core import labels, shares
+from fleet.core import labels, order, shares
 from fleet.core.shares import Share
 from fleet.model.cluster import Cluster
 from fleet.model.desired import Amount, SpreadRule
@@ -23,13 +23,13 @@ class Spreading:
 
     spreads: tuple[Spread, ...]
     places: Sequence[Mapping[str, int]]
-    """For each spread: ``{value, lower case: which group}``."""
+    """For each spread: ``{value: which group}``."""
     warnings: tuple[str, ...]
 
     def groups(self, cluster: Cluster) -> tuple[int, ...]:
         """Return which group of each spread *cluster* is in."""
         return tuple(
-            place[labels.value(cluster, spread.by).lower()]
+            place[labels.value(cluster, spread.by)]
             for spread, place in zip(self.spreads, self.places, strict=True)
         )
 
@@ -40,38 +40,41 @@ def resolved(rules: Sequence[SpreadRule], clusters: Sequence[Cluster]) -> Spread
     for rule in rules:
         counts = _counted(rule.by, clusters)
         spreads.append(Spread(by=rule.by, groups=tuple(_group(rule, *one) for one in counts)))
-        places.append({value.lower(): n for n, (value, _) in enumerate(counts)})
+        places.append({value: n for n, (value, _) in enumerate(counts)})
         warnings += _warnings(rule, counts)
     return Spreading(spreads=tuple(spreads), places=places, warnings=tuple(warnings))
 
 
-def at_once(spread: Spread, members: Iterable[int]) -> int | None:
+def at_once(spread: Spread, members: Iterable[int], *, is_strict: bool) -> int | None:
     """Return how many of *members*, given by their groups, may be in flight at once."""
-    return _sum(members, lambda group: spread.groups[group].max_concurrency)
+
+    def cap(group: SpreadGroup) -> int | None:
+        budget = group.max_failures
+        caps = (group.max_concurrency, None if budget is None or not is_strict else budget + 1)
+        return min((one for one in caps if one is not None), default=None)
+
+    return _sum(spread, members, cap)
 
 
 def failures(spread: Spread, members: Iterable[int]) -> int | None:
     """Return how many of *members* may fail before any group's budget breaks."""
-    return _sum(members, lambda group: spread.groups[group].max_failures)
+    return _sum(spread, members, lambda group: group.max_failures)
 
 
-def _sum(members: Iterable[int], cap: Callable[[int], int | None]) -> int | None:
+def _sum(
+    spread: Spread, members: Iterable[int], cap: Callable[[SpreadGroup], int | None]
+) -> int | None:
     counts = collections.Counter(members)
-    found = [(count, cap(group)) for group, count in counts.items()]
+    found = [(count, cap(spread.groups[group])) for group, count in counts.items()]
     known = [min(count, most) for count, most in found if most is not None]
     return sum(known) if len(known) == len(found) else None
 
 
-def _counted(by: str, clusters: Sequence[Cluster]) -> list[tuple[str, int]]:
-    """Return each value, as it is first spelt, with its count; without a value: last."""
-    spelt: dict[str, str] = {}
-    counts: collections.Counter[str] = collections.Counter()
-    for cluster in clusters:
-        value = labels.value(cluster, by)
-        spelt.setdefault(value.lower(), value)
-        counts[value.lower()] += 1
-    keys = sorted(counts, key=lambda key: (not key, labels.natural(key), key))
-    return [(spelt[key], counts[key]) for key in keys]
+def _counted(by: str, clusters: Iterable[Cluster]) -> list[tuple[str, int]]:
+    """Return each value with its count; those without a value last."""
+    counts = collections.Counter(labels.value(cluster, by) for cluster in clusters)
+    values = sorted(counts, key=lambda value: (not value, order.natural(value)))
+    return [(value, counts[value]) for value in values]
 
 
 def _group(rule: SpreadRule, value: str, count: int) -> SpreadGroup:

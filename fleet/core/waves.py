@@ -62,13 +62,18 @@ def resolved(
 
 
 def caps_of(
-    spread: Sequence[Spread], pools: Sequence[Pool], members: Sequence[tuple[int, ...]]
+    spread: Sequence[Spread],
+    pools: Sequence[Pool],
+    members: Sequence[tuple[int, ...]],
+    *,
+    is_strict: bool,
 ) -> list[Cap]:
     """Return what labels and pools allow in a wave of *members*, given by their groups."""
     found = []
     for n, one in enumerate(spread):
         groups = [member[n] for member in members]
-        at_once, failures = spreads.at_once(one, groups), spreads.failures(one, groups)
+        at_once = spreads.at_once(one, groups, is_strict=is_strict)
+        failures = spreads.failures(one, groups)
         found.append(Cap(cause=f"the spread by {one.by}", at_once=at_once, failures=failures))
     return found + [Cap(cause=f"the pool {one.name}", at_once=one.max_concurrency) for one in pools]
 

@@ -29,8 +29,6 @@ def lines(plan: Plan) -> Iterator[str]:
 
     The numbers of labels are :func:`spreads`, and those of waves are a table of the plan's.
     """
-    if parent := plan.head.parent:
-        yield f"follows: the run {parent.run_id}, as its {parent.purpose}"
     yield from _outcome(plan)
     yield f"times: {', '.join(_times(plan))}"
     yield from _retry(plan)

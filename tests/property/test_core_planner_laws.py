@@ -149,12 +149,17 @@ def test_caps_of_labels_are_of_all_that_change_and_never_more_than_there_are(
             assert 0 <= (group.max_failures or 0) <= group.target_count
         for wave, some in plan.by_wave():
             inside = collections.Counter(one.groups[n] for one in some)
-            # As many as may start while every group keeps to its cap.
-            most = sum(
-                min(count, spread.groups[place].max_concurrency or count)
-                for place, count in inside.items()
-            )
+            # As many as may start while every group keeps to its cap, and strictly to its budget.
+            is_strict = plan.head.limits.failure_mode is FailureMode.STRICT
+            most = failing = 0
+            for place, count in inside.items():
+                group = spread.groups[place]
+                budget = group.max_failures
+                slack = budget + 1 if is_strict and budget is not None else count
+                most += min(count, group.max_concurrency or count, slack)
+                failing += count if budget is None else min(count, budget)
             assert wave.effective_concurrency <= most
+            assert wave.worst_case_failures <= failing + wave.effective_concurrency
 
 
 @settings(max_examples=100, deadline=None)

@@ -30,7 +30,7 @@ def test_every_value_is_a_group_and_whoever_has_none_is_in_one_too() -> None:
     )
 
     assert found.spreads == (
-        Spread(by="tag:site", groups=(group("S2", 2, 1), group("s10", 1, 1), group("", 2, 1))),
+        Spread(by="tag:site", groups=(group("s2", 2, 1), group("s10", 1, 1), group("", 2, 1))),
     )
     assert found.warnings == (
         "spread by tag:site: 2 targets have no tag:site: they are one group, as if they shared it",
@@ -88,17 +88,20 @@ def test_a_cluster_is_in_one_group_of_each_spread() -> None:
 
 
 @pytest.mark.parametrize(
-    ("members", "at_once", "failures"),
+    ("members", "at_once", "strict", "failures"),
     [
-        pytest.param([0, 0, 0, 1], 2 + 1, None, id="two groups"),
-        pytest.param([1], 1, None, id="one of them"),
-        pytest.param([0], 1, 1, id="fewer than the caps"),
+        pytest.param([0, 0, 0, 1], 2 + 1, 2 + 1, None, id="two groups"),
+        pytest.param([1], 1, 1, None, id="one of them"),
+        pytest.param([0], 1, 1, 1, id="fewer than the caps"),
+        pytest.param([2, 2, 2, 0], None, 1 + 1, 0 + 1, id="strict, a budget is a cap"),
     ],
 )
 def test_what_the_groups_allow_together(
-    members: list[int], at_once: int, failures: int | None
+    members: list[int], at_once: int, strict: int, failures: int | None
 ) -> None:
-    spread = Spread(by="x", groups=(group("a", 9, 2, 3), group("b", 9, 4, None)))
+    groups = (group("a", 9, 2, 3), group("b", 9, 4, None), group("c", 9, None, 0))
+    spread = Spread(by="x", groups=groups)
 
-    assert spreads.at_once(spread, members) == at_once
+    assert spreads.at_once(spread, members, is_strict=False) == at_once
+    assert spreads.at_once(spread, members, is_strict=True) == strict
     assert spreads.failures(spread, members) == failures

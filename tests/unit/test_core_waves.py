@@ -179,9 +179,10 @@ def test_a_label_lets_as_many_start_as_its_groups_in_the_wave_do() -> None:
     group = SpreadGroup(value="a", target_count=9, max_concurrency=2, max_failures=None)
     spread = Spread(by="location", groups=(group,) * 3)
 
-    caps = waves.caps_of(
-        [spread], [Pool(name="wan", max_concurrency=7)], [(0,), (0,), (0,), (1,), (2,), (2,)]
-    )
+    members = [(0,), (0,), (0,), (1,), (2,), (2,)]
+    pools = [Pool(name="wan", max_concurrency=7)]
+
+    caps = waves.caps_of([spread], pools, members, is_strict=False)
 
     assert caps == [
         Cap(cause="the spread by location", at_once=2 + 1 + 2),

@@ -14,13 +14,9 @@ from fleet.model.desired import (
     RollbackScope,
 )
 from fleet.model.plan import (
-    Digest,
-    Parent,
     Pool,
-    Purpose,
     Retry,
     Rollback,
-    RunId,
     Spread,
     SpreadGroup,
     Undo,
@@ -71,11 +67,9 @@ def test_everything_that_was_asked_for_is_shown() -> None:
         on_drift=OnDrift.REPLAN,
         membership=Membership.FOLLOW,
         pools=(Pool(name="wan", max_concurrency=4),),
-        parent=Parent(run_id=RunId("r0"), plan_digest=Digest("sha256:0"), purpose=Purpose.RETRY),
     )
 
     assert list(limitsview.lines(made)) == [
-        "follows: the run r0, as its retry",
         "worst case: 3 of 9 fail before the run's budget ends it",
         "success: at least 8 of 9 must succeed",
         f"{TIMES}, called stalled after 7m, the run within 1d",
