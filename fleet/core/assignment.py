@@ -133,7 +133,7 @@ def _matched(rule: WaveRule, pool: _Pool) -> tuple[list[int], list[str]]:
     hits = [n for n, (cluster, _) in enumerate(pool.members) if selection.is_match(cluster, match)]
     is_there = bool(hits) or any(selection.is_match(cluster, match) for cluster in pool.idle)
     if rule.is_required and not is_there:
-        raise _absent(rule, "matches none of the selected clusters")
+        raise _absent(rule, "it matches none of the selected clusters")
     return hits, []
 
 
@@ -194,7 +194,7 @@ def _overlapping(rule: WaveRule, names: str) -> InputError:
 
 def _absent(rule: WaveRule, why: str) -> InputError:
     return InputError(
-        f"wave {rule.name} must have targets, and {why}",
+        f"wave {rule.name} is required: {why}",
         hint="Correct the wave's targets or match, or remove required.",
     )
 

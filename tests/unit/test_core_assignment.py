@@ -203,7 +203,7 @@ def test_where_nobody_is_left_to_stand_in_the_wave_is_told_to_be_empty() -> None
 
 
 def test_canaries_that_do_not_exist_are_refused_by_name() -> None:
-    with pytest.raises(InputError, match=r"wave canary must have targets, and .*: store-002$"):
+    with pytest.raises(InputError, match=r"wave canary is required: not selected: store-002$"):
         assigned(CANARY, REST, clusters=stores(1))
 
 
@@ -211,7 +211,7 @@ def test_a_required_selector_that_means_nobody_is_refused() -> None:
     rule = WaveRule(name="ring", selector=Match(tags={"ring": ("canary",)}), is_required=True)
     done = cluster("done", tags={"ring": "canary"})
 
-    with pytest.raises(InputError, match="wave ring must have targets, and matches none"):
+    with pytest.raises(InputError, match="wave ring is required: it matches none"):
         assigned(rule, REST, clusters=stores(2))
     found, _ = assigned(rule, REST, clusters=stores(2), idle=[done])
     assert found == {"ring": [], "rest": ["store-001", "store-002"]}
