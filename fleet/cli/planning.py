@@ -20,7 +20,7 @@ from fleet.model import codec
 from fleet.model.cluster import Cluster, Extension
 from fleet.model.plan import Plan
 from fleet.spec import planfile, schemas
-from fleet.ui import output, planview
+from fleet.ui import limitsview, output, planview
 from fleet.ui.output import Format
 from fleet.ui.tables import Table
 
@@ -143,10 +143,15 @@ def print_summary(made: Plan, *, on: Any, has_clusters: bool) -> None:
     for warning in made.head.warnings:
         output.say(f"warning: {warning}", on=on, style="yellow")
     if made.head.waves:
+        for line in limitsview.lines(made):
+            output.say(line, on=on)
         on.print()
         output.print_tables([planview.waves(made)], form=Format.TABLE, on=on)
         for line in planview.resolutions(made):
             output.say(line, on=on)
+        for table in limitsview.spreads(made):
+            on.print()
+            output.print_tables([table], form=Format.TABLE, on=on)
         on.print()
         output.say("Changes", on=on, style="bold")
         for line in planview.changes(made):

@@ -18,7 +18,7 @@ import collections
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from fleet.core.waves import Member
+from fleet.core.assignment import Member
 from fleet.model.cluster import (
     AutoUpgrade,
     Cluster,

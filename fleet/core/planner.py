@@ -12,39 +12,58 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from fleet.core import again, chain, conflicts, heartbeats, policy, selection, waves
-from fleet.core.waves import Assignment, Member
+from fleet.core import (
+    again,
+    assignment,
+    chain,
+    conflicts,
+    heartbeats,
+    holds,
+    order,
+    policy,
+    selection,
+    spreads,
+    waves,
+)
+from fleet.core.assignment import Assignment, Member
+from fleet.core.spreads import Spreading
 from fleet.errors import InputError
 from fleet.model import codec
 from fleet.model.cluster import Cluster, Inventory
-from fleet.model.desired import Presence, Rollout
-from fleet.model.plan import Digest, Limits, Plan, PlanHead, Target, Wave
+from fleet.model.desired import (
+    FailureMode,
+    Membership,
+    OnBreach,
+    OnDrift,
+    Presence,
+    Rollout,
+)
+from fleet.model.plan import Basis, Digest, Limits, Plan, PlanHead, Pool, Target, Wave
 
 
 def plan(rollout: Rollout, inventory: Inventory) -> Plan:
     """Compute what *rollout* does to the clusters of *inventory*."""
-    selected = selection.selected(inventory.clusters, rollout.scope)
-    clusters, late = heartbeats.weighed(selected, read_at=inventory.read_at)
-    if not clusters:
-        raise InputError(
-            f"{rollout.name}: no cluster is selected, of {len(inventory.clusters)} discovered",
-            hint="`fleet discover FILE` lists what there is; check targets.match and exclude.",
-        )
+    clusters, late = _selected(rollout, inventory)
     judged, conflicting = conflicts.weighed(
         _judged(rollout, clusters, inventory), rollout, inventory
     )
-    changes = [member for member in judged if member[1].action.is_change]
+    strategy = rollout.strategy
+    changes = order.ordered(
+        (member for member in judged if member[1].action.is_change),
+        strategy.sort_key,
+        cluster=lambda member: member[0],
+    )
     limits = waves.limits_of(
-        rollout.strategy,
-        count=len(changes),
-        is_uninstall=rollout.desired.presence is Presence.ABSENT,
+        strategy, count=len(changes), is_uninstall=rollout.desired.presence is Presence.ABSENT
     )
-    assignment = waves.assign(
+    assigned = assignment.assign(
         [member for member in changes if member[0].is_reachable],
-        rollout.strategy,
+        strategy,
         late=[member for member in changes if not member[0].is_reachable],
+        idle=[cluster for cluster, target in judged if not target.action.is_change],
     )
-    resolved, placed = _placed(assignment, rollout, limits)
+    spreading = spreads.resolved(strategy.spread, [cluster for cluster, _ in changes])
+    resolved, placed = _placed(assigned, rollout, limits, spreading)
     rest = [target for _, target in judged if not target.action.is_change]
     head = PlanHead(
         name=rollout.name,
@@ -59,12 +78,20 @@ def plan(rollout: Rollout, inventory: Inventory) -> Plan:
         warnings=(
             *inventory.warnings,
             *late,
+            *holds.warnings(judged),
             *conflicting,
-            *assignment.warnings,
-            *waves.clamps(rollout.strategy, assignment, count=len(changes)),
-            *waves.emptied(assignment),
+            *assigned.warnings,
+            *waves.clamps(strategy, assigned, count=len(changes)),
+            *assignment.emptied(assigned),
+            *spreading.warnings,
+            *_unmarked(limits),
+            *_one_way(limits, placed),
         ),
         inventory_digest=_inventory_digest([target for _, target in judged]),
+        spreads=spreading.spreads,
+        pools=_pools(rollout),
+        membership=rollout.membership,
+        basis=_basis(rollout, inventory),
     )
     return sealed(head, (*placed, *rest))
 
@@ -81,25 +108,45 @@ def digest(head: PlanHead, targets: Sequence[Target]) -> Digest:
     )
 
 
+def _selected(rollout: Rollout, inventory: Inventory) -> tuple[Sequence[Cluster], tuple[str, ...]]:
+    """Return the clusters that are meant, and what was noticed of their heartbeats."""
+    selected = selection.selected(inventory.clusters, rollout.scope)
+    if not selected:
+        raise InputError(
+            f"{rollout.name}: no cluster is selected, of {len(inventory.clusters)} discovered",
+            hint="`fleet discover FILE` lists what there is; check targets.match and exclude.",
+        )
+    return heartbeats.weighed(selected, read_at=inventory.read_at)
+
+
 def _placed(
-    assignment: Assignment, rollout: Rollout, limits: Limits
+    assigned: Assignment, rollout: Rollout, limits: Limits, spreading: Spreading
 ) -> tuple[tuple[Wave, ...], list[Target]]:
     """Return the waves that have anything to do, and their targets, wave by wave."""
-    full = [(rule, members) for rule, members in assignment.waves if members]
-    resolved = tuple(
-        waves.resolved(rule, count=len(members), strategy=rollout.strategy, limits=limits)
-        for rule, members in full
-    )
-    placed = [
-        dataclasses.replace(target, wave=rule.name)
-        for rule, members in full
-        for _, target in members
-    ]
-    return resolved, placed
+    resolved, placed = [], []
+    pools = _pools(rollout)
+    is_strict = limits.failure_mode is FailureMode.STRICT
+    for rule, members in assigned.waves:
+        if not members:
+            continue
+        groups = [spreading.groups(cluster) for cluster, _ in members]
+        wave = waves.resolved(
+            rule,
+            count=len(members),
+            strategy=rollout.strategy,
+            limits=limits,
+            caps=waves.caps_of(spreading.spreads, pools, groups, is_strict=is_strict),
+        )
+        resolved.append(wave)
+        placed += [
+            dataclasses.replace(target, wave=rule.name, groups=found)
+            for (_, target), found in zip(members, groups, strict=True)
+        ]
+    return tuple(resolved), placed
 
 
 def _judged(rollout: Rollout, clusters: Sequence[Cluster], inventory: Inventory) -> list[Member]:
-    catalogues = again.catalogues(
+    offers = again.catalogues(
         rollout.desired, clusters, versions=inventory.versions, limits=inventory.version_limits
     )
     return [
@@ -108,12 +155,49 @@ def _judged(rollout: Rollout, clusters: Sequence[Cluster], inventory: Inventory)
             policy.judge(
                 cluster,
                 rollout.desired,
-                catalogues=catalogues,
+                catalogues=offers,
                 unreachable=rollout.scope.unreachable,
             ),
         )
         for cluster in clusters
     ]
+
+
+def _pools(rollout: Rollout) -> tuple[Pool, ...]:
+    return tuple(
+        Pool(name=one.name, max_concurrency=one.max_concurrency) for one in rollout.strategy.pools
+    )
+
+
+def _basis(rollout: Rollout, inventory: Inventory) -> Basis | None:
+    """Return what clusters are judged by while the run is under way, if any will be."""
+    is_followed = rollout.membership is Membership.FOLLOW
+    if rollout.desired.on_drift is not OnDrift.REPLAN and not is_followed:
+        return None
+    # NB: the service lists versions in no order, and a plan's digest must not depend on it.
+    ordered = {train: tuple(sorted(some)) for train, some in inventory.versions.items()}
+    return Basis(
+        desired=rollout.desired,
+        scope=rollout.scope,
+        versions=ordered,
+        version_limits=inventory.version_limits,
+    )
+
+
+def _unmarked(limits: Limits) -> tuple[str, ...]:
+    if limits.stalled_after is None or limits.stalled_after < limits.progress_deadline:
+        return ()
+    return ("stalledAfter is not before progressDeadline: no target is ever called stalled",)
+
+
+def _one_way(limits: Limits, placed: Sequence[Target]) -> tuple[str, ...]:
+    """Return a warning where a run would take back what cannot be."""
+    stuck = sum(
+        target.rollback is not None and target.rollback.is_one_way for target in placed
+    )
+    if limits.on_breach is not OnBreach.ROLLBACK or not stuck:
+        return ()
+    return (f"onBreach: rollback cannot take back {stuck} of {len(placed)}: irreversible",)
 
 
 def _inventory_digest(targets: Sequence[Target]) -> Digest:

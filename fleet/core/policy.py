@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from fleet.core import catalogue, chain, facts, fitness, gaps, steps, wayback
+from fleet.core import catalogue, chain, facts, fitness, gaps, holds, steps, wayback
 from fleet.core.catalogue import Catalogue
 from fleet.core.gaps import Gap
 from fleet.core.wish import DEFAULT_TRAIN, LATEST, Wish, train_of, wish
@@ -46,20 +46,31 @@ def judge(
         unreachable: What becomes of a cluster that is not connected.
     """
     found, trouble = _instance(cluster, desired)
-    if trouble:
-        verdict = _Verdict(action=Action.BLOCKED, reason=trouble)
-        return _target(cluster, desired, found, verdict, catalogues)
-    if desired.presence is Presence.ABSENT:
-        verdict = _absent(found)
-    else:
-        offer = catalogues[train_of(desired, found).lower()]
-        wished = wish(desired, cluster, found, offer)
-        verdict = _present(cluster, desired, found, wished, offer)
-        verdict = dataclasses.replace(verdict, owned=wished.settings)
+    verdict = (
+        _Verdict(action=Action.BLOCKED, reason=trouble)
+        if trouble
+        else _needed(cluster, desired, found, catalogues)
+    )
+    if verdict.action is not Action.NO_CHANGE and holds.is_held(cluster):
+        verdict = _Verdict(action=Action.SKIP, reason=holds.reason(verdict.action))
     if verdict.action.is_change and not cluster.is_reachable and unreachable is Unreachable.SKIP:
         reason = f"not connected ({cluster.connectivity}); would {verdict.action}"
         verdict = _Verdict(action=Action.SKIP, reason=reason)
     return _target(cluster, desired, found, verdict, catalogues)
+
+
+def _needed(
+    cluster: Cluster,
+    desired: Desired,
+    found: Extension | None,
+    catalogues: Mapping[str, Catalogue],
+) -> _Verdict:
+    if desired.presence is Presence.ABSENT:
+        return _absent(found)
+    offer = catalogues[train_of(desired, found).lower()]
+    wished = wish(desired, cluster, found, offer)
+    verdict = _present(cluster, desired, found, wished, offer)
+    return dataclasses.replace(verdict, owned=wished.settings)
 
 
 def _instance(cluster: Cluster, desired: Desired) -> tuple[Extension | None, str]:

@@ -1,67 +1,41 @@
-"""Who goes in which wave, and every number of a wave resolved to an integer.
+"""Every number of a run and of its waves, resolved to an integer.
 
-The rules come from the plan file; what is resolved here is what the plan
-prints and what the run obeys. Percentages of a size are of all targets that
-need a change and are connected; percentages of concurrency and failures are of
-the wave.
+What is resolved here is what the plan prints and what the run obeys.
+Percentages of concurrency and failures are of the wave, or for the run of all
+targets that need a change.
+
+Not here: who goes in which wave (:mod:`fleet.core.assignment`), and the caps
+for each value of a label (:mod:`fleet.core.spreads`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
-from fleet.core import selection, shares
-from fleet.errors import InputError
-from fleet.model.cluster import Cluster
-from fleet.model.desired import Amount, FailureMode, Match, Strategy, WaveRule
-from fleet.model.plan import CATCH_UP, Limits, Target, Wave
-
-Member = tuple[Cluster, Target]
+from fleet.core import shares, spreads
+from fleet.core.assignment import Assignment
+from fleet.core.shares import Share
+from fleet.model.desired import Amount, FailureMode, OnBreach, Strategy, WaveRule
+from fleet.model.plan import CATCH_UP, Limits, Pool, Retry, Spread, Undo, Wave
 
 # An estimate for people, not for deadlines. Source: the OSM article gives 3 to 5 minutes.
 TYPICAL_TARGET = dt.timedelta(minutes=5)
 
-_SHOWN = 5
-
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
-    """The waves, each with its members in the order they are changed in."""
+class Cap:
+    """What else holds in a wave, beside its own numbers and the run's."""
 
-    waves: tuple[tuple[WaveRule, tuple[Member, ...]], ...]
-    warnings: tuple[str, ...]
-
-
-def assign(members: Sequence[Member], strategy: Strategy, *, late: Sequence[Member]) -> Assignment:
-    """Put every member into exactly one wave.
-
-    Args:
-        members: What needs a change and is connected, in order.
-        strategy: The waves' rules.
-        late: What needs a change and is not connected: the catch-up wave.
-
-    Raises:
-        InputError: A member is in no wave.
-    """
-    left = dict.fromkeys(range(len(members)))
-    waves: list[tuple[WaveRule, tuple[Member, ...]]] = []
-    warnings: list[str] = []
-    for rule in strategy.waves:
-        taken, notes = _taken(rule, members, left)
-        warnings += notes
-        for index in taken:
-            del left[index]
-        waves.append((rule, tuple(members[index] for index in taken)))
-    if left:
-        raise _unassigned([members[index][0].name for index in left])
-    if late:
-        waves.append((WaveRule(name=CATCH_UP), tuple(late)))
-    return Assignment(waves=tuple(waves), warnings=tuple(warnings))
+    cause: str
+    at_once: int | None = None
+    failures: int | None = None
 
 
-def resolved(rule: WaveRule, *, count: int, strategy: Strategy, limits: Limits) -> Wave:
+def resolved(
+    rule: WaveRule, *, count: int, strategy: Strategy, limits: Limits, caps: Sequence[Cap] = ()
+) -> Wave:
     """Return the wave with its numbers, for *count* targets."""
     concurrency = _first(
         rule.max_concurrency, strategy.wave_max_concurrency, limits.max_concurrency
@@ -70,37 +44,59 @@ def resolved(rule: WaveRule, *, count: int, strategy: Strategy, limits: Limits) 
     parallel = shares.rounded_down(concurrency, of=count, at_least=1)
     budget = shares.rounded_down(failures, of=count)
     tightest = min(budget.count, limits.max_failures)
-    is_strict = limits.failure_mode is FailureMode.STRICT
-    effective = min(parallel.count, limits.max_concurrency, *((tightest + 1,) if is_strict else ()))
-    worst = tightest + (1 if is_strict else effective)
+    effective, cause = _effective(parallel.count, tightest, limits, caps)
     notes = [f"maxConcurrency: {parallel.note}", f"maxFailures: {budget.note}"]
     if effective < parallel.count:
-        notes.append(_cut(parallel.count, effective, count, is_strict=is_strict))
+        notes.append(_cut(parallel.count, effective, count, cause=cause))
     return Wave(
         name=rule.name,
         target_count=count,
         max_concurrency=parallel.count,
         max_failures=budget.count,
-        worst_case_failures=min(worst, count),
+        worst_case_failures=min(count, _worst(tightest, effective, limits, caps)),
         effective_concurrency=effective,
         soak=rule.soak,
         notes=tuple(notes),
+        timeout=rule.timeout or strategy.wave_timeout,
     )
+
+
+def caps_of(
+    spread: Sequence[Spread],
+    pools: Sequence[Pool],
+    members: Sequence[tuple[int, ...]],
+    *,
+    is_strict: bool,
+) -> list[Cap]:
+    """Return what labels and pools allow in a wave of *members*, given by their groups."""
+    found = []
+    for n, one in enumerate(spread):
+        groups = [member[n] for member in members]
+        at_once = spreads.at_once(one, groups, is_strict=is_strict)
+        failures = spreads.failures(one, groups)
+        found.append(Cap(cause=f"the spread by {one.by}", at_once=at_once, failures=failures))
+    return found + [Cap(cause=f"the pool {one.name}", at_once=one.max_concurrency) for one in pools]
 
 
 def limits_of(strategy: Strategy, *, count: int, is_uninstall: bool) -> Limits:
     """Resolve what holds for the whole run of *count* targets."""
-    deadline = strategy.progress_deadline
-    parallel = shares.rounded_down(strategy.max_concurrency, of=count, at_least=1)
-    budget = shares.rounded_down(strategy.max_failures, of=count)
+    deadline = strategy.uninstall_deadline if is_uninstall else strategy.progress_deadline
+    found = _run_shares(strategy, count)
+    success = found.get("minSuccess")
+    at_once = max(1, found["maxConcurrency"].count)
     return Limits(
-        max_concurrency=max(1, parallel.count),
-        max_failures=budget.count,
+        max_concurrency=at_once,
+        max_failures=found["maxFailures"].count,
         failure_mode=strategy.failure_mode,
         on_breach=strategy.on_breach,
         start_deadline=strategy.start_deadline,
-        progress_deadline=strategy.uninstall_deadline if is_uninstall else deadline,
-        notes=(f"maxConcurrency: {parallel.note}", f"maxFailures: {budget.note}"),
+        progress_deadline=deadline,
+        notes=tuple(f"{key}: {share.note}" for key, share in found.items()),
+        min_success=success.count if success else None,
+        run_timeout=strategy.run_timeout,
+        stalled_after=strategy.stalled_after,
+        retry=_retry(strategy),
+        undo=_undo(strategy, found.get(_UNDO), at_once),
     )
 
 
@@ -126,109 +122,77 @@ def clamps(strategy: Strategy, assignment: Assignment, *, count: int) -> tuple[s
 
     What a strategy says for all of its waves is meant as a limit, and only noted in them.
     """
-    asked = [("the run", strategy.max_concurrency, strategy.max_failures, count)]
-    asked += [
-        (f"wave {rule.name}", rule.max_concurrency or 0, rule.max_failures or 0, len(members))
-        for rule, members in assignment.waves
+    asked: list[tuple[str, str, Amount | None, int]] = [
+        ("the run", key, amount, count) for key, amount in _run_amounts(strategy)
     ]
+    for rule, members in assignment.waves:
+        if not rule.is_part:
+            numbers = (("maxConcurrency", rule.max_concurrency), ("maxFailures", rule.max_failures))
+            asked += [(f"wave {rule.name}", key, one, len(members)) for key, one in numbers]
     return tuple(
         f"{whose}: {key} {amount} is more than the {of} targets there are: taken as {of}"
-        for whose, concurrency, failures, of in asked
-        for key, amount in (("maxConcurrency", concurrency), ("maxFailures", failures))
+        for whose, key, amount, of in asked
         if of and isinstance(amount, int) and amount > of
     )
 
 
-def emptied(assignment: Assignment) -> tuple[str, ...]:
-    """Return a warning for each wave that is skipped because nothing in it needs a change."""
-    if not any(members for _, members in assignment.waves):
-        return ()
-    return tuple(
-        f"wave {rule.name}: skipped, nothing that it selects needs a change"
-        for rule, members in assignment.waves
-        if not members and (rule.selector is not None or rule.targets)
-    )
+_UNDO = "rollback.maxConcurrency"
 
 
-def _taken(
-    rule: WaveRule, members: Sequence[Member], left: Iterable[int]
-) -> tuple[list[int], list[str]]:
-    if rule.targets:
-        return _listed(rule, members, left)
-    if rule.selector is not None:
-        return _matched(rule, members, left)
-    return _sized(rule, members, left)
+def _run_amounts(strategy: Strategy) -> Iterator[tuple[str, Amount | None]]:
+    yield "maxConcurrency", strategy.max_concurrency
+    yield "maxFailures", strategy.max_failures
+    yield "minSuccess", strategy.min_success
+    if strategy.on_breach is OnBreach.ROLLBACK:
+        yield _UNDO, strategy.rollback.max_concurrency
 
 
-def _sized(
-    rule: WaveRule, members: Sequence[Member], left: Iterable[int]
-) -> tuple[list[int], list[str]]:
-    rest = list(left)
-    if rule.size == "rest" or rule.size is None:
-        return rest, []
-    share = shares.rounded_down(rule.size, of=len(members), at_least=1)
-    notes = (
-        [f"wave {rule.name}: size {rule.size} is more than the {len(members)} targets there are"]
-        if share.is_clamped and members
-        else []
-    )
-    return rest[: share.count], notes
+def _run_shares(strategy: Strategy, count: int) -> dict[str, Share]:
+    """Return the run's amounts, resolved, by their key; without those that are not said."""
+    return {
+        key: shares.rounded_up(amount, of=count)
+        if key == "minSuccess"
+        else shares.rounded_down(amount, of=count, at_least=0 if key == "maxFailures" else 1)
+        for key, amount in _run_amounts(strategy)
+        if amount is not None
+    }
 
 
-def _matched(
-    rule: WaveRule, members: Sequence[Member], left: Iterable[int]
-) -> tuple[list[int], list[str]]:
-    match = rule.selector or Match()
-    hits = [n for n, (cluster, _) in enumerate(members) if selection.is_match(cluster, match)]
-    return _available(rule, hits, members, left)
+def _retry(strategy: Strategy) -> Retry | None:
+    rule = strategy.retry
+    return Retry(attempts=rule.attempts, backoff=rule.backoff, on=rule.on) if rule else None
 
 
-def _listed(
-    rule: WaveRule, members: Sequence[Member], left: Iterable[int]
-) -> tuple[list[int], list[str]]:
-    places = _places(members)
-    hits = [place for name in rule.targets for place in places.get(name.lower(), ())]
-    absent = [name for name in rule.targets if name.lower() not in places]
-    taken, notes = _available(rule, list(dict.fromkeys(hits)), members, left)
-    if absent:
-        names = ", ".join(absent)
-        notes.append(f"wave {rule.name}: not selected, or nothing to change: {names}")
-    return taken, notes
+def _undo(strategy: Strategy, at_once: Share | None, forward: int) -> Undo | None:
+    if strategy.on_breach is not OnBreach.ROLLBACK:
+        return None
+    count = max(1, at_once.count) if at_once else forward
+    return Undo(scope=strategy.rollback.scope, max_concurrency=count)
 
 
-def _available(
-    rule: WaveRule, hits: Sequence[int], members: Sequence[Member], left: Iterable[int]
-) -> tuple[list[int], list[str]]:
-    free = set(left)
-    twice = [members[n][0].name for n in hits if n not in free]
-    notes = [f"wave {rule.name}: in an earlier wave already: {', '.join(twice)}"] if twice else []
-    return [n for n in hits if n in free], notes
+def _effective(
+    parallel: int, tightest: int, limits: Limits, caps: Sequence[Cap]
+) -> tuple[int, str]:
+    """Return the most that can be in flight at once, and what it is due to."""
+    found = [(cap.at_once, cap.cause) for cap in caps if cap.at_once is not None]
+    found.insert(0, (limits.max_concurrency, "the run's maxConcurrency"))
+    if limits.failure_mode is FailureMode.STRICT:
+        found.insert(0, (tightest + 1, "the strict failure budget"))
+    return min([(parallel, ""), *found], key=lambda one: one[0])
 
 
-def _places(members: Sequence[Member]) -> dict[str, list[int]]:
-    """Return where each name and id stands; a name is one per resource group only."""
-    places: dict[str, list[int]] = {}
-    for n, (cluster, _) in enumerate(members):
-        for name in {cluster.name.lower(), cluster.id.lower()}:
-            places.setdefault(name, []).append(n)
-    return places
-
-
-def _unassigned(names: Sequence[str]) -> InputError:
-    shown = ", ".join(names[:_SHOWN])
-    shown += f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return InputError(
-        f"{len(names)} targets are in no wave: {shown}",
-        hint="Add a last wave with `size: rest`.",
-    )
+def _worst(tightest: int, effective: int, limits: Limits, caps: Sequence[Cap]) -> int:
+    """Return the most that can fail: what no budget minds, and all that is in flight then."""
+    is_strict = limits.failure_mode is FailureMode.STRICT
+    by_labels = [cap.failures + effective for cap in caps if cap.failures is not None]
+    return min(tightest + (1 if is_strict else effective), *by_labels, tightest + effective)
 
 
 def _first(*amounts: Amount | None) -> Amount:
     return next(amount for amount in amounts if amount is not None)
 
 
-def _cut(parallel: int, effective: int, count: int, *, is_strict: bool) -> str:
-    cause = "the strict failure budget" if is_strict else "the run's maxConcurrency"
+def _cut(parallel: int, effective: int, count: int, *, cause: str) -> str:
     rounds = -(-count // effective)
     text = _duration(TYPICAL_TARGET * rounds)
     return f"{cause} leaves {effective} of {parallel} at once: about {text} at 5 min a target"

@@ -179,6 +179,18 @@ Amount = int | str
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RampUp:
+    """How what a wave takes is cut into waves that grow."""
+
+    start: Amount = 1
+    """The size of the first."""
+    factor: int = 2
+    """By how much each is larger than the one before; 1: all are alike."""
+    most: Amount | None = None
+    """No wave is larger than this."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class WaveRule:
     """One wave as the plan file words it, before any number is resolved."""
 
@@ -194,6 +206,15 @@ class WaveRule:
     """How long to wait after the wave's last success before the next wave opens."""
     timeout: dt.timedelta | None = None
     """From its opening to the end of its last target; ``None``: the strategy's."""
+    ramp_up: RampUp | None = None
+    is_required: bool = False
+    """Whether what it selects or lists must be there, changed or not."""
+    has_substitutes: bool = False
+    """Whether the next targets in order stand in for those that are absent or need no change."""
+    substitutes: tuple[str, ...] = ()
+    """Cluster names or ids that stand in, instead of the next in order."""
+    is_part: bool = False
+    """Whether several waves came of one: a number in it is a limit, and meant for all of them."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +289,10 @@ class Strategy:
     rollback: RollbackRule = RollbackRule()
     """Used with ``onBreach: rollback`` only."""
     pools: tuple[PoolRule, ...] = ()
+    sort_key: tuple[str, ...] = ()
+    """Labels to order by before the name; with a ``-`` before it, the largest comes first."""
+    has_strict_selection: bool = False
+    """Whether a target that two waves select is an error, and no warning."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,6 +130,11 @@ class Rollback:
         """Whether some of it comes back, and not all."""
         return bool(self.steps) and not self.is_possible
 
+    @property
+    def is_one_way(self) -> bool:
+        """Whether nothing of it comes back."""
+        return not (self.is_possible or self.steps)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Target:

@@ -45,8 +45,6 @@ class FileModel(BaseModel):
 
     not_yet: ClassVar[frozenset[str]] = frozenset()
     """Keys that are designed and not built: refused by that name, never ignored."""
-    not_yet_values: ClassVar[frozenset[tuple[str, str]]] = frozenset()
-    """The same for ``(key, value)``."""
 
     @classmethod
     def cross_check(cls, data: Any) -> Iterator[Flaw]:
@@ -85,7 +83,7 @@ def explain(error: ErrorDetails, model: type[BaseModel], data: Any, source: Sour
     if value is None:
         return _no_value(path)
     if kind in ("enum", "literal_error"):
-        return _explain_choice(error, model, path, value)
+        return _explain_choice(error, path, value)
     message, hint = _explain_kind(error, path, value, source)
     return Flaw(path=path, message=message, hint=hint)
 
@@ -124,8 +122,26 @@ def _explain_unknown(path: Path, model: type[BaseModel], part: type[BaseModel] |
     if key in getattr(model, "not_yet", ()):
         return Flaw(path=path, message=NOT_SUPPORTED, hint="remove it", is_about_key=True)
     known = [field.alias or name for name, field in part.model_fields.items()] if part else []
-    hint = flaws.suggestion(key, known)
+    place = None if flaws.nearest(key, known) else _place_of(key, model)
+    hint = f"it belongs in {flaws.dotted(place)}" if place else flaws.suggestion(key, known)
     return Flaw(path=path, message=UNKNOWN_KEY, hint=hint, is_about_key=True)
+
+
+def _place_of(key: str, model: type[BaseModel]) -> Path | None:
+    """Return where in a file *key* belongs, if that is one place."""
+    places = set(_places_of(key, model, ()))
+    return places.pop() if len(places) == 1 else None
+
+
+def _places_of(key: str, model: type[BaseModel], path: Path) -> Iterator[Path]:
+    for name, field in model.model_fields.items():
+        alias = field.alias or name
+        if alias == key and path:
+            yield path
+        for leaf in _leaves(field.annotation):
+            for item in _leaves(typing.get_args(leaf)[-1]) if typing.get_args(leaf) else [leaf]:
+                if isinstance(item, type) and issubclass(item, BaseModel):
+                    yield from _places_of(key, item, (*path, alias))
 
 
 def _explain_refusal(error: ErrorDetails, path: Path, source: Source) -> Flaw:
@@ -136,14 +152,11 @@ def _explain_refusal(error: ErrorDetails, path: Path, source: Source) -> Flaw:
     return Flaw(path=path, message=context["message"], hint=hint or None)
 
 
-def _explain_choice(error: ErrorDetails, model: type[BaseModel], path: Path, value: Any) -> Flaw:
+def _explain_choice(error: ErrorDetails, path: Path, value: Any) -> Flaw:
     choices = re.findall(r"'([^']*)'", error["ctx"]["expected"])
     if not isinstance(value, str):
         expected = "expected " + " or ".join(choices)
         return Flaw(path=path, message=f"{expected}, found {flaws.kind_of(value)}")
-    if (path[-1], value) in getattr(model, "not_yet_values", ()):
-        hint = "one of: " + ", ".join(choices)
-        return Flaw(path=path, message=f"{quoted(value)} is {NOT_SUPPORTED}", hint=hint)
     hint_text = flaws.suggestion(value, choices)
     return Flaw(path=path, message=f"unknown value {quoted(value)}", hint=hint_text)
 

@@ -114,6 +114,12 @@ def below(data: Any, *path: str | int) -> Any:
     return data
 
 
+def excluded(section: Path, key: str, *, by: str) -> Flaw:
+    """Return the flaw of a *key* that cannot stand beside another."""
+    message = f"{key} and {by} exclude each other"
+    return Flaw(path=(*section, key), message=message, hint="remove one", is_about_key=True)
+
+
 def without_secrets(path: Path, data: object = None) -> Path:
     """Cut *path* before anything that may be part of a secret.
 

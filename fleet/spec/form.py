@@ -10,50 +10,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import Field
 
 from fleet.model.cluster import AutoUpgrade
-from fleet.model.desired import FailureMode, OnBreach, OnDrift, Presence, SettingsMode, Unreachable
-from fleet.spec import flaws, rules, strategies
+from fleet.model.desired import Membership, OnDrift, Presence, SettingsMode, Unreachable
+from fleet.spec import rules
 from fleet.spec.clauses import Clause
-from fleet.spec.explanation import FileModel, refusal
+from fleet.spec.explanation import FileModel
 from fleet.spec.flaws import Flaw
+from fleet.spec.strategyform import StrategyOrName
 from fleet.spec.values import (
-    Concurrency,
-    Deadline,
-    Distribution,
-    Duration,
     ExtensionName,
     ExtensionType,
-    Failures,
     Guid,
-    Location,
     ManagementGroup,
     Name,
     Namespace,
     Setting,
-    Size,
     Text,
     Variable,
     VersionText,
 )
+from fleet.spec.waveform import MatchFile
 
 # NB: strict mode takes no text for an enum; these fields read it by its value.
 _BY_VALUE = Field(strict=False)
 _SOME = Field(min_length=1)
-
-
-class MatchFile(FileModel):
-    """A selector: every key that is given must hold; each is a list of alternatives."""
-
-    tags: Annotated[dict[Text, Annotated[list[str], _SOME]], _SOME] | None = None
-    """Azure tags of the cluster: for each name, the values that are meant."""
-    locations: Annotated[list[Location], _SOME] | None = None
-    """Azure regions, such as westeurope."""
-    distributions: Annotated[list[Distribution], _SOME] | None = None
-    """Kubernetes distributions as Arc names them, such as openshift or rancher_rke."""
-    names: Annotated[list[Text], _SOME] | None = None
-    """Patterns over the cluster's name; * stands for any text, ? for one character."""
 
 
 class MetadataFile(FileModel):
@@ -88,6 +70,8 @@ class TargetsFile(FileModel):
     """Whether an answer that leaves out subscriptions or clusters will do: then it is a warning."""
     unreachable: Annotated[Unreachable, _BY_VALUE] = Unreachable.DEFER
     """Clusters whose agents are not connected: tried again in a last wave, skipped, or failed."""
+    membership: Annotated[Membership, _BY_VALUE] = Membership.FROZEN
+    """frozen: the plan's clusters. follow: others that come to be selected join the last wave."""
 
 
 class SecretFile(FileModel):
@@ -132,66 +116,6 @@ class ExtensionFile(FileModel):
     """Whether minors may be skipped where the product wants them one after another."""
 
 
-class WaveFile(FileModel):
-    """One wave. It has exactly one of size, match and targets."""
-
-    name: Name
-    """What it is called in plans, logs and commands."""
-    size: Size | None = None
-    """How many: a number, a percentage of all that need a change, or rest: all that are left."""
-    match: MatchFile | None = None
-    """Those among the targets that this selects."""
-    targets: Annotated[list[Text], _SOME] | None = None
-    """Cluster names or ids, in the order in which they are changed."""
-    max_concurrency: Concurrency | None = None
-    """How many of this wave may be in flight at once: a number, or a percentage of the wave."""
-    max_failures: Failures | None = None
-    """How many of this wave may fail; one more stops the run."""
-    soak_time: Duration | None = None
-    """How long to wait after the wave's last success before the next wave opens."""
-
-
-class StrategyFile(FileModel):
-    """How the change spreads. Percentages are rounded down, and the plan prints the numbers."""
-
-    waves: Annotated[list[WaveFile], _SOME]
-    """In this order. Without a wave of size rest, every target must be in one of them."""
-    max_concurrency: Concurrency | None = None
-    """How many may be in flight at once in the whole run: 1 where nothing is said."""
-    max_failures: Failures | None = None
-    """How many may fail in the whole run: 0 where nothing is said."""
-    wave_max_concurrency: Concurrency | None = None
-    """For waves that set none: a number, or a percentage of the wave."""
-    wave_max_failures: Failures | None = None
-    """For waves that set none: a number, or a percentage of the wave."""
-    failure_mode: Annotated[FailureMode, _BY_VALUE] = FailureMode.SOFT
-    """soft: nothing starts after a breach. strict: nor can a breach be larger than by one."""
-    on_breach: Annotated[OnBreach, _BY_VALUE] = OnBreach.STOP
-    """What a broken budget leads to."""
-    start_deadline: Deadline | None = None
-    """From a target's turn to the accepted request: 30m where nothing is said."""
-    progress_deadline: Deadline | None = None
-    """From there to proof: 30m where nothing is said, and 45m for an uninstall."""
-
-
-def _strategy_kind(value: Any) -> str:
-    return "<name>" if isinstance(value, str) else "<block>"
-
-
-def _name_or_block(value: Any) -> Any:
-    if value is not None and not isinstance(value, str | dict):
-        message = f"expected the name of a strategy or a block, found {flaws.kind_of(value)}"
-        raise refusal(message, "one of: " + ", ".join(strategies.names()))
-    return value
-
-
-_Strategy = Annotated[
-    Annotated[str, Tag("<name>")] | Annotated[StrategyFile, Tag("<block>")],
-    Discriminator(_strategy_kind),
-    BeforeValidator(_name_or_block),
-]
-
-
 class AcknowledgeFile(FileModel):
     """What is known to stand against the plan, and is accepted."""
 
@@ -208,7 +132,7 @@ class SpecFile(FileModel):
     """How the extension shall be on them."""
     acknowledge: AcknowledgeFile | None = None
     """What is known to stand against the plan, and is accepted."""
-    strategy: _Strategy = "standard"
+    strategy: StrategyOrName = "standard"
     """How the change spreads: a name, or a block of your own."""
 
 
@@ -216,7 +140,6 @@ class RolloutFile(FileModel):
     """A plan file: which clusters, what shall be on them, and in which order they get there."""
 
     not_yet: ClassVar = rules.NOT_YET
-    not_yet_values: ClassVar = rules.NOT_YET_VALUES
 
     api_version: Literal["fleet/v1"]
     """The version of this format."""

@@ -5,25 +5,13 @@ Errors:  :exc:`~fleet.spec.document.SpecError` with everything that is wrong at 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from fleet.model.cluster import nothing
-from fleet.model.desired import Desired, Match, Profile, Rollout, Scope, Strategy, WaveRule
-from fleet.spec import document as documents, profiles, settings, strategies
-from fleet.spec.form import (
-    ExtensionFile,
-    MatchFile,
-    RolloutFile,
-    StrategyFile,
-    TargetsFile,
-    WaveFile,
-)
-
-CUSTOM = "custom"
-"""What a strategy is called that a plan file spells out."""
+from fleet.model.desired import Desired, Profile, Rollout, Scope
+from fleet.spec import document as documents, profiles, settings, strategyfile
+from fleet.spec.form import ExtensionFile, RolloutFile, TargetsFile
 
 
 def load_rollout(path: Path) -> Rollout:
@@ -34,12 +22,6 @@ def load_rollout(path: Path) -> Rollout:
     return _rollout(file, document.text, from_file)
 
 
-@functools.cache
-def named_strategy(name: str) -> Strategy:
-    """Return the strategy called *name*, one of :func:`fleet.spec.strategies.names`."""
-    return _strategy(StrategyFile.model_validate(strategies.block(name)), name=name)
-
-
 def _rollout(file: RolloutFile, text: str, from_file: Mapping[str, str]) -> Rollout:
     spec, metadata = file.spec, file.metadata
     return Rollout(
@@ -48,10 +30,11 @@ def _rollout(file: RolloutFile, text: str, from_file: Mapping[str, str]) -> Roll
         change=metadata.change,
         scope=_scope(spec.targets),
         desired=_desired(spec.extension, from_file),
-        strategy=named_strategy(spec.strategy)
+        strategy=strategyfile.named(spec.strategy)
         if isinstance(spec.strategy, str)
-        else _strategy(spec.strategy, name=CUSTOM),
+        else strategyfile.custom(spec.strategy),
         text=text,
+        membership=spec.targets.membership,
         acknowledged_policies=tuple(spec.acknowledge.policies if spec.acknowledge else ()),
     )
 
@@ -62,20 +45,9 @@ def _scope(targets: TargetsFile) -> Scope:
         management_groups=tuple(dict.fromkeys(targets.management_groups or ())),
         kql=targets.kql,
         allows_partial=targets.allow_partial_scopes,
-        match=_match(targets.match),
-        exclude=_match(targets.exclude),
+        match=strategyfile.match(targets.match),
+        exclude=strategyfile.match(targets.exclude),
         unreachable=targets.unreachable,
-    )
-
-
-def _match(match: MatchFile | None) -> Match:
-    if match is None:
-        return Match()
-    return Match(
-        tags={name: tuple(values) for name, values in (match.tags or {}).items()},
-        locations=tuple(match.locations or ()),
-        distributions=tuple(match.distributions or ()),
-        names=tuple(match.names or ()),
     )
 
 
@@ -107,40 +79,3 @@ def _profile(extension: ExtensionFile) -> Profile:
         name=extension.name or "",
         namespace=extension.namespace,
     )
-
-
-def _strategy(block: StrategyFile, *, name: str) -> Strategy:
-    given = _given(
-        max_concurrency=block.max_concurrency,
-        max_failures=block.max_failures,
-        start_deadline=block.start_deadline,
-        progress_deadline=block.progress_deadline,
-        # One number in the file goes for an uninstall too.
-        uninstall_deadline=block.progress_deadline,
-    )
-    return Strategy(
-        name=name,
-        waves=tuple(map(_wave, block.waves)),
-        wave_max_concurrency=block.wave_max_concurrency,
-        wave_max_failures=block.wave_max_failures,
-        failure_mode=block.failure_mode,
-        on_breach=block.on_breach,
-        **given,
-    )
-
-
-def _wave(wave: WaveFile) -> WaveRule:
-    return WaveRule(
-        name=wave.name,
-        size=wave.size,
-        selector=None if wave.match is None else _match(wave.match),
-        targets=tuple(wave.targets or ()),
-        max_concurrency=wave.max_concurrency,
-        max_failures=wave.max_failures,
-        **_given(soak=wave.soak_time),
-    )
-
-
-def _given(**fields: Any) -> dict[str, Any]:
-    """Return the fields that the file has; the model has the defaults of the others."""
-    return {name: value for name, value in fields.items() if value is not None}

@@ -2,7 +2,8 @@
 
 Checked on the data as it was read, so that these problems are reported
 together with unknown keys and wrong values; anything may therefore have any
-shape here, and what has the wrong one is passed over.
+shape here, and what has the wrong one is passed over. What a strategy may say
+is in :mod:`fleet.spec.waverules`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fleet.model.plan import CATCH_UP
-from fleet.spec import flaws, profiles, strategies
+from fleet.spec import flaws, profiles, strategies, waverules
 from fleet.spec.flaws import PROTECTED, Flaw, Path, below, quoted
-from fleet.spec.values import REST
 
 NOT_YET = frozenset(
     {
@@ -23,37 +22,21 @@ NOT_YET = frozenset(
         "calendars",
         "clusterAccess",
         "gates",
-        "membership",
         "meshConfig",
         "minObservations",
-        "minSuccess",
         "minSuccessTime",
         "namespaces",
         "notBefore",
         "notify",
-        "pools",
-        "rampUp",
-        "retry",
-        "rollback",
-        "runTimeout",
         "schedule",
-        "sortKey",
-        "spread",
-        "stalledAfter",
-        "strictSelection",
-        "substitute",
-        "waveTimeout",
     }
 )
 """Keys that are designed and not built, wherever they stand."""
-
-NOT_YET_VALUES = frozenset({("onDrift", "replan"), ("onBreach", "rollback")})
 
 _TARGETS: Path = ("spec", "targets")
 _EXTENSION: Path = ("spec", "extension")
 _STRATEGY: Path = ("spec", "strategy")
 _PLACES = ("subscriptions", "managementGroups", "tenant")
-_WAVE_KINDS = ("size", "match", "targets")
 _ONLY_PRESENT = (
     "version",
     "autoUpgrade",
@@ -80,8 +63,8 @@ def check(data: Any) -> Iterator[Flaw]:
         hint = flaws.suggestion(strategy, strategies.names())
         message = f"unknown strategy {quoted(strategy)}"
         yield Flaw(path=_STRATEGY, message=message, hint=hint)
-    if isinstance(waves := below(strategy, "waves"), list):
-        yield from _waves(waves)
+    if isinstance(strategy, dict):
+        yield from waverules.check(_STRATEGY, strategy)
 
 
 def _targets(targets: dict[str, Any]) -> Iterator[Flaw]:
@@ -91,7 +74,7 @@ def _targets(targets: dict[str, Any]) -> Iterator[Flaw]:
         hint = "add subscriptions, managementGroups, or tenant: true"
         yield Flaw(path=_TARGETS, message=message, hint=hint, is_absence=True)
     for key in given[1:]:
-        yield _excluded(_TARGETS, key, by=given[0])
+        yield flaws.excluded(_TARGETS, key, by=given[0])
     if targets.get("tenant") is False:
         hint = "write true, or list subscriptions instead"
         yield Flaw(path=(*_TARGETS, "tenant"), message="false says nothing", hint=hint)
@@ -99,7 +82,7 @@ def _targets(targets: dict[str, Any]) -> Iterator[Flaw]:
 
 def _identity(extension: dict[str, Any]) -> Iterator[Flaw]:
     if "profile" in extension and "extensionType" in extension:
-        yield _excluded(_EXTENSION, "extensionType", by="profile")
+        yield flaws.excluded(_EXTENSION, "extensionType", by="profile")
     elif "extensionType" in extension and "name" not in extension:
         message = "this key is required beside extensionType"
         yield Flaw(path=(*_EXTENSION, "name"), message=message)
@@ -118,7 +101,7 @@ def _state(extension: dict[str, Any]) -> Iterator[Flaw]:
     if extension.get("state", "present") == "absent":
         for key in _ONLY_PRESENT:
             if key in extension:
-                yield _excluded(_EXTENSION, key, by="state: absent")
+                yield flaws.excluded(_EXTENSION, key, by="state: absent")
         return
     if not _says_something(extension):
         message = "nothing is wished for"
@@ -142,7 +125,7 @@ def _says_something(extension: dict[str, Any]) -> bool:
 
 def _settings(extension: dict[str, Any]) -> Iterator[Flaw]:
     if "settings" in extension and "settingsFile" in extension:
-        yield _excluded(_EXTENSION, "settingsFile", by="settings")
+        yield flaws.excluded(_EXTENSION, "settingsFile", by="settings")
     if extension.get("settingsMode") == "exact":
         yield from _exact(extension)
     for section in ("settings", PROTECTED):
@@ -179,47 +162,3 @@ def _keys(section: str, settings: Any) -> Iterator[Flaw]:
             )
             path = (*_EXTENSION, section, key)
             yield Flaw(path=path, message=message, is_about_key=True)
-
-
-def _waves(waves: list[Any]) -> Iterator[Flaw]:
-    seen: dict[str, int] = {}
-    rest: int | None = None
-    for n, wave in enumerate(waves):
-        path: Path = (*_STRATEGY, "waves", n)
-        if not isinstance(wave, dict):
-            continue
-        yield from _wave_kind(path, wave)
-        yield from _wave_name(path, wave.get("name"), seen)
-        if rest is not None:
-            message = "no wave can follow the one of size rest, which takes all that are left"
-            hint = "move the wave of size rest to the end"
-            yield Flaw(path=path, message=message, hint=hint)
-        if wave.get("size") == REST and rest is None:
-            rest = n
-
-
-def _wave_kind(path: Path, wave: dict[str, Any]) -> Iterator[Flaw]:
-    given = [key for key in _WAVE_KINDS if key in wave]
-    if not given:
-        hint = 'add size (a number, "10%" or rest), match or targets'
-        message = "which targets the wave has is not said"
-        yield Flaw(path=path, message=message, hint=hint, is_absence=True)
-    for key in given[1:]:
-        yield _excluded(path, key, by=given[0])
-
-
-def _wave_name(path: Path, name: Any, seen: dict[str, int]) -> Iterator[Flaw]:
-    path = (*path, "name")
-    if name == CATCH_UP:
-        message = f"{quoted(CATCH_UP)} is the name of the wave of late clusters"
-        yield Flaw(path=path, message=message, hint="choose another name")
-    elif isinstance(name, str) and name in seen:
-        message = f"two waves are called {quoted(name)}"
-        yield Flaw(path=path, message=message, hint=f"the first is waves[{seen[name]}]")
-    elif isinstance(name, str):
-        seen[name] = path[-2] if isinstance(path[-2], int) else 0
-
-
-def _excluded(section: Path, key: str, *, by: str) -> Flaw:
-    message = f"{key} and {by} exclude each other"
-    return Flaw(path=(*section, key), message=message, hint="remove one", is_about_key=True)

@@ -22,22 +22,21 @@ from pydantic import (
 )
 
 from fleet.model import versions
-from fleet.model.desired import Amount
 from fleet.spec import flaws
+from fleet.spec.amounts import shown
 from fleet.spec.explanation import refusal
 from fleet.spec.flaws import quoted
 
 LATEST = "latest"
-REST = "rest"
-MAX_AMOUNT = 1_000_000
+TAG = "tag:"
 MAX_DURATION = dt.timedelta(days=30)
 
 _DURATION = re.compile(
     r"(?=[0-9])(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?"
 )
-_PERCENT = re.compile(r"([0-9]{1,9})%")
-_MAX_PERCENT = 100
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
+_GROUPING = ("location", "subscription", "distribution", "resourceGroup")
+_ORDERING = ("name", *_GROUPING)
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Source: names of management groups, in the rules of Azure's resource names.
 _MANAGEMENT_GROUP = re.compile(r"[A-Za-z0-9_().-]{1,89}[A-Za-z0-9_()-]|[A-Za-z0-9_()-]")
@@ -50,13 +49,12 @@ _EXTENSION_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 # Source: RFC 1123 labels, as Kubernetes checks them.
 _NAMESPACE = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DURATION_SCHEMA = r"^(?=[0-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
-_PERCENT_SCHEMA = "^([1-9][0-9]?|100)%$"
 
 
 def _duration(value: Any) -> dt.timedelta:
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        message = f"expected a duration, found {_shown(value)}"
+        message = f"expected a duration, found {shown(value)}"
         raise refusal(message, "write it with its unit, such as 90s, 30m, 1h30m or 2d")
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
     # NB: added up as an integer: a timedelta of so many days would overflow.
@@ -72,67 +70,6 @@ def _deadline(value: Any) -> dt.timedelta:
         message = "a deadline cannot be zero"
         raise refusal(message, "leave it out for the default")
     return duration
-
-
-def _size(value: Any) -> Amount:
-    if value == REST:
-        return REST
-    if value == -1 or (isinstance(value, str) and not _looks_numeric(value)):
-        message = f"unknown size {_shown(value)}"
-        raise refusal(message, 'did you mean "rest"? (or a number, or a percentage such as "10%")')
-    return _amount(value, least=1)
-
-
-def _concurrency(value: Any) -> Amount:
-    return _amount(value, least=1)
-
-
-def _failures(value: Any) -> Amount:
-    return _amount(value, least=0)
-
-
-def _amount(value: Any, *, least: int) -> Amount:
-    match value:
-        case bool() | None:
-            pass
-        case int():
-            return _count(value, least=least)
-        case float() if 0 < value < 1:
-            share = f"{value * 100:.4g}%"
-            message = "expected a whole number, found a fraction"
-            raise refusal(message, f"write {quoted(share)}")
-        case str() if _PERCENT.fullmatch(value):
-            return _percent(value, least=least)
-        case str() if _PERCENT.fullmatch(value.replace(" ", "")):
-            hint = f"write {quoted(value.replace(' ', ''))}"
-            raise refusal(f"{quoted(value)} is not a percentage", hint)
-        case str() if value.isdecimal():
-            message = "expected a number, found text"
-            raise refusal(message, "write it without quotes")
-    message = f"expected a number or a percentage, found {_shown(value)}"
-    raise refusal(message, 'write 10, or "10%"')
-
-
-def _count(value: int, *, least: int) -> int:
-    if value < least:
-        raise refusal(f"must be at least {least}")
-    if value > MAX_AMOUNT:
-        raise refusal(f"must be at most {MAX_AMOUNT}")
-    return value
-
-
-def _percent(value: str, *, least: int) -> str:
-    percent = int(value.removesuffix("%"))
-    if percent == 0:
-        message = "0% is not a share"
-        raise refusal(message, "write 0" if least == 0 else 'the least is "1%"')
-    if percent > _MAX_PERCENT:
-        raise refusal(f"{quoted(value)} is more than all there are", 'the most is "100%"')
-    return f"{percent}%"
-
-
-def _looks_numeric(text: str) -> bool:
-    return bool(re.fullmatch(r"[-+]?[0-9.]+ *%?", text))
 
 
 def _version(value: Any) -> str:
@@ -221,6 +158,28 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
+def _label(value: Any) -> Any:
+    if not isinstance(value, str) or value in _GROUPING:
+        return value
+    return _tag_label(value, _GROUPING)
+
+
+def _sort_key(value: Any) -> Any:
+    if not isinstance(value, str) or value.removeprefix("-") in _ORDERING:
+        return value
+    sign = "-" if value.startswith("-") else ""
+    return sign + _tag_label(value.removeprefix("-"), _ORDERING)
+
+
+def _tag_label(value: str, known: tuple[str, ...]) -> str:
+    name = value.removeprefix(TAG)
+    if value.startswith(TAG) and name.strip() and name.isprintable():
+        return value
+    near = flaws.nearest(value, known)
+    hint = f"did you mean {quoted(near)}?" if near else f"one of: {', '.join(known)}, tag:NAME"
+    raise refusal(f"unknown label {quoted(value)}", hint)
+
+
 def _variable(value: Any) -> str:
     if not isinstance(value, str) or not _VARIABLE.fullmatch(value):
         # NB: not quoted, since it may be the secret itself.
@@ -229,33 +188,10 @@ def _variable(value: Any) -> str:
     return value
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, str):
-        return quoted(value)
-    return str(value) if type(value) is int and abs(value) <= MAX_AMOUNT else flaws.kind_of(value)
-
-
-def _amount_schema(*, least: int, words: tuple[str, ...] = ()) -> dict[str, Any]:
-    return {
-        "anyOf": [
-            {"type": "integer", "minimum": least, "maximum": MAX_AMOUNT},
-            {"type": "string", "pattern": _PERCENT_SCHEMA},
-            *({"const": word} for word in words),
-        ]
-    }
-
-
 _DURATION_JSON = {"type": "string", "pattern": _DURATION_SCHEMA, "examples": ["30m", "1h30m"]}
 
 Duration = Annotated[dt.timedelta, PlainValidator(_duration), WithJsonSchema(_DURATION_JSON)]
 Deadline = Annotated[dt.timedelta, PlainValidator(_deadline), WithJsonSchema(_DURATION_JSON)]
-Size = Annotated[
-    Amount, PlainValidator(_size), WithJsonSchema(_amount_schema(least=1, words=(REST,)))
-]
-Concurrency = Annotated[
-    Amount, PlainValidator(_concurrency), WithJsonSchema(_amount_schema(least=1))
-]
-Failures = Annotated[Amount, PlainValidator(_failures), WithJsonSchema(_amount_schema(least=0))]
 VersionText = Annotated[
     str,
     PlainValidator(_version),
@@ -287,6 +223,16 @@ Namespace = Annotated[
     str,
     _fitting(_NAMESPACE, "a namespace: use a-z, 0-9 and -, at most 63 characters"),
     Field(json_schema_extra={"pattern": f"^{_NAMESPACE}$"}),
+]
+Label = Annotated[
+    str,
+    BeforeValidator(_label),
+    Field(json_schema_extra={"pattern": f"^({'|'.join(_GROUPING)}|tag:.*[^ ].*)$"}),
+]
+SortKey = Annotated[
+    str,
+    BeforeValidator(_sort_key),
+    Field(json_schema_extra={"pattern": f"^-?({'|'.join(_ORDERING)}|tag:.*[^ ].*)$"}),
 ]
 Setting = Annotated[str, BeforeValidator(_setting)]
 Variable = Annotated[

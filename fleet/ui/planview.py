@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import collections
-import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from fleet.model.plan import Action, Parent, Plan, Target, Wave
+from fleet.ui.spans import span_text
 from fleet.ui.tables import Table
 
 _NAMES_SHOWN = 6
@@ -41,7 +41,7 @@ def parent_text(parent: Parent | None) -> str:
 def one_way(plan: Plan) -> list[str]:
     """Return what cannot be taken back, or not wholly: to be read before saying yes."""
     ways = [(one, one.rollback) for one in plan.targets if one.action.is_change and one.rollback]
-    stuck = [one for one, way in ways if not (way.is_possible or way.is_partial)]
+    stuck = [one for one, way in ways if way.is_one_way]
     partial = [one for one, way in ways if way.is_partial]
     return [
         f"warning: {len(members)} of {len(ways)} changes {what}: {names_of(members)}"
@@ -54,12 +54,22 @@ def one_way(plan: Plan) -> list[str]:
 
 
 def waves(plan: Plan) -> Table:
-    """Return one row a wave, every number resolved."""
+    """Return one row a wave, every number resolved; what no wave has is left out."""
+    stuck = [
+        sum(one.rollback is not None and one.rollback.is_one_way for one in targets)
+        for _, targets in plan.by_wave()
+    ]
+    columns = {name: [cell(wave) for wave in plan.head.waves] for name, cell in _COLUMNS.items()}
+    if any(stuck):
+        columns["irreversible"] = [str(count) for count in stuck]
+    if not any(wave.timeout for wave in plan.head.waves):
+        del columns["within"]
     return Table(
         title="Waves",
-        header=("wave", "targets", "at once", "max failures", "worst case", "soak"),
-        rows=[_wave_row(wave) for wave in plan.head.waves],
-        numbers=frozenset({"targets", "at once", "max failures", "worst case"}),
+        header=tuple(columns),
+        rows=list(zip(*columns.values(), strict=True)),
+        numbers=frozenset(columns) - {"wave", "soak", "within"},
+        spare=("irreversible",),
     )
 
 
@@ -135,6 +145,7 @@ def rows(plan: Plan) -> Table:
             "diff",
             "steps",
             "rollback",
+            "spread",
         ),
         rows=[
             (
@@ -147,6 +158,7 @@ def rows(plan: Plan) -> Table:
                 diff_text(target),
                 _steps_text(target),
                 target.rollback.note if target.rollback else "",
+                _groups_text(plan, target),
             )
             for target in plan.targets
         ],
@@ -168,36 +180,9 @@ def names_of(members: Sequence[Target]) -> str:
     return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def span_text(span: dt.timedelta) -> str:
-    """Return a duration as a person writes it.
-
-    >>> span_text(dt.timedelta(minutes=90)), span_text(dt.timedelta(0))
-    ('1h30m', '-')
-    """
-    seconds = int(span.total_seconds())
-    parts = (
-        (seconds // 86400, "d"),
-        (seconds // 3600 % 24, "h"),
-        (seconds // 60 % 60, "m"),
-        (seconds % 60, "s"),
-    )
-    return "".join(f"{number}{unit}" for number, unit in parts if number) or "-"
-
-
 def _parent_text(plan: Plan) -> str:
     told = parent_text(plan.head.parent)
     return f"; {told}" if told else ""
-
-
-def _wave_row(wave: Wave) -> tuple[str, ...]:
-    return (
-        wave.name,
-        str(wave.target_count),
-        str(wave.effective_concurrency),
-        str(wave.max_failures),
-        str(wave.worst_case_failures),
-        span_text(wave.soak),
-    )
 
 
 def _group_key(target: Target) -> tuple[str, ...]:
@@ -215,3 +200,22 @@ def _steps_text(target: Target) -> str:
 
 def _shown(value: str | None) -> str:
     return "(none)" if value is None else value
+
+
+def _groups_text(plan: Plan, target: Target) -> str:
+    """Return the labels that the plan caps, with the target's values."""
+    return ", ".join(
+        f"{spread.by}={spread.groups[group].value}"
+        for spread, group in zip(plan.head.spreads, target.groups, strict=False)
+    )
+
+
+_COLUMNS: Mapping[str, Callable[[Wave], str]] = {
+    "wave": lambda wave: wave.name,
+    "targets": lambda wave: str(wave.target_count),
+    "at once": lambda wave: str(wave.effective_concurrency),
+    "max failures": lambda wave: str(wave.max_failures),
+    "worst case": lambda wave: str(wave.worst_case_failures),
+    "soak": lambda wave: span_text(wave.soak),
+    "within": lambda wave: span_text(wave.timeout) if wave.timeout else "-",
+}

@@ -90,6 +90,18 @@ def test_a_bad_plan_file_is_refused_by_every_command_that_reads_one(
         pytest.param(
             "      - {name: a, match: {names: [nobody]}}\n", "in no wave", id="an empty wave"
         ),
+        pytest.param(
+            "      - {name: a, targets: [nobody], required: true}\n      - {name: b, size: rest}\n",
+            "wave a is required: not selected: nobody",
+            id="a canary that is not there",
+        ),
+        pytest.param(
+            "      - {name: a, size: 1}\n"
+            "      - {name: b, match: {names: ['*']}}\n"
+            "    strictSelection: true\n",
+            "wave b: in an earlier wave already: store-",
+            id="a target in two waves, strictly",
+        ),
     ],
 )
 def test_what_only_the_fleet_can_tell_is_refused_by_plan(

@@ -12,6 +12,8 @@ from tests.rig.commands import Shell
 
 GOLDEN = commands.DATA / "golden"
 PIN = commands.plan("pin")
+STORES = commands.PLANS / "osm-stores-one-at-a-time.yaml"
+"""Caps by label, a strict budget, retries, an automatic way back."""
 
 
 @pytest.fixture(scope="module")
@@ -20,12 +22,19 @@ def bad_night(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     shell = Shell(root=tmp_path_factory.mktemp("golden"), world=commands.world("stormy"))
     shell("plan", commands.PLANS / "osm-upgrade.yaml", "--out", "saved.json").must(0)
     shell("run", PIN, "--yes", "--run-id", "r1").must(1)
+    held = commands.world("held")
+    shell("plan", STORES, "--world", held, "--out", "stores.json").must(0)
     return shell
 
 
 @pytest.mark.parametrize("columns", ["80", "200"])
 @pytest.mark.parametrize(
-    ("name", "args"), [("plan", ("show", "saved.json")), ("status", ("status", "r1", "--failed"))]
+    ("name", "args"),
+    [
+        ("plan", ("show", "saved.json")),
+        ("stores", ("show", "stores.json")),
+        ("status", ("status", "r1", "--failed")),
+    ],
 )
 def test_reads_well(bad_night: Shell, name: str, args: tuple[str, ...], columns: str) -> None:
     expected = (GOLDEN / f"{name}-{columns}.txt").read_text()

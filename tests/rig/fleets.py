@@ -14,6 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from fleet.core import chain, facts, fold, planner
+from fleet.core.assignment import Member
 from fleet.core.state import RunState
 from fleet.model import codec, events as e
 from fleet.model.cluster import (
@@ -32,9 +33,13 @@ from fleet.model.desired import (
     Membership,
     OnBreach,
     OnDrift,
+    PoolRule,
     Profile,
+    RampUp,
+    RollbackRule,
     RollbackScope,
     Scope,
+    SpreadRule,
     Strategy,
     Unreachable,
     WaveRule,
@@ -121,6 +126,13 @@ def inventory(clusters: Iterable[Cluster], versions: Sequence[str] = OFFERED) ->
 def stores(count: int, *found: Extension) -> tuple[Cluster, ...]:
     """Clusters ``store-001`` and on, all alike."""
     return tuple(cluster(f"store-{n:03}", *found) for n in range(1, count + 1))
+
+
+def members(clusters: Iterable[Cluster]) -> list[Member]:
+    """Clusters, each with what an upgrade does to it."""
+    return [
+        (one, target(n, cluster_id=one.id, cluster_name=one.name)) for n, one in enumerate(clusters)
+    ]
 
 
 # --- plans and runs, without a planner ---------------------------------------------------
@@ -392,7 +404,9 @@ def clusters(*, max_size: int = 25) -> st.SearchStrategy[list[Cluster]]:
         group=st.sampled_from(["rg", "rg", "rg2"]),
         location=st.sampled_from(["westeurope", "northeurope"]),
         connectivity=st.sampled_from([Connectivity.CONNECTED] * 4 + [Connectivity.OFFLINE]),
-        tags=st.dictionaries(st.sampled_from(["env", "tier"]), st.sampled_from(["a", "b"])),
+        tags=st.dictionaries(
+            st.sampled_from(["env", "tier", "rollout"]), st.sampled_from(["a", "B", "b", "hold"])
+        ),
     )
     return st.lists(one, min_size=1, max_size=max_size, unique_by=lambda found: found.id)
 
@@ -412,29 +426,63 @@ def wave_rules(name: str) -> st.SearchStrategy[WaveRule]:
         "name": st.just(name),
         "max_concurrency": st.none() | amounts(),
         "max_failures": st.none() | amounts(least=0),
+        "ramp_up": st.none() | ramp_ups(),
+    }
+    chosen = common | {
+        "has_substitutes": st.booleans(),
+        "substitutes": st.just(()) | st.lists(_NAMES, min_size=1, max_size=3).map(tuple),
     }
     matches = st.builds(Match, locations=st.just(("westeurope",)))
     return (
         st.builds(WaveRule, size=amounts(), **common)
-        | st.builds(WaveRule, selector=matches, **common)
-        | st.builds(WaveRule, targets=st.lists(_NAMES, min_size=1).map(tuple), **common)
+        | st.builds(WaveRule, selector=matches, **chosen)
+        | st.builds(WaveRule, targets=st.lists(_NAMES, min_size=1).map(tuple), **chosen)
     )
+
+
+def ramp_ups() -> st.SearchStrategy[RampUp]:
+    """Waves that grow, and some that do not."""
+    return st.builds(RampUp, start=amounts(), factor=st.integers(1, 4), most=st.none() | amounts())
+
+
+_LABELS = ("location", "subscription", "distribution", "resourceGroup", "tag:env", "tag:none")
+
+
+def spread_rules() -> st.SearchStrategy[tuple[SpreadRule, ...]]:
+    """Up to three caps by different labels."""
+    one = st.builds(
+        SpreadRule,
+        by=st.sampled_from(_LABELS),
+        max_concurrency=st.none() | amounts(8),
+        max_failures=st.none() | amounts(8, least=0),
+    )
+    return st.lists(one, max_size=3, unique_by=lambda rule: rule.by).map(tuple)
 
 
 def strategies(*, has_rest: bool = True) -> st.SearchStrategy[Strategy]:
     """Up to three waves, and the rest."""
     few = st.integers(0, 3).flatmap(lambda n: st.tuples(*(wave_rules(f"w{k}") for k in range(n))))
-    rest = (WaveRule(name="rest", size="rest"),) if has_rest else ()
+    ramped = st.builds(
+        WaveRule, name=st.just("rest"), size=st.just("rest"), ramp_up=st.none() | ramp_ups()
+    )
+    rest = ramped.map(lambda rule: (rule,)) if has_rest else st.just(())
+    keys = st.sampled_from([*_LABELS, "name", "-name", "-tag:env"])
+    pools = st.builds(PoolRule, name=st.just("wan"), max_concurrency=st.integers(1, 9))
     return st.builds(
         Strategy,
         name=st.just("drawn"),
-        waves=few.map(lambda some: (*some, *rest)),
+        waves=st.tuples(few, rest).map(lambda both: (*both[0], *both[1])),
         max_concurrency=amounts(),
         max_failures=amounts(least=0),
         wave_max_concurrency=st.none() | amounts(),
         wave_max_failures=st.none() | amounts(least=0),
         failure_mode=st.sampled_from(FailureMode),
         on_breach=st.sampled_from(OnBreach),
+        spread=spread_rules(),
+        min_success=st.none() | amounts(),
+        rollback=st.builds(RollbackRule, max_concurrency=st.none() | amounts()),
+        pools=st.just(()) | st.tuples(pools),
+        sort_key=st.lists(keys, max_size=2).map(tuple),
     )
 
 

@@ -183,8 +183,8 @@ def test_a_retry_of_what_was_never_sent_is_checked_as_it_was_planned() -> None:
         *fleets.opening(PLAN),
         event(e.WaveOpened),
         event(e.TargetStarted),
-        event(e.TargetFinished, result=Result.TIMED_OUT),
         *written(1, Result.SUCCEEDED),
+        event(e.TargetFinished, result=Result.TIMED_OUT),
         event(e.RunStopping),
         event(e.RunFinished, status=RunStatus.STOPPED),
     ]

@@ -40,3 +40,19 @@ def test_an_integer_above_the_count_is_clamped_and_says_so() -> None:
     assert shares.rounded_down(3, of=2) == Share(
         count=2, note="3 -> 2, all there are", is_clamped=True
     )
+
+
+@pytest.mark.parametrize(
+    ("amount", "of", "count"),
+    [
+        pytest.param("90%", 37, 34, id="33.3 is 34"),
+        pytest.param("50%", 10, 5, id="even"),
+        pytest.param("1%", 3, 1, id="never none"),
+        pytest.param("100%", 7, 7, id="all"),
+        pytest.param("58%", 50, 29, id="exactly 29, where floats say 28.999"),
+        pytest.param("90%", 0, 0, id="of nothing"),
+        pytest.param(5, 3, 3, id="clamped"),
+    ],
+)
+def test_what_must_succeed_is_rounded_up(amount: Amount, of: int, count: int) -> None:
+    assert shares.rounded_up(amount, of=of).count == count

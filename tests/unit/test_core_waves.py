@@ -1,123 +1,27 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
 from typing import Any
 
 import pytest
 
-from fleet.core import waves
-from fleet.core.waves import Member
-from fleet.errors import InputError
-from fleet.model.cluster import Cluster
-from fleet.model.desired import Amount, FailureMode, Match, WaveRule
-from fleet.model.plan import CATCH_UP, Limits
+from fleet.core import assignment, waves
+from fleet.core.waves import Cap
+from fleet.model.desired import (
+    Amount,
+    FailureClass,
+    FailureMode,
+    OnBreach,
+    RetryRule,
+    RollbackRule,
+    RollbackScope,
+    WaveRule,
+)
+from fleet.model.plan import Limits, Pool, Retry, Spread, SpreadGroup, Undo
 from tests.rig import rollouts
-from tests.rig.fleets import cluster, limits, stores, target
+from tests.rig.fleets import limits, members, stores
 
-REST = WaveRule(name="rest", size="rest")
 STRICT = FailureMode.STRICT
-
-
-def members(clusters: Sequence[Cluster]) -> list[Member]:
-    return [
-        (one, target(n, cluster_id=one.id, cluster_name=one.name)) for n, one in enumerate(clusters)
-    ]
-
-
-def assigned(
-    *rules: WaveRule, clusters: Sequence[Cluster], late: Sequence[Cluster] = ()
-) -> tuple[dict[str, list[str]], tuple[str, ...]]:
-    spread = rollouts.strategy(waves=rules)
-    made = waves.assign(members(clusters), spread, late=members(late))
-    return {rule.name: [one.name for one, _ in some] for rule, some in made.waves}, made.warnings
-
-
-def test_sizes_are_taken_in_order_and_percentages_are_of_all() -> None:
-    found, warnings = assigned(
-        WaveRule(name="canary", size=1),
-        WaveRule(name="some", size="25%"),
-        REST,
-        clusters=stores(10),
-    )
-
-    assert {name: len(some) for name, some in found.items()} == {"canary": 1, "some": 2, "rest": 7}
-    assert found["canary"] == ["store-001"]
-    assert found["some"] == ["store-002", "store-003"]
-    assert warnings == ()
-
-
-def test_a_percentage_takes_at_least_one() -> None:
-    found, _ = assigned(WaveRule(name="some", size="1%"), REST, clusters=stores(3))
-
-    assert len(found["some"]) == 1
-
-
-def test_a_size_above_the_count_is_clamped_with_a_warning() -> None:
-    found, warnings = assigned(WaveRule(name="all", size=5), clusters=stores(3))
-
-    assert len(found["all"]) == 3
-    assert warnings == ("wave all: size 5 is more than the 3 targets there are",)
-
-
-def test_a_target_in_two_waves_is_in_the_first_and_warned_about() -> None:
-    here = WaveRule(name="here", selector=Match(locations=("westeurope",)))
-    also = WaveRule(name="also", targets=("store-001", "store-002"))
-
-    found, warnings = assigned(also, here, clusters=stores(3))
-
-    assert found == {"also": ["store-001", "store-002"], "here": ["store-003"]}
-    assert warnings == ("wave here: in an earlier wave already: store-001, store-002",)
-
-
-def test_listed_targets_keep_the_order_of_the_list() -> None:
-    rule = WaveRule(name="listed", targets=("STORE-003", "store-001"))
-
-    found, _ = assigned(rule, REST, clusters=stores(3))
-
-    assert found["listed"] == ["store-003", "store-001"]
-
-
-def test_a_listed_target_that_is_not_there_is_warned_about() -> None:
-    _, warnings = assigned(WaveRule(name="w", targets=("store-009",)), REST, clusters=stores(2))
-
-    assert warnings == ("wave w: not selected, or nothing to change: store-009",)
-
-
-def test_a_name_in_two_resource_groups_means_both() -> None:
-    twins = [cluster("store-1"), cluster("store-1", group="rg2"), cluster("store-2")]
-
-    found, _ = assigned(WaveRule(name="w", targets=("store-1",)), REST, clusters=twins)
-
-    assert found == {"w": ["store-1", "store-1"], "rest": ["store-2"]}
-
-
-def test_an_id_means_one() -> None:
-    twins = [cluster("store-1"), cluster("store-1", group="rg2")]
-
-    found, _ = assigned(WaveRule(name="w", targets=(twins[1].id.upper(),)), REST, clusters=twins)
-
-    assert {name: len(some) for name, some in found.items()} == {"w": 1, "rest": 1}
-
-
-def test_a_target_in_no_wave_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match=r"7 targets are in no wave: store-003, .* and 2 more"):
-        assigned(WaveRule(name="few", size=2), clusters=stores(9))
-
-
-def test_late_ones_make_the_last_wave_in_no_denominator() -> None:
-    found, _ = assigned(
-        WaveRule(name="half", size="50%"), REST, clusters=stores(4), late=[cluster("far")]
-    )
-
-    assert {name: len(some) for name, some in found.items()} == {
-        "half": 2,
-        "rest": 2,
-        CATCH_UP: 1,
-    }
-    assert list(found)[-1] == CATCH_UP
-
-
-# --- numbers -----------------------------------------------------------------------------
 
 
 def resolved(
@@ -209,7 +113,7 @@ def test_the_runs_concurrency_cuts_a_waves() -> None:
 def test_integers_above_the_count_are_warned_about() -> None:
     rules = (WaveRule(name="a", size=2, max_failures=3), WaveRule(name="b", size="rest"))
     spread = rollouts.strategy(waves=rules, max_concurrency=50, max_failures=0)
-    made = waves.assign(members(stores(4)), spread, late=())
+    made = assignment.assign(members(stores(4)), spread, late=())
 
     assert waves.clamps(spread, made, count=4) == (
         "the run: maxConcurrency 50 is more than the 4 targets there are: taken as 4",
@@ -235,3 +139,131 @@ def test_an_uninstall_has_its_own_deadline() -> None:
     ]
 
     assert both == [spread.progress_deadline, spread.uninstall_deadline]
+
+
+# --- what else holds in a wave -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("caps", "mode", "effective", "worst"),
+    [
+        pytest.param([Cap(cause="the pool wan", at_once=4)], "soft", 4, 9, id="fewer at once"),
+        pytest.param([Cap(cause="x", at_once=99)], "soft", 10, 15, id="a cap that is no cap"),
+        pytest.param([Cap(cause="x", failures=2)], "soft", 10, 12, id="labels forgive less"),
+        pytest.param([Cap(cause="x", at_once=3, failures=2)], "soft", 3, 5, id="both"),
+        pytest.param([Cap(cause="x", at_once=3)], "strict", 3, 6, id="strict, and fewer"),
+        pytest.param(
+            [Cap(cause="x", failures=0)], "strict", 6, 6, id="strict, labels forgive none"
+        ),
+        pytest.param(
+            [Cap(cause="x", at_once=7), Cap(cause="y", at_once=2)], "soft", 2, 7, id="the least"
+        ),
+    ],
+)
+def test_caps_of_labels_and_pools_bound_a_wave(
+    caps: list[Cap], mode: str, effective: int, worst: int
+) -> None:
+    run = limits(max_concurrency=10, max_failures=5, failure_mode=FailureMode(mode))
+
+    wave = waves.resolved(
+        WaveRule(name="w"), count=37, strategy=rollouts.strategy(), limits=run, caps=caps
+    )
+
+    assert (wave.effective_concurrency, wave.worst_case_failures) == (effective, worst)
+    if effective < 6:
+        cause = min(caps, key=lambda one: one.at_once or 99).cause
+        assert wave.notes[-1].startswith(f"{cause} leaves {effective} of 10 at once")
+
+
+def test_a_label_lets_as_many_start_as_its_groups_in_the_wave_do() -> None:
+    group = SpreadGroup(value="a", target_count=9, max_concurrency=2, max_failures=None)
+    spread = Spread(by="location", groups=(group,) * 3)
+
+    members = [(0,), (0,), (0,), (1,), (2,), (2,)]
+    pools = [Pool(name="wan", max_concurrency=7)]
+
+    caps = waves.caps_of([spread], pools, members, is_strict=False)
+
+    assert caps == [
+        Cap(cause="the spread by location", at_once=2 + 1 + 2),
+        Cap(cause="the pool wan", at_once=7),
+    ]
+
+
+# --- what holds for the run --------------------------------------------------------------
+
+
+def test_a_run_that_says_nothing_of_it_has_no_such_numbers() -> None:
+    run = waves.limits_of(rollouts.strategy(), count=9, is_uninstall=False)
+
+    assert (run.min_success, run.run_timeout, run.stalled_after, run.retry, run.undo) == (None,) * 5
+
+
+def test_everything_that_a_run_may_say() -> None:
+    spread = rollouts.strategy(
+        min_success="90%",
+        run_timeout=dt.timedelta(hours=9),
+        stalled_after=dt.timedelta(minutes=7),
+        retry=RetryRule(attempts=2),
+        on_breach=OnBreach.ROLLBACK,
+        rollback=RollbackRule(scope=RollbackScope.RUN, max_concurrency="40%"),
+    )
+
+    run = waves.limits_of(spread, count=37, is_uninstall=False)
+
+    assert run.min_success == 34  # 33.3: what must succeed is rounded up
+    assert run.run_timeout == dt.timedelta(hours=9)
+    assert run.stalled_after == dt.timedelta(minutes=7)
+    assert run.retry == Retry(
+        attempts=2,
+        backoff=dt.timedelta(minutes=1),
+        on=(FailureClass.FAILED, FailureClass.TIMED_OUT),
+    )
+    assert run.undo == Undo(scope=RollbackScope.RUN, max_concurrency=14)
+    assert run.notes == (
+        "maxConcurrency: 10",
+        "maxFailures: 100% of 37 -> 37",
+        "minSuccess: 90% of 37 -> 34",
+        "rollback.maxConcurrency: 40% of 37 -> 14",
+    )
+
+
+def test_going_back_is_as_wide_as_going_forward_where_nothing_else_is_said() -> None:
+    spread = rollouts.strategy(max_concurrency="20%", on_breach=OnBreach.ROLLBACK)
+
+    run = waves.limits_of(spread, count=37, is_uninstall=False)
+
+    assert run.undo == Undo(scope=RollbackScope.TARGET, max_concurrency=7)
+
+
+@pytest.mark.parametrize(
+    ("own", "hours"), [(None, 6), (dt.timedelta(hours=1), 1)], ids=["the strategy's", "its own"]
+)
+def test_whose_timeout_a_wave_has(own: dt.timedelta | None, hours: int) -> None:
+    wave = resolved(3, {"timeout": own}, wave_timeout=dt.timedelta(hours=6))
+
+    assert wave.timeout == dt.timedelta(hours=hours)
+
+
+def test_numbers_of_a_wave_that_became_several_are_limits_and_not_warned_about() -> None:
+    rules = (WaveRule(name="a-1", size=1, max_concurrency=9, is_part=True),)
+    spread = rollouts.strategy(waves=rules, max_concurrency=1, max_failures=0)
+    made = assignment.assign(members(stores(1)), spread, late=())
+
+    assert waves.clamps(spread, made, count=1) == ()
+
+
+def test_run_numbers_above_the_count_are_warned_about_whatever_they_are_for() -> None:
+    spread = rollouts.strategy(
+        max_concurrency=1,
+        max_failures=0,
+        min_success=5,
+        on_breach=OnBreach.ROLLBACK,
+        rollback=RollbackRule(max_concurrency=9),
+    )
+    made = assignment.assign(members(stores(2)), spread, late=())
+
+    assert waves.clamps(spread, made, count=2) == (
+        "the run: minSuccess 5 is more than the 2 targets there are: taken as 2",
+        "the run: rollback.maxConcurrency 9 is more than the 2 targets there are: taken as 2",
+    )

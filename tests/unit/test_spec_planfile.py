@@ -9,20 +9,28 @@ import pytest
 from fleet.model.cluster import AutoUpgrade
 from fleet.model.desired import (
     Desired,
+    FailureClass,
     FailureMode,
     Match,
+    Membership,
     OnBreach,
     OnDrift,
+    PoolRule,
     Presence,
     Profile,
+    RampUp,
+    RetryRule,
+    RollbackRule,
+    RollbackScope,
     Rollout,
     Scope,
     SettingsMode,
+    SpreadRule,
     Strategy,
     Unreachable,
     WaveRule,
 )
-from fleet.spec import planfile, profiles, strategies
+from fleet.spec import planfile, profiles, strategies, strategyfile
 from fleet.spec.document import Problem, SpecError
 
 GOOD = Path(__file__).parents[1] / "data" / "plans" / "good"
@@ -97,7 +105,7 @@ def test_every_key_of_a_plan_file_reaches_the_rollout() -> None:
             },
             settings_mode=SettingsMode.OWNED,
             protected={"token": "OSM_TOKEN"},
-            on_drift=OnDrift.SKIP,
+            on_drift=OnDrift.REPLAN,
             allow_downgrade=True,
             allow_skip_minor=True,
         ),
@@ -110,6 +118,10 @@ def test_every_key_of_a_plan_file_reaches_the_rollout() -> None:
                     max_concurrency=1,
                     max_failures=0,
                     soak=dt.timedelta(minutes=90),
+                    timeout=dt.timedelta(hours=2),
+                    is_required=True,
+                    has_substitutes=True,
+                    substitutes=("store-0003",),
                 ),
                 WaveRule(
                     name="ring",
@@ -119,22 +131,61 @@ def test_every_key_of_a_plan_file_reaches_the_rollout() -> None:
                     soak=dt.timedelta(days=2),
                 ),
                 WaveRule(name="tenth", size="10%"),
-                WaveRule(name="five", size=5),
-                WaveRule(name="rest", size="rest"),
+                WaveRule(name="five", size=5, ramp_up=RampUp(start=1, factor=3, most="50%")),
+                WaveRule(name="mine", selector=Match(names=("mine-*",)), has_substitutes=True),
+                WaveRule(name="rest-1", size=20, max_failures=3, is_part=True),
+                WaveRule(name="rest-2", size="50%", max_failures=3, is_part=True),
+                WaveRule(name="rest-3", size="rest", max_failures=3, is_part=True),
             ),
             max_concurrency=50,
             max_failures="2%",
             wave_max_concurrency="10%",
             wave_max_failures=1,
             failure_mode=FailureMode.STRICT,
-            on_breach=OnBreach.PAUSE,
+            on_breach=OnBreach.ROLLBACK,
             start_deadline=dt.timedelta(seconds=90),
             progress_deadline=dt.timedelta(minutes=20),
             uninstall_deadline=dt.timedelta(minutes=20),
+            spread=(
+                SpreadRule(by="tag:site", max_concurrency=1),
+                SpreadRule(by="location", max_concurrency="20%", max_failures=2),
+            ),
+            min_success="95%",
+            wave_timeout=dt.timedelta(hours=6),
+            run_timeout=dt.timedelta(days=2),
+            stalled_after=dt.timedelta(minutes=10),
+            retry=RetryRule(
+                attempts=2,
+                backoff=dt.timedelta(minutes=5),
+                on=tuple(FailureClass.__members__.values()),
+            ),
+            rollback=RollbackRule(scope=RollbackScope.WAVE, max_concurrency="40%"),
+            pools=(PoolRule(name="wan", max_concurrency=25),),
+            sort_key=("-tag:priority", "location"),
+            has_strict_selection=True,
         ),
         text=file.read_text("utf-8"),
+        membership=Membership.FOLLOW,
         acknowledged_policies=("deploy-osm",),
     )
+
+
+@pytest.mark.parametrize(
+    ("keys", "is_required", "has_substitutes"),
+    [
+        pytest.param("", False, False, id="a wave like any other"),
+        pytest.param(", required: true", True, True, id="a canary"),
+        pytest.param(", required: true, substitute: false", True, False, id="and nobody else"),
+        pytest.param(", substitute: true", False, True, id="it need not exist"),
+    ],
+)
+def test_a_canary_that_must_exist_is_one_that_somebody_stands_in_for(
+    keys: str, is_required: bool, has_substitutes: bool
+) -> None:
+    waves = f"{{waves: [{{name: a, targets: [x]{keys}}}, {{name: b, size: rest}}]}}"
+    canary = load(f"{SHORT}  strategy: {waves}\n").strategy.waves[0]
+
+    assert (canary.is_required, canary.has_substitutes) == (is_required, has_substitutes)
 
 
 def test_a_short_file_gets_the_defaults() -> None:
@@ -149,7 +200,7 @@ def test_a_short_file_gets_the_defaults() -> None:
             namespace="arc-osm-system",
             version="latest",
         ),
-        strategy=planfile.named_strategy("standard"),
+        strategy=strategyfile.named("standard"),
         text=SHORT,
     )
 
@@ -344,7 +395,7 @@ def test_there_are_three_named_strategies() -> None:
 def test_cautious_grows_slowly_and_strictly() -> None:
     hours = dt.timedelta(hours=1)
 
-    assert planfile.named_strategy("cautious") == Strategy(
+    assert strategyfile.named("cautious") == Strategy(
         name="cautious",
         waves=(
             WaveRule(name="canary", size=1, max_failures=0, soak=12 * hours),
@@ -363,7 +414,7 @@ def test_cautious_grows_slowly_and_strictly() -> None:
 def test_standard_is_a_canary_a_tenth_a_third_and_the_rest() -> None:
     hours = dt.timedelta(hours=1)
 
-    assert planfile.named_strategy("standard") == Strategy(
+    assert strategyfile.named("standard") == Strategy(
         name="standard",
         waves=(
             WaveRule(name="canary", size=1, max_failures=0, soak=hours),
@@ -379,7 +430,7 @@ def test_standard_is_a_canary_a_tenth_a_third_and_the_rest() -> None:
 
 
 def test_fast_is_everything_at_once() -> None:
-    assert planfile.named_strategy("fast") == Strategy(
+    assert strategyfile.named("fast") == Strategy(
         name="fast",
         waves=(WaveRule(name="all", size="rest"),),
         max_concurrency=50,

@@ -2,15 +2,26 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import json
+import typing
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
+from fleet.core import planner, saved
 from fleet.model import codec
 from fleet.model.cluster import AutoUpgrade, ClusterId
-from fleet.model.desired import FailureMode, OnBreach, OnDrift, Unreachable
+from fleet.model.desired import (
+    FailureMode,
+    OnBreach,
+    OnDrift,
+    PoolRule,
+    RetryRule,
+    SpreadRule,
+    Unreachable,
+)
 from fleet.model.plan import (
     Action,
     Change,
@@ -26,6 +37,7 @@ from fleet.model.plan import (
     Wave,
 )
 from fleet.spec import document as documents, planfile, rules, schemas
+from tests.rig import fleets, rollouts
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data" / "plans"
@@ -53,6 +65,8 @@ def test_there_is_a_plan_file_for_each_thing_that_people_want() -> None:
         "osm-install",
         "osm-openshift",
         "osm-pin",
+        "osm-ramp-up",
+        "osm-stores-one-at-a-time",
         "osm-uninstall",
         "osm-upgrade",
     ]
@@ -242,6 +256,7 @@ def test_every_action_fits(action: Action) -> None:
         ("rollback", Rollback),
         ("step", Step),
         ("target", Target),
+        ("wave", Wave),
     ],
 )
 def test_the_schema_has_exactly_the_keys_that_are_printed(part: str, cls: type) -> None:
@@ -252,22 +267,53 @@ def test_the_schema_has_exactly_the_keys_that_are_printed(part: str, cls: type) 
         Rollback: PLAN.targets[0].rollback,
         Step: PLAN.targets[0].steps[0],
         Target: PLAN.targets[0],
+        Wave: PLAN.head.waves[0],
     }[cls]
     described = schemas.plan_schema()["$defs"][part]
+    # A plan's document lists a wave's targets in it, after its name.
+    printed = [key for key in described["required"] if (cls, key) != (Wave, "targets")]
+    keys = [key for key in described["properties"] if (cls, key) != (Wave, "targets")]
 
-    required = described["required"]
-    assert required == list(codec.to_json(example))
-    # What is left out where it says nothing comes after what is always there.
-    assert list(described["properties"])[: len(required)] == required
-    assert set(list(described["properties"])[len(required) :]) <= sparse_keys(cls)
+    assert printed == list(codec.to_json(example))
+    assert keys == [*printed, *_sparse(cls)]
 
 
-def sparse_keys(cls: type) -> set[str]:
-    return {
-        codec.json_name(field.name)
-        for field in dataclasses.fields(cls)
-        if field.metadata.get("sparse")
-    }
+def _sparse(cls: Any) -> list[str]:
+    """Return the keys that are left out while they have their default."""
+    hints = typing.get_type_hints(cls)
+    return [
+        codec.json_name(one.name, hints[one.name])
+        for one in dataclasses.fields(cls)
+        if one.metadata.get("sparse")
+    ]
+
+
+def test_what_is_printed_of_a_plan_that_says_everything_fits() -> None:
+    asked = rollouts.rollout(
+        wish=rollouts.desired(on_drift=OnDrift.REPLAN),
+        spread=rollouts.strategy(
+            spread=(
+                SpreadRule(by="tag:site", max_concurrency=1),
+                SpreadRule(by="location", max_failures="10%"),
+            ),
+            min_success="90%",
+            wave_timeout=dt.timedelta(hours=1),
+            run_timeout=dt.timedelta(days=1),
+            stalled_after=dt.timedelta(minutes=9),
+            retry=RetryRule(attempts=2),
+            on_breach=OnBreach.ROLLBACK,
+            pools=(PoolRule(name="wan", max_concurrency=2),),
+        ),
+    )
+    made = planner.plan(asked, fleets.inventory(fleets.stores(3, fleets.extension("1.1.1"))))
+    document = saved.document(made)
+
+    Validator(schemas.plan_schema()).validate(document)
+    properties = schemas.plan_schema()["properties"]
+    assert properties.keys() - document.keys() == {"membership", "parent"}
+    limits = schemas.plan_schema()["$defs"]["limits"]["properties"]
+    assert document["limits"].keys() == limits.keys()
+    assert saved.plan_of(json.loads(json.dumps(document))) == made
 
 
 def test_a_plan_with_a_key_too_many_does_not_fit() -> None:

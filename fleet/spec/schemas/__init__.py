@@ -25,6 +25,8 @@ _REQUIRED_ONE_OF: dict[str, tuple[tuple[str, ...], ...]] = {
     "WaveFile": (("size",), ("match",), ("targets",)),
 }
 """``{model: sets of keys}``: exactly one set must be there."""
+_REQUIRED_SOME_OF: dict[str, tuple[str, ...]] = {"SpreadFile": ("maxConcurrency", "maxFailures")}
+"""``{model: keys}``: at least one must be there."""
 
 
 def rollout_schema() -> dict[str, Any]:
@@ -37,6 +39,8 @@ def rollout_schema() -> dict[str, Any]:
     parts = schema["$defs"]
     for part, choices in _REQUIRED_ONE_OF.items():
         parts[part]["oneOf"] = [{"required": list(keys)} for keys in choices]
+    for part, keys in _REQUIRED_SOME_OF.items():
+        parts[part]["anyOf"] = [{"required": [key]} for key in keys]
     parts["ExtensionFile"]["dependentRequired"] = {"extensionType": ["name"]}
     extension = parts["ExtensionFile"]["properties"]
     _one_of_names(extension["profile"], profiles.names())

@@ -1,6 +1,6 @@
 """The strategies that have a name, as data: one TOML file each, with the keys of a block.
 
-What the keys mean: :class:`fleet.spec.form.StrategyFile`.
+What the keys mean: :class:`fleet.spec.strategyform.StrategyFile`.
 """
 
 from __future__ import annotations
