@@ -16,7 +16,16 @@ from rich.text import Text
 
 import fleet
 from fleet import log
-from fleet.cli import context, diagnosing, inspecting, planning, running, simulating, steering
+from fleet.cli import (
+    context,
+    diagnosing,
+    inspecting,
+    planning,
+    running,
+    simulating,
+    steering,
+    unlocking,
+)
 from fleet.cli.context import DISCRETION, Context
 from fleet.errors import FleetError, InputError, InvariantError
 from fleet.spec.document import SpecError
@@ -109,6 +118,9 @@ for _group in (planning, diagnosing, running, steering, inspecting):
 for _command in simulating.COMMANDS:
     simulating.app.command()(_to_a_reader(_command))
 app.add_typer(simulating.app)
+for _name, _command in unlocking.COMMANDS.items():
+    unlocking.app.command(_name)(_to_a_reader(_command))
+app.add_typer(unlocking.app)
 
 
 def main() -> None:
