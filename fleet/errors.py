@@ -6,6 +6,8 @@
       InputError                F100   2     the author of the plan file
       RefusedError              F200   3     policy; a person may decide otherwise
         HeldError               F210   3     the runner that holds the run
+        LockedError             F220   3     the run that changes the same extensions
+        LostLocksError          F230   3     whoever released them, or began the other run
       RemoteError               F300   4     Azure, Kubernetes or the network
         ThrottledError          F310         nobody: it says when to come again
         ConflictError           F320         whoever runs the other operation
@@ -63,6 +65,18 @@ class HeldError(RefusedError):
     """Another runner holds this run."""
 
     code = "F210"
+
+
+class LockedError(RefusedError):
+    """Another run is changing the same extensions."""
+
+    code = "F220"
+
+
+class LostLocksError(RefusedError):
+    """This run does not hold its locks any more; its process starts nothing more."""
+
+    code = "F230"
 
 
 class RemoteError(FleetError):

@@ -25,6 +25,7 @@ from fleet.cli import (
     running,
     simulating,
     steering,
+    unlocking,
 )
 from fleet.cli.context import DISCRETION, Context
 from fleet.errors import FleetError, InputError, InvariantError
@@ -118,6 +119,9 @@ for _group in (planning, diagnosing, running, following, steering, inspecting):
 for _name, _command in simulating.COMMANDS.items():
     simulating.app.command(_name)(_to_a_reader(_command))
 app.add_typer(simulating.app)
+for _name, _command in unlocking.COMMANDS.items():
+    unlocking.app.command(_name)(_to_a_reader(_command))
+app.add_typer(unlocking.app)
 
 
 def main() -> None:

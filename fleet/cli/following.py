@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from fleet.cli import options, outside, planning, plans, running
+from fleet.cli import locking, options, outside, planning, plans, running
 from fleet.cli.context import Context, errors
 from fleet.cli.options import Where
 from fleet.cli.outside import Outside
@@ -131,6 +131,8 @@ def _order(ctx: typer.Context, where: Where, how: How) -> Order:
         where=where,
         settings=Settings(waits_when_paused=not how.is_impatient),
         is_agreed=how.is_agreed,
+        patience=locking.patience(is_queued=False, limit_s=None),
+        after=(),
     )
 
 
@@ -157,7 +159,13 @@ def _launched(order: Order, parent: RunState, plan: Plan, form: Format) -> Ended
     async def work(found: Outside) -> Ended | None:
         opening.require_origin(parent, found.origin)
         running.say_where(found)
-        return await running.launched(order, plan, found, form=form, text="", discovered_at=None)
+
+        async def turn(order: Order) -> Ended | None:
+            return await running.launched(
+                order, plan, found, form=form, text="", discovered_at=None
+            )
+
+        return await running.in_turn(order, found, turn)
 
     return outside.run(work, where=order.where, state_dir=order.context.state_dir, goes_on=parent)
 

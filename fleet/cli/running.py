@@ -9,7 +9,7 @@ import datetime as dt
 import gc
 import secrets
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +18,19 @@ from rich.text import Text
 
 import fleet
 from fleet.azure.paths import EXTENSIONS_API
-from fleet.cli import consent, context, ending, leaving, options, outside, planning, plans
+from fleet.cli import (
+    consent,
+    context,
+    ending,
+    leaving,
+    locking,
+    options,
+    outside,
+    planning,
+    plans,
+)
 from fleet.cli.context import Context
+from fleet.cli.locking import ClaimedError, Patience
 from fleet.cli.options import Where
 from fleet.cli.outside import Outside
 from fleet.cli.plans import Source
@@ -33,7 +44,7 @@ from fleet.errors import AuthError, InputError, InvariantError, RefusedError
 from fleet.model.events import Event
 from fleet.model.plan import Action, Plan, RunId
 from fleet.model.redaction import Redactor
-from fleet.ports import Journal
+from fleet.ports import Journal, Upkeep
 from fleet.ui import live, output, statusview
 from fleet.ui.output import Format
 
@@ -48,6 +59,9 @@ class Order:
     where: Where
     settings: Settings
     is_agreed: bool
+    patience: Patience
+    after: Sequence[str]
+    """Runs that must have ended well before."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +74,7 @@ class Ended:
 
 
 @options.at_a_place
-def run(
+def run(  # noqa: PLR0913, PLR0917 - one for each flag
     ctx: typer.Context,
     where: Where,
     file: Annotated[
@@ -83,6 +97,34 @@ def run(
             "--no-wait", envvar="FLEET_NO_WAIT", help="Exit 6 when paused, instead of waiting."
         ),
     ] = False,
+    after: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--after",
+            envvar="FLEET_AFTER",
+            metavar="RUN",
+            help="Begin only once RUN has ended well; may be given more than once.",
+        ),
+    ] = None,
+    is_queued: Annotated[
+        bool,
+        typer.Option(
+            "--queue",
+            envvar="FLEET_QUEUE",
+            help="Wait for --after, and for runs that change the same clusters, "
+            "instead of being refused.",
+        ),
+    ] = False,
+    queue_timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--queue-timeout",
+            envvar="FLEET_QUEUE_TIMEOUT",
+            metavar="SECONDS",
+            min=0,
+            help="How long to wait; without it, as long as it takes.",
+        ),
+    ] = None,
     form: options.Output = Format.TABLE,
     as_json: options.AsJson = False,
 ) -> None:
@@ -94,6 +136,8 @@ def run(
         where=where,
         settings=Settings(waits_when_paused=not is_impatient),
         is_agreed=is_agreed,
+        patience=locking.patience(is_queued=is_queued, limit_s=queue_timeout),
+        after=locking.runs_before(after or (), run_id),
     )
     form = options.chosen(form, as_json=as_json)
     tell(taken_over(order) if exists(order) else _begun(order, form), form)
@@ -132,14 +176,31 @@ def _begun(order: Order, form: Format) -> Ended | None:
 
     async def work(found: Outside) -> Ended | None:
         say_where(found)
-        asked_at = found.clock.now()
-        plan = await plans.plan_of(source, found)
-        discovered_at = None if source.plan else asked_at
-        return await launched(
-            order, plan, found, form=form, text=source.text, discovered_at=discovered_at
-        )
+        await locking.followed(order.context, order.after, order.patience, found)
+
+        async def turn(order: Order) -> Ended | None:
+            asked_at = found.clock.now()
+            plan = await plans.plan_of(source, found)
+            discovered_at = None if source.plan else asked_at
+            return await launched(
+                order, plan, found, form=form, text=source.text, discovered_at=discovered_at
+            )
+
+        return await in_turn(order, found, turn)
 
     return outside.run(work, where=order.where, state_dir=order.context.state_dir)
+
+
+async def in_turn(
+    order: Order, found: Outside, work: Callable[[Order], Awaitable[Ended | None]]
+) -> Ended | None:
+    """Do *work*, from its start each time that another run had to be waited for."""
+    while True:
+        try:
+            return await work(order)
+        except ClaimedError as claimed:
+            order = dataclasses.replace(order, run_id=claimed.run_id)  # the same run, once more
+            await locking.free(order.context, claimed, order.patience, found)
 
 
 async def launched(
@@ -158,14 +219,20 @@ async def launched(
         _nothing_to_do(plan, form)
         return None
     vault = plans.vault(plan.head, plan.targets)
-    header = _header(order, text, plan, found, discovered_at=discovered_at)
-    store, run_id = order.context.store, header.run_id
-    values = tuple(vault.values())
+    run_id = order.run_id or _new_id(plan)
+    keys = locking.keys_of_plan(plan, found)
+    # Looked at before anybody is asked, and again after the answer: it may have taken a while.
+    locking.require_free(order.context, run_id, keys, now=found.clock.now())
+    header = _header(order, run_id, text, plan, found, discovered_at=discovered_at)
+    locking.require_free(order.context, run_id, keys, now=found.clock.now())
+    store, values = order.context.store, tuple(vault.values())
     is_new = run_id not in store.runs()
     async with store.hold(run_id, actor=header.actor, secrets=values, create=is_new) as journal:
         _require_empty(journal, run_id)
-        state = await opening.begin(journal, plan, header, now=found.clock.now())
-        return await _carried_on(order, journal, state, found, vault)
+        with locking.taken(order.context, run_id, keys, now=found.clock.now()) as keeper:
+            with locking.given_back_on_failure(order.context, run_id):
+                state = await opening.begin(journal, plan, header, now=found.clock.now())
+            return await _carried_on(order, journal, state, found, vault, keeper)
 
 
 def _require_empty(journal: Journal, run_id: RunId) -> None:
@@ -176,13 +243,13 @@ def _require_empty(journal: Journal, run_id: RunId) -> None:
 
 def _header(
     order: Order,
+    run_id: RunId,
     text: str,
     plan: Plan,
     found: Outside,
     *,
     discovered_at: dt.datetime | None,
 ) -> Opening:
-    run_id = order.run_id or _new_id(plan)
     return Opening(
         run_id=run_id,
         actor=context.actor(),
@@ -215,7 +282,7 @@ def _nothing_to_do(plan: Plan, form: Format) -> None:
 # --- a run that exists -------------------------------------------------------------------
 
 
-def taken_over(order: Order) -> Ended:
+def taken_over(order: Order) -> Ended | None:
     """Carry on a run that exists, to its end."""
     store, run_id = order.context.store, order.run_id
     if run_id is None:
@@ -225,23 +292,29 @@ def taken_over(order: Order) -> Ended:
         known = history.load(reader)
     _require_same(order, known)
     if known.status.is_terminal:
+        locking.let_go(order.context, known)
         return Ended(state=known)
     vault = plans.vault(known.plan, known.targets)
     actor = context.actor()
 
-    async def work(found: Outside) -> Ended:
-        opening.require_origin(known, found.origin)
-        say_where(found)
+    async def carry_on(found: Outside) -> Ended | None:
         async with store.hold(run_id, actor=actor, secrets=tuple(vault.values())) as journal:
             recollection = Recollection()
             state = history.load(journal, heed=recollection.note)
             if state.status.is_terminal:  # the other runner got there first
                 return Ended(state=state)
-            now = found.clock.now()
-            if found.azure is not None:
-                found.azure.remember(recollection.traces(state.targets, now=now))
-            await opening.take(journal, state, actor=actor, release=fleet.__version__, now=now)
-            return await _carried_on(order, journal, state, found, vault)
+            now, keys = found.clock.now(), locking.keys_of_run(state)
+            with locking.taken(order.context, run_id, keys, now=now) as keeper:
+                if found.azure is not None:
+                    found.azure.remember(recollection.traces(state.targets, now=now))
+                await opening.take(journal, state, actor=actor, release=fleet.__version__, now=now)
+                return await _carried_on(order, journal, state, found, vault, keeper)
+
+    async def work(found: Outside) -> Ended | None:
+        opening.require_origin(known, found.origin)
+        say_where(found)
+        await locking.followed(order.context, order.after, order.patience, found)
+        return await in_turn(order, found, lambda _order: carry_on(found))
 
     return outside.run(work, where=order.where, state_dir=order.context.state_dir, goes_on=known)
 
@@ -268,7 +341,12 @@ def _require_same(order: Order, known: RunState) -> None:
 
 
 async def _carried_on(
-    order: Order, journal: Journal, state: RunState, found: Outside, vault: Mapping[str, str]
+    order: Order,
+    journal: Journal,
+    state: RunState,
+    found: Outside,
+    vault: Mapping[str, str],
+    upkeep: Upkeep,
 ) -> Ended:
     console = context.errors()
     console.print(Text(f"run {state.header.run_id if state.header else ''}"), soft_wrap=True)
@@ -287,12 +365,14 @@ async def _carried_on(
             vault=vault,
             settings=_settings(order, found),
             observe=observe,
+            upkeep=upkeep,
         )
         # The plan and what it was made from live as long as the run: a sixth of a large run's CPU
         # went into the garbage collector looking at them again and again.
         gc.freeze()
         with _signals(runner):
             ended = await _run(runner)
+    locking.let_go(order.context, ended)
     # What is told is what is kept: an error may have quoted a secret, and the journal has it not.
     ended = history.load(journal) if vault else ended
     return Ended(state=ended, left=await leaving.read(ended, found))

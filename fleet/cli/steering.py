@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from fleet.cli import context, options, outside
+from fleet.cli import context, locking, options, outside
 from fleet.cli.context import Context
 from fleet.core import answers, fold, rollout
 from fleet.core.state import RunState
@@ -176,6 +176,7 @@ async def _answered_here(found: Context, run: str, request: Request) -> _Answer:
         event, state = _answer_in(tail, request), tail.state
         if event is None and not state.status.is_terminal:
             event = await _answer(journal, request, state, found)
+        locking.let_go(found, state)
         return _Answer(event=event, state=state, is_live=False)
 
 

@@ -192,9 +192,7 @@ def _unmarked(limits: Limits) -> tuple[str, ...]:
 
 def _one_way(limits: Limits, placed: Sequence[Target]) -> tuple[str, ...]:
     """Return a warning where a run would take back what cannot be."""
-    stuck = sum(
-        target.rollback is not None and target.rollback.is_one_way for target in placed
-    )
+    stuck = sum(target.rollback is not None and target.rollback.is_one_way for target in placed)
     if limits.on_breach is not OnBreach.ROLLBACK or not stuck:
         return ()
     return (f"onBreach: rollback cannot take back {stuck} of {len(placed)}: irreversible",)

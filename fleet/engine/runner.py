@@ -23,12 +23,12 @@ from fleet.core.state import RunState
 from fleet.engine.clock import Clock
 from fleet.engine.outcomes import Outbox, Outcome, batch_of
 from fleet.engine.performer import Performer
-from fleet.errors import InvariantError
+from fleet.errors import FleetError, InvariantError, LostLocksError
 from fleet.model import events as e
 from fleet.model.commands import Command, Survey
 from fleet.model.events import Actor, Event
 from fleet.model.statuses import RunStatus
-from fleet.ports import Batch, Discovery, Extensions, Journal, Request
+from fleet.ports import Batch, Discovery, Extensions, Journal, Request, Upkeep
 
 Observe = Callable[[Sequence[Event], RunState], None]
 """Is shown every durable event, with the state after it."""
@@ -67,6 +67,7 @@ class Runner:
         vault: Mapping[str, str],
         settings: Settings = Settings(),
         observe: Observe = lambda _events, _state: None,
+        upkeep: Upkeep | None = None,
     ) -> None:
         if state.header is None:
             message = "a run without a header cannot be carried on"
@@ -76,6 +77,8 @@ class Runner:
         self._clock = clock
         self._settings = settings
         self._observe = observe
+        self._upkeep = upkeep
+        self._loss: LostLocksError | None = None
         self._outbox = Outbox()
         self._asked: list[Request] = []
         self._is_leaving = False
@@ -120,6 +123,7 @@ class Runner:
         Raises:
             AuthError: The service accepts no token any more. What is in flight goes on there, and
                 nothing is lost: the next runner takes the run over.
+            LostLocksError: Another run may change the same extensions now. Likewise.
         """
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -130,13 +134,16 @@ class Runner:
                 self._performer.abandon()
         except BaseExceptionGroup as group:
             raise _first(group) from None
-        refusal = self._performer.refusal
+        refusal: FleetError | None = self._loss or self._performer.refusal
         if refusal is not None and not self._state.status.is_terminal:
             raise refusal
         return self._state
 
     async def _loop(self, tasks: asyncio.TaskGroup) -> None:
         while not self._is_over():
+            await self._tend()
+            if self._is_over():
+                return
             wake_at = await self._round(tasks, self._outbox.take())
             if not self._is_over():
                 await self._wait(wake_at)
@@ -156,10 +163,18 @@ class Runner:
             self._performer.perform(command, tasks)
         return decision.wake_at
 
+    async def _tend(self) -> None:
+        """Keep what the run holds; where that is lost, decide nothing more."""
+        if self._upkeep is not None:
+            try:
+                await self._upkeep.tend(self._clock.now())
+            except LostLocksError as error:
+                self._loss = error
+
     def _is_over(self) -> bool:
         status = self._state.status
         is_parked = status is RunStatus.PAUSED and not self._settings.waits_when_paused
-        is_barred = self._performer.refusal is not None
+        is_barred = self._loss is not None or self._performer.refusal is not None
         return status.is_terminal or self._is_leaving or is_parked or is_barred
 
     def _taken_in(self, outcomes: list[Outcome]) -> Batch:

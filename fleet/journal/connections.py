@@ -25,6 +25,11 @@ def writer(path: Path, *, busy_s: float = BUSY_S) -> sqlite3.Connection:
     return _prepared(_connect(f"{path.as_uri()}?mode=rw", busy_s))
 
 
+def plain(path: Path, *, busy_s: float = BUSY_S) -> sqlite3.Connection:
+    """Open an existing file for writing what is no secret and nobody will audit."""
+    return _connect(f"{path.as_uri()}?mode=rw", busy_s)
+
+
 def memory() -> sqlite3.Connection:
     """Open a database that lies nowhere."""
     return _prepared(_connect(":memory:", 0))

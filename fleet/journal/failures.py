@@ -47,12 +47,8 @@ def translated(doing: str, *, run_id: str, path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        # NB: errors that Python's own module raises (a closed connection) carry no code.
-        code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
-        name = getattr(error, "sqlite_errorname", type(error).__name__)
-        what = f"{_WHAT.get(code, str(error))} ({name})"
-        hint = _DAMAGED_HINT if code in _DAMAGED else _hint(doing, run_id)
-        raise JournalError(_message(doing, run_id, what, path), hint=hint) from error
+        hint = _DAMAGED_HINT if _code(error) in _DAMAGED else _hint(doing, run_id)
+        raise JournalError(_message(doing, run_id, _what(error), path), hint=hint) from error
     except OSError as error:
         what = (error.strerror or str(error)).lower()
         raise JournalError(
@@ -69,6 +65,36 @@ def found(root: Path) -> Iterator[None]:
         what = (error.strerror or str(error)).lower()
         message = f"the runs under {root} cannot be looked for: {what}"
         raise JournalError(message, hint="Name a folder that you may read.") from error
+
+
+@contextlib.contextmanager
+def of_locks(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with the file of locks into a :exc:`JournalError`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        hint = _LOCKS_DAMAGED_HINT if _code(error) in _DAMAGED else "Mend that and try again."
+        message = f"the locks of the runs cannot be used: {_what(error)}: {path}"
+        raise JournalError(message, hint=hint) from error
+    except OSError as error:
+        what = (error.strerror or str(error)).lower()
+        message = f"the locks of the runs cannot be used: {what}: {path}"
+        raise JournalError(message, hint="Mend that and try again.") from error
+
+
+_LOCKS_DAMAGED_HINT = (
+    "It holds no history: once `fleet runs` shows no runner, it may be deleted, and is made anew."
+)
+
+
+def _code(error: sqlite3.Error) -> int:
+    # NB: errors that Python's own module raises (a closed connection) carry no code.
+    return int(getattr(error, "sqlite_errorcode", 0)) & _PRIMARY
+
+
+def _what(error: sqlite3.Error) -> str:
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    return f"{_WHAT.get(_code(error), str(error))} ({name})"
 
 
 def _message(doing: str, run_id: str, what: str, path: Path) -> str:

@@ -51,9 +51,14 @@ class RunFolder:
 
     def make(self) -> None:
         """Make the folder, and those above it, for the owner's eyes only."""
-        missing = [one for one in (self.path, *self.path.parents) if not one.exists()]
-        for folder in reversed(missing):
-            folder.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        make_folder(self.path)
+
+
+def make_folder(path: Path) -> None:
+    """Make *path*, and what is missing above it, for the owner's eyes only."""
+    missing = [one for one in (path, *path.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
 
 
 def folder(root: Path, run_id: str) -> RunFolder:

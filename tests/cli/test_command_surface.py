@@ -26,6 +26,7 @@ COMMANDS = (
     "runs",
     "verify",
     "sim",
+    "locks",
 )
 
 _OPTION = re.compile(r"^  (?:-\w, )?(--[\w-]+)(?: <[^>]*>| [A-Z][A-Z:]*)?(.*)$")

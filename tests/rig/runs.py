@@ -15,7 +15,7 @@ from fleet.engine.runner import Observe, Runner, Service, Settings
 from fleet.model.desired import Rollout
 from fleet.model.events import Actor
 from fleet.model.plan import Plan, RunId
-from fleet.ports import Journal
+from fleet.ports import Journal, Upkeep
 from fleet.sim.world import World
 from fleet.sim.worldfile import WorldFile
 
@@ -71,6 +71,7 @@ async def begun(
     vault: Mapping[str, str] | None = None,
     clock: Clock | None = None,
     discovered_at: dt.datetime | None = None,
+    upkeep: Upkeep | None = None,
 ) -> Runner:
     """A runner at the start of a run, by the loop's virtual clock unless another is given."""
     clock = clock or virtual.clock()
@@ -84,6 +85,7 @@ async def begun(
         vault=vault or {},
         settings=settings,
         observe=observe,
+        upkeep=upkeep,
     )
 
 
