@@ -17,6 +17,7 @@ from rich.text import Text
 from fleet.cli import context
 from fleet.cli.context import Context
 from fleet.cli.outside import Outside
+from fleet.core import undo
 from fleet.core.state import RunState
 from fleet.engine.history import Tail
 from fleet.engine.upkeep import LEASE, LeaseKeeper
@@ -65,10 +66,12 @@ def keys_of_plan(plan: Plan, found: Outside) -> tuple[LockKey, ...]:
 
 def keys_of_run(state: RunState) -> tuple[LockKey, ...]:
     """Return what a run that is taken over may still change."""
+    back = undo.members(state)
     left = (
         target
         for number, target in enumerate(state.targets)
-        if target.action.is_change and (number not in state.results or number in state.operations)
+        if target.action.is_change
+        and (number not in state.results or number in state.operations or number in back)
     )
     return tuple(_key(_endpoint(state), target) for target in left)
 

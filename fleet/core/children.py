@@ -13,7 +13,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
-from fleet.core import chain, planner, proof, reversal
+from fleet.core import chain, planner, proof, reversal, undo
 from fleet.core.state import RunState
 from fleet.core.trail import Footprint, Trail
 from fleet.errors import InputError, InvariantError, RefusedError
@@ -60,7 +60,10 @@ def retry(state: RunState, trail: Trail, *, results: frozenset[Result]) -> Plan:
     The parent's waves keep their order and their numbers, as far as they still have members.
     """
     head = _require_over(state)
-    numbers = [n for n in range(len(state.targets)) if _result(state, n) in results]
+    own = undo.members(state)
+    numbers = [
+        n for n in range(len(state.targets)) if _result(state, n) in results and n not in own
+    ]
     members = [_retried(state.targets[n], trail.of(n)) for n in numbers]
     waves = [(wave, [one for one in members if one.wave == wave.name]) for wave in head.waves]
     limits = _limits(head.limits, count=len(members))
@@ -81,7 +84,8 @@ def rollback(state: RunState, trail: Trail, *, choice: Choice) -> Plan:
     the plan too, blocked, with the reason.
     """
     head = _require_over(state)
-    numbers = [n for n in _chosen(state, trail, choice) if trail.of(n).is_written]
+    own = undo.members(state)  # what the run took back itself, or tried to
+    numbers = [n for n in _chosen(state, trail, choice) if trail.of(n).is_written and n not in own]
     back, stuck = _split(state, numbers)
     limits = _rollback_limits(head.limits, [one for _, one in back])
     waves, targets = [], []
@@ -89,9 +93,9 @@ def rollback(state: RunState, trail: Trail, *, choice: Choice) -> Plan:
         members = [(n, one) for n, one in back if _wave_of(state, trail, n) == name]
         members.sort(key=lambda one: (_result(state, one[0]) not in FAILED, -one[0]))
         if members:
-            undo = f"back-{name}"
-            waves.append(_rollback_wave(undo, len(members), limits))
-            targets += [dataclasses.replace(one, wave=undo) for _, one in members]
+            called = f"back-{name}"
+            waves.append(_rollback_wave(called, len(members), limits))
+            targets += [dataclasses.replace(one, wave=called) for _, one in members]
     spreads = tuple(
         dataclasses.replace(
             one,

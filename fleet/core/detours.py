@@ -7,12 +7,14 @@ Errors:  :exc:`~fleet.errors.IllegalTransitionError`.
 
 from __future__ import annotations
 
-from fleet.core import phases
+import dataclasses
+
+from fleet.core import phases, proof, reversal
 from fleet.core.moves import Phase
 from fleet.core.state import RunState
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
-from fleet.model.desired import OnDrift
+from fleet.model.desired import FailureClass, OnDrift
 from fleet.model.plan import Action
 from fleet.model.statuses import HoldReason, Result
 
@@ -35,9 +37,25 @@ def retried(state: RunState, event: e.TargetRetried) -> None:
     active.mark_before = active.mark_accepted = None
     active.held_count = 0
     active.step_began_at = event.until
+    if event.failure is FailureClass.FAILED:
+        _put_again(state, event)
     active.phase, active.held = Phase.CHECKING, HoldReason.RETRY
     state.agenda.pop(event.target, None)
     state.timers.set(event.target, event.until)
+
+
+def _put_again(state: RunState, event: e.TargetRetried) -> None:
+    """Send all of it this time, where that loses nothing.
+
+    Source: a PATCH that changes nothing does nothing, and a failed extension stays failed.
+    """
+    target = state.targets[event.target]
+    known = proof.expected(target, event.step)
+    if known.protected_keys or any(step.protected for step in target.steps):
+        return
+    put = reversal.as_put(target.steps[event.step], known)
+    steps = (*target.steps[: event.step], put, *target.steps[event.step + 1 :])
+    state.targets[event.target] = dataclasses.replace(target, steps=steps)
 
 
 def replanned(state: RunState, event: e.TargetReplanned) -> None:

@@ -7,6 +7,8 @@ Errors:  :exc:`~fleet.errors.IllegalTransitionError`.
 
 from __future__ import annotations
 
+import dataclasses
+
 from fleet.core.state import RunState, WaveState
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
@@ -54,11 +56,12 @@ def require_member(state: RunState, wave: WaveState, member: e.Member) -> None:
 
 def join(state: RunState, wave: WaveState, member: e.Member) -> None:
     """Let *member* wait in *wave*."""
+    plan = dataclasses.replace(member.plan, wave=wave.planned.name)
     if member.target < len(state.targets):
-        state.targets[member.target] = member.plan
+        state.targets[member.target] = plan
         state.rounds[member.target] = state.rounds.get(member.target, 0) + 1
     else:
-        state.targets.append(member.plan)
+        state.targets.append(plan)
     wait_in(wave, member.target)
 
 

@@ -43,7 +43,7 @@ class Trail:
             return
         one = self._found.setdefault(event.target, Footprint())
         match event:
-            case e.TargetStarted():
+            case e.TargetStarted() | e.TargetReplanned():
                 one.proved_count = 0
             case e.StepIntended():
                 one.is_pending = True

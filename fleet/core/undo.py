@@ -32,14 +32,12 @@ def begun(state: RunState, *, reason: str, now: dt.datetime) -> Iterator[Event]:
     yield e.RunRollingBack(at=now, reason=reason, scope=rule.scope, left=left)
     number = len(state.waves)
     for wave, found in waves:
-        members = [
-            Member(target=n, plan=back) for n in found if (back := _backwards(state, n)) is not None
-        ]
-        if members:
-            planned = _wave(wave, len(members), rule)
+        back = [Member(target=n, plan=one) for n in found if (one := _backwards(state, n))]
+        if back:
+            planned = _wave(wave, len(back), rule)
             yield e.WaveAdded(at=now, wave=number, planned=planned)
-            for n in range(0, len(members), _STRETCH):
-                stretch = tuple(members[n : n + _STRETCH])
+            for n in range(0, len(back), _STRETCH):
+                stretch = tuple(back[n : n + _STRETCH])
                 yield e.WaveExtended(at=now, wave=number, members=stretch)
             number += 1
 
@@ -86,10 +84,10 @@ def _wave(wave: WaveState, count: int, rule: Undo) -> Wave:
 
 def left(state: RunState) -> list[int]:
     """Return the targets that were to be taken back, and are not."""
-    members = {n for wave in state.waves if wave.is_back for n in wave.line.joined}
-    return sorted(
-        {
-            *state.irreversible,
-            *(n for n in members if state.results.get(n) is not Result.ROLLED_BACK),
-        }
-    )
+    stuck = (n for n in members(state) if state.results.get(n) is not Result.ROLLED_BACK)
+    return sorted({*state.irreversible, *stuck})
+
+
+def members(state: RunState) -> frozenset[int]:
+    """Return the targets that the run itself takes back, or has taken back."""
+    return frozenset(n for wave in state.waves if wave.is_back for n in wave.line.joined)
