@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 from fleet.model.cluster import AutoUpgrade, Cluster, ClusterId, Extension, Inventory
 from fleet.model.desired import Scope
 from fleet.model.events import Actor, Event
-from fleet.model.plan import Verb
+from fleet.model.plan import Target, Verb
 
 
 class Clock(Protocol):
@@ -122,6 +122,10 @@ class Extensions(Protocol):
 
     async def operation(self, url: str, ids: RequestIds) -> OperationStatus:
         """Read the state of an operation."""
+
+
+class Service(Discovery, Extensions, Protocol):
+    """What a run needs of the outside world."""
 
 
 # --- the journal -------------------------------------------------------------------------
@@ -355,7 +359,14 @@ class Pools(Protocol):
 
 
 class Upkeep(Protocol):
-    """What a process does now and then to keep what its run holds."""
+    """What a process does to keep what its run holds, and to get what it needs beside."""
+
+    @property
+    def pools(self) -> Pools | None:
+        """The pools that the run shares with others, where its plan names any."""
+
+    async def claim(self, targets: Sequence[Target], now: dt.datetime) -> Sequence[Target]:
+        """Lock what joins the run; return those that no other run is changing."""
 
     async def tend(self, now: dt.datetime) -> None:
         """Do it, if it is time; costs nothing where it is not.

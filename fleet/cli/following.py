@@ -13,11 +13,12 @@ from typing import Annotated
 
 import typer
 
-from fleet.cli import locking, options, outside, planning, plans, running
+from fleet.cli import carrying, locking, options, outside, planning, plans, running
+from fleet.cli.carrying import Ended
 from fleet.cli.context import Context, errors
 from fleet.cli.options import Where
 from fleet.cli.outside import Outside
-from fleet.cli.running import Ended, Order
+from fleet.cli.running import Order
 from fleet.core import children
 from fleet.core.children import Choice
 from fleet.core.state import RunState
@@ -158,7 +159,7 @@ _DOES = {Purpose.RETRY: "try again", Purpose.ROLLBACK: "take back"}
 def _launched(order: Order, parent: RunState, plan: Plan, form: Format) -> Ended | None:
     async def work(found: Outside) -> Ended | None:
         opening.require_origin(parent, found.origin)
-        running.say_where(found)
+        carrying.say_where(found)
 
         async def turn(order: Order) -> Ended | None:
             return await running.launched(

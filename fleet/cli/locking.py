@@ -22,11 +22,11 @@ from fleet.core.state import RunState
 from fleet.engine.history import Tail
 from fleet.engine.upkeep import LEASE, LeaseKeeper
 from fleet.errors import InputError, InvariantError, JournalError, LockedError, RefusedError
-from fleet.journal import locks
+from fleet.journal import locks, pools
 from fleet.model import codec
-from fleet.model.plan import Plan, RunId, Target
+from fleet.model.plan import Plan, PlanHead, RunId, Target
 from fleet.model.statuses import RunStatus
-from fleet.ports import Conflict, LockHolder, LockKey
+from fleet.ports import Conflict, LockHolder, LockKey, Pools
 
 _LOOK_EVERY_S = 0.5
 _NAMED = 3
@@ -109,14 +109,15 @@ def require_free(
 
 @contextlib.contextmanager
 def taken(
-    found: Context, run_id: RunId, keys: Sequence[LockKey], *, now: dt.datetime
+    found: Context, plan: PlanHead, run_id: RunId, keys: Sequence[LockKey], *, outside: Outside
 ) -> Iterator[LeaseKeeper]:
     """Hold *keys* for as long as the block lasts, and after it until the lease is over.
 
     They are let go of by :func:`let_go`, where the run has ended.
     """
-    with locks.opened(found.state_dir) as held:
-        taking = held.take(run_id, actor=context.actor(), keys=keys, now=now, lease=LEASE)
+    now, actor = outside.clock.now(), context.actor()
+    with locks.opened(found.state_dir) as held, _pools(found, plan) as shared:
+        taking = held.take(run_id, actor=actor, keys=keys, now=now, lease=LEASE)
         if taking.conflicts:
             raise ClaimedError(run_id, keys, taking.conflicts)
         for one in taking.taken_over:
@@ -124,7 +125,23 @@ def taken(
                 f"{_clusters(one)} were locked by run {one.holder.run_id}, which nobody carries on "
                 f"and whose lease ended at {_moment(one.holder.leased_until)}: taken over"
             )
-        yield LeaseKeeper(held, run_id=run_id, taken_at=now)
+        yield LeaseKeeper(
+            held,
+            run_id=run_id,
+            actor=actor,
+            endpoint=outside.origin.endpoint,
+            taken_at=now,
+            pools=shared,
+        )
+
+
+@contextlib.contextmanager
+def _pools(found: Context, plan: PlanHead) -> Iterator[Pools | None]:
+    if not plan.pools:
+        yield None
+        return
+    with pools.opened(found.state_dir) as shared:
+        yield shared
 
 
 @contextlib.contextmanager

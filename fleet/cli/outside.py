@@ -20,8 +20,8 @@ from fleet.core.state import RunState
 from fleet.engine import clock, virtual
 from fleet.engine.clock import Clock
 from fleet.engine.opening import Origin
-from fleet.engine.runner import Service
 from fleet.errors import InputError, RemoteError
+from fleet.ports import Service
 from fleet.sim.opening import OpenWorld, opened
 
 if TYPE_CHECKING:

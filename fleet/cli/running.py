@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
-import gc
 import secrets
-import signal
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -17,35 +14,33 @@ import typer
 from rich.text import Text
 
 import fleet
-from fleet.azure.paths import EXTENSIONS_API
 from fleet.cli import (
+    carrying,
     consent,
     context,
     ending,
-    leaving,
     locking,
     options,
     outside,
     planning,
     plans,
 )
+from fleet.cli.carrying import Ended
 from fleet.cli.context import Context
 from fleet.cli.locking import ClaimedError, Patience
 from fleet.cli.options import Where
 from fleet.cli.outside import Outside
 from fleet.cli.plans import Source
-from fleet.core.leftovers import Leftover
 from fleet.core.state import RunState
 from fleet.engine import clock, history, opening
 from fleet.engine.opening import Opening
 from fleet.engine.recollection import Recollection
-from fleet.engine.runner import Runner, Settings
-from fleet.errors import AuthError, InputError, InvariantError, RefusedError
-from fleet.model.events import Event
+from fleet.engine.runner import Settings
+from fleet.errors import InputError, InvariantError, RefusedError
 from fleet.model.plan import Action, Plan, RunId
 from fleet.model.redaction import Redactor
-from fleet.ports import Journal, Upkeep
-from fleet.ui import live, output, statusview
+from fleet.ports import Journal
+from fleet.ui import output, statusview
 from fleet.ui.output import Format
 
 
@@ -62,15 +57,6 @@ class Order:
     patience: Patience
     after: Sequence[str]
     """Runs that must have ended well before."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """A run that was carried on as far as it went."""
-
-    state: RunState
-    left: tuple[Leftover, ...] = ()
-    """What a rollback could not take back, as it was read at the end."""
 
 
 @options.at_a_place
@@ -175,7 +161,7 @@ def _begun(order: Order, form: Format) -> Ended | None:
         raise InputError(message, hint="fleet run FILE, or fleet run --run-id ID; see fleet runs.")
 
     async def work(found: Outside) -> Ended | None:
-        say_where(found)
+        carrying.say_where(found)
         await locking.followed(order.context, order.after, order.patience, found)
 
         async def turn(order: Order) -> Ended | None:
@@ -229,10 +215,10 @@ async def launched(
     is_new = run_id not in store.runs()
     async with store.hold(run_id, actor=header.actor, secrets=values, create=is_new) as journal:
         _require_empty(journal, run_id)
-        with locking.taken(order.context, run_id, keys, now=found.clock.now()) as keeper:
+        with locking.taken(order.context, plan.head, run_id, keys, outside=found) as keeper:
             with locking.given_back_on_failure(order.context, run_id):
                 state = await opening.begin(journal, plan, header, now=found.clock.now())
-            return await _carried_on(order, journal, state, found, vault, keeper)
+            return await carrying.carried_on(order, journal, state, found, vault, keeper)
 
 
 def _require_empty(journal: Journal, run_id: RunId) -> None:
@@ -304,15 +290,15 @@ def taken_over(order: Order) -> Ended | None:
             if state.status.is_terminal:  # the other runner got there first
                 return Ended(state=state)
             now, keys = found.clock.now(), locking.keys_of_run(state)
-            with locking.taken(order.context, run_id, keys, now=now) as keeper:
+            with locking.taken(order.context, state.plan, run_id, keys, outside=found) as keeper:
                 if found.azure is not None:
                     found.azure.remember(recollection.traces(state.targets, now=now))
                 await opening.take(journal, state, actor=actor, release=fleet.__version__, now=now)
-                return await _carried_on(order, journal, state, found, vault, keeper)
+                return await carrying.carried_on(order, journal, state, found, vault, keeper)
 
     async def work(found: Outside) -> Ended | None:
         opening.require_origin(known, found.origin)
-        say_where(found)
+        carrying.say_where(found)
         await locking.followed(order.context, order.after, order.patience, found)
         return await in_turn(order, found, lambda _order: carry_on(found))
 
@@ -335,108 +321,6 @@ def _require_same(order: Order, known: RunState) -> None:
         message = f"run {header.run_id} began with another plan than {source.path}"
         hint = "Take it over without naming a file, or begin a new run under another --run-id."
         raise RefusedError(message, hint=hint)
-
-
-# --- both --------------------------------------------------------------------------------
-
-
-async def _carried_on(
-    order: Order,
-    journal: Journal,
-    state: RunState,
-    found: Outside,
-    vault: Mapping[str, str],
-    upkeep: Upkeep,
-) -> Ended:
-    console = context.errors()
-    console.print(Text(f"run {state.header.run_id if state.header else ''}"), soft_wrap=True)
-    with live.view(console, clean=context.DISCRETION.text) as view:
-
-        def observe(events: Sequence[Event], state: RunState) -> None:
-            view.show(events, state)
-            if state.has_bug:  # nothing to wait for: somebody has to look at it first
-                runner.settle_for_pause()
-
-        runner = Runner(
-            journal=journal,
-            state=state,
-            service=found.service,
-            clock=found.clock,
-            vault=vault,
-            settings=_settings(order, found),
-            observe=observe,
-            upkeep=upkeep,
-        )
-        # The plan and what it was made from live as long as the run: a sixth of a large run's CPU
-        # went into the garbage collector looking at them again and again.
-        gc.freeze()
-        with _signals(runner):
-            ended = await _run(runner)
-    locking.let_go(order.context, ended)
-    # What is told is what is kept: an error may have quoted a secret, and the journal has it not.
-    ended = history.load(journal) if vault else ended
-    return Ended(state=ended, left=await leaving.read(ended, found))
-
-
-def say_where(found: Outside) -> None:
-    """Say on stderr whom we speak to, as whom, and how fast time goes there."""
-    console, origin = context.errors(), found.origin
-    if found.is_remote:
-        text = f"{origin.endpoint} ({origin.cloud}), tenant {origin.tenant}"
-        text = f"{text}, as {', '.join(origin.principals)}"
-        if origin.api_version != EXTENSIONS_API:
-            text = f"{text}, api-version {origin.api_version}"
-        console.print(Text(text), soft_wrap=True)
-    if found.time_scale != 1:
-        text = f"simulated time: {found.time_scale} seconds of theirs pass in one of ours"
-        console.print(Text(text), soft_wrap=True)
-
-
-async def _run(runner: Runner) -> RunState:
-    try:
-        return await runner.run()
-    except AuthError as error:
-        header = runner.state.header
-        go_on = f"fleet run --run-id {header.run_id if header else ''} carries on"
-        hint = f"{error.hint or 'Log in again'} Then {go_on}; nothing is lost."
-        raise AuthError(error.message, hint=hint, status=error.status) from error
-
-
-def _settings(order: Order, found: Outside) -> Settings:
-    if not found.is_virtual:
-        return order.settings
-    # Virtual time does not wait for what other processes may still ask.
-    return dataclasses.replace(order.settings, inbox_every_s=None, waits_when_paused=False)
-
-
-@contextlib.contextmanager
-def _signals(runner: Runner) -> Iterator[None]:
-    """Let Ctrl-C pause, then stop, then leave.
-
-    SIGTERM leaves at once, and so does a terminal that goes away: the run goes on later.
-    """
-    loop = asyncio.get_running_loop()
-    presses = iter(("pause", "stop"))
-
-    def interrupted() -> None:
-        kind = next(presses, None)
-        if kind is None:
-            runner.leave()
-        else:
-            runner.settle_for_pause()
-            runner.ask(kind, actor=context.actor(), reason="Ctrl-C")
-
-    leaving = [signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup asks for
-        leaving.append(signal.SIGHUP)
-    loop.add_signal_handler(signal.SIGINT, interrupted)
-    for one in leaving:
-        loop.add_signal_handler(one, runner.leave)
-    try:
-        yield
-    finally:
-        for one in (signal.SIGINT, *leaving):
-            loop.remove_signal_handler(one)
 
 
 COMMANDS = (run,)

@@ -169,6 +169,17 @@ def _close(state: RunState, wave: WaveState, now: dt.datetime) -> Iterator[Event
     yield e.WaveClosed(at=now, wave=state.current, status=status)
 
 
+def startable(state: RunState) -> int:
+    """Return how many more the wave and the run would let start, shared pools not asked."""
+    if state.status not in (RunStatus.RUNNING, RunStatus.ROLLING_BACK) or state.is_held_back:
+        return 0
+    wave = state.waves[state.current] if state.current < len(state.waves) else None
+    if wave is None or wave.status is not WaveStatus.RUNNING:
+        return 0
+    free = min(wave.planned.max_concurrency - wave.in_flight, wave.waiting_count)
+    return free if wave.is_back else min(free, state.plan.limits.max_concurrency - state.in_flight)
+
+
 def _has_room(state: RunState, wave: WaveState) -> bool:
     """Whether the wave, the run, their budgets and the shared pools let one more start."""
     limits, planned = state.plan.limits, wave.planned

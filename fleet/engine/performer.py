@@ -25,6 +25,7 @@ from fleet.engine import requests, surveying
 from fleet.engine.clock import Clock
 from fleet.engine.outcomes import Outbox, Outcome
 from fleet.engine.poller import Followed, Poller
+from fleet.engine.surveying import Claim
 from fleet.errors import AuthError, LostAnswerError, LostClusterError, RemoteError
 from fleet.model import events as e
 from fleet.model.cluster import Extension
@@ -32,7 +33,7 @@ from fleet.model.commands import Check, Command, Follow, Prove, Send, Survey
 from fleet.model.events import TargetEvent
 from fleet.model.plan import Target
 from fleet.model.statuses import Finding, HoldReason
-from fleet.ports import Discovery, Extensions, OperationKey, OperationStatus, RequestIds
+from fleet.ports import OperationKey, OperationStatus, RequestIds, Service
 
 T = TypeVar("T")
 
@@ -50,22 +51,22 @@ class Performer:
         *,
         header: e.RunCreated,
         targets: list[Target],
-        discovery: Discovery,
-        extensions: Extensions,
+        service: Service,
         clock: Clock,
         outbox: Outbox,
         urls: Mapping[OperationKey, str],
         vault: Mapping[str, str],
+        claim: Claim | None = None,
     ) -> None:
         self._run_id = header.run_id
         self._head = header.plan
         self._targets = targets
-        self._discovery = discovery
-        self._extensions = extensions
+        self._service = service
         self._clock = clock
         self._outbox = outbox
         self._urls: MutableMapping[OperationKey, str] = dict(urls)
         self._vault = vault
+        self._claim = claim
         self._found: dict[int, Extension | None] = {}
         self._poller = Poller(clock, self._read_operation)
         self.refusal: AuthError | None = None
@@ -123,8 +124,9 @@ class Performer:
                 command,
                 head=self._head,
                 targets=self._targets,
-                discovery=self._discovery,
+                discovery=self._service,
                 clock=self._clock,
+                claim=self._claim,
             )
         except Exception as error:  # noqa: BLE001 - the same edge as in _perform
             log.logger().error(log.Event.BUG_CAUGHT, target=None, exc_info=error)
@@ -149,7 +151,7 @@ class Performer:
         try:
             if command.asks_connectivity and not command.is_in_doubt:
                 ids = self._ids(command, "connectivity")
-                cluster = await _limited(self._discovery.cluster(target.cluster_id, ids))
+                cluster = await _limited(self._service.cluster(target.cluster_id, ids))
                 if not cluster.is_reachable:
                     detail = f"not connected ({cluster.connectivity})"
                     return self._checked(command, Finding.UNREACHABLE, None, detail)
@@ -176,7 +178,7 @@ class Performer:
         target = self._targets[command.target]
         try:
             cluster = await _limited(
-                self._discovery.cluster(target.cluster_id, self._ids(command, "replan"))
+                self._service.cluster(target.cluster_id, self._ids(command, "replan"))
             )
         except LostClusterError as error:
             return self._checked(command, Finding.CLUSTER_MISSING, None, error.message)
@@ -220,7 +222,7 @@ class Performer:
             correlation_id=command.correlation_id, client_request_id=command.client_request_id
         )
         try:
-            accepted = await _limited(self._extensions.write(requests.ref_of(target), write, ids))
+            accepted = await _limited(self._service.write(requests.ref_of(target), write, ids))
         except RemoteError as error:
             return self._write_failed(command, error)
         url = accepted.operation_url
@@ -280,7 +282,7 @@ class Performer:
         followed.poll_count += 1
         try:
             status = await _limited(
-                self._extensions.operation(self._urls[_key(command)], self._ids(command, "poll"))
+                self._service.operation(self._urls[_key(command)], self._ids(command, "poll"))
             )
         except LostClusterError as error:
             return self._ended(followed, "lost", error=error.message)
@@ -366,7 +368,7 @@ class Performer:
     async def _get(self, command: Check | Prove) -> Extension | None:
         target = self._targets[command.target]
         ids = self._ids(command, type(command).__name__)
-        return await _limited(self._extensions.get(requests.ref_of(target), ids))
+        return await _limited(self._service.get(requests.ref_of(target), ids))
 
     def _read_failed(self, command: Check | Prove, error: RemoteError) -> Outcome:
         self._heed(error)

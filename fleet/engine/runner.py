@@ -15,7 +15,6 @@ import dataclasses
 import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from fleet import log
 from fleet.core import answers, fold, rollout, targets
@@ -23,22 +22,19 @@ from fleet.core.state import RunState
 from fleet.engine.clock import Clock
 from fleet.engine.outcomes import Outbox, Outcome, batch_of
 from fleet.engine.performer import Performer
+from fleet.engine.places import Places
 from fleet.errors import FleetError, InvariantError, LostLocksError
 from fleet.model import events as e
 from fleet.model.commands import Command, Survey
 from fleet.model.events import Actor, Event
 from fleet.model.statuses import RunStatus
-from fleet.ports import Batch, Discovery, Extensions, Journal, Request, Upkeep
+from fleet.ports import Batch, Journal, Request, Service, Upkeep
 
 Observe = Callable[[Sequence[Event], RunState], None]
 """Is shown every durable event, with the state after it."""
 
 _GRACE_S = 10
 """Seconds of the event loop that answers may still take after somebody asked to leave."""
-
-
-class Service(Discovery, Extensions, Protocol):
-    """What a run needs of the outside world."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +74,7 @@ class Runner:
         self._settings = settings
         self._observe = observe
         self._upkeep = upkeep
+        self._places = Places(upkeep.pools if upkeep else None, state)
         self._loss: LostLocksError | None = None
         self._outbox = Outbox()
         self._asked: list[Request] = []
@@ -86,12 +83,12 @@ class Runner:
         self._performer = Performer(
             header=state.header,
             targets=state.targets,
-            discovery=service,
-            extensions=service,
+            service=service,
             clock=clock,
             outbox=self._outbox,
             urls=journal.operations(),
             vault=vault,
+            claim=upkeep.claim if upkeep else None,
         )
 
     @property
@@ -153,15 +150,17 @@ class Runner:
         """Take in what happened, decide until nothing is left, write it down, and only then act."""
         batch = self._taken_in(outcomes)
         events = list(batch.events)
+        self._places.ask(self._clock.now())
         commands: list[Command | Survey] = []
         while not (decision := rollout.decide(self._state, now=self._clock.now())).is_idle:
             events += self._folded(decision.events)
             rollout.hand_out(self._state, decision)
             commands += decision.commands
         await self._commit(dataclasses.replace(batch, events=events))
+        again_at = self._places.settle(self._clock.now())
         for command in commands:
             self._performer.perform(command, tasks)
-        return decision.wake_at
+        return min((one for one in (decision.wake_at, again_at) if one is not None), default=None)
 
     async def _tend(self) -> None:
         """Keep what the run holds; where that is lost, decide nothing more."""

@@ -6,7 +6,8 @@ journal says why.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Awaitable, Callable, Sequence
 
 from fleet.core import again
 from fleet.engine.clock import Clock
@@ -16,6 +17,9 @@ from fleet.model.commands import Survey
 from fleet.model.plan import PlanHead, Target
 from fleet.ports import Discovery
 
+Claim = Callable[[Sequence[Target], dt.datetime], Awaitable[Sequence[Target]]]
+"""Locks targets, and returns those that could be."""
+
 
 async def surveyed(
     command: Survey,
@@ -24,17 +28,22 @@ async def surveyed(
     targets: Sequence[Target],
     discovery: Discovery,
     clock: Clock,
+    claim: Claim | None,
 ) -> e.RunSurveyed:
-    """Return what the journal says of who is meant now."""
+    """Return what the journal says of who is meant now.
+
+    Who joins is locked first; what another run is changing joins later, or not at all.
+    """
     try:
         found = await _census(head, targets, discovery)
     except RemoteError as error:
         return problem(command, error.message, clock=clock)
+    joined = await claim(found.joined, clock.now()) if claim else found.joined
     return e.RunSurveyed(
         at=clock.now(),
         wave=command.wave,
         left=found.left,
-        joined=found.joined,
+        joined=tuple(joined),
         groups=found.groups,
         problem="",
     )

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections.abc import Sequence
 
 from fleet.errors import LostLocksError
-from fleet.ports import Locks
+from fleet.model.events import Actor
+from fleet.model.plan import Target
+from fleet.ports import LockKey, Locks, Pools
 
 LEASE = dt.timedelta(minutes=15)
 """How long locks outlive their process, by the run's clock: what it had sent may still be at
@@ -24,10 +27,36 @@ class LeaseKeeper:
     """A :class:`fleet.ports.Upkeep` for the locks of one run."""
 
     def __init__(
-        self, locks: Locks, *, run_id: str, taken_at: dt.datetime, lease: dt.timedelta = LEASE
+        self,
+        locks: Locks,
+        *,
+        run_id: str,
+        actor: Actor,
+        endpoint: str,
+        taken_at: dt.datetime,
+        pools: Pools | None = None,
+        lease: dt.timedelta = LEASE,
     ) -> None:
         self._locks, self._run_id, self._lease = locks, run_id, lease
+        self._actor, self._endpoint = actor, endpoint
+        self.pools = pools
+        """Those that the run shares with others."""
         self._next_at = taken_at + lease / _PARTS
+
+    async def claim(self, targets: Sequence[Target], now: dt.datetime) -> Sequence[Target]:
+        """Lock what joins the run; return those that no other run is changing."""
+        return [one for one in targets if await asyncio.to_thread(self._claimed, one, now)]
+
+    def _claimed(self, target: Target, now: dt.datetime) -> bool:
+        key = LockKey(
+            endpoint=self._endpoint,
+            cluster_id=target.cluster_id,
+            extension=target.extension_name,
+        )
+        taking = self._locks.take(
+            self._run_id, actor=self._actor, keys=[key], now=now, lease=self._lease
+        )
+        return not taking.conflicts
 
     async def tend(self, now: dt.datetime) -> None:
         """Renew the lease, if it is time."""

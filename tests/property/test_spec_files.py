@@ -151,7 +151,9 @@ def test_no_message_tells_a_secret_that_looks_like_yaml(file: Path, mark: str) -
         | st.booleans()
         | st.integers(-(10**18), 10**18)
         | st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20),
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=20), inner, max_size=4),
+        lambda inner: (
+            st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=20), inner, max_size=4)
+        ),
         max_leaves=20,
     )
 )

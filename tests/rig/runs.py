@@ -11,11 +11,11 @@ from fleet.core import planner
 from fleet.engine import history, opening, virtual
 from fleet.engine.clock import Clock
 from fleet.engine.opening import Opening, Origin
-from fleet.engine.runner import Observe, Runner, Service, Settings
+from fleet.engine.runner import Observe, Runner, Settings
 from fleet.model.desired import Rollout
 from fleet.model.events import Actor
 from fleet.model.plan import Plan, RunId
-from fleet.ports import Journal, Upkeep
+from fleet.ports import Journal, Service, Upkeep
 from fleet.sim.world import World
 from fleet.sim.worldfile import WorldFile
 

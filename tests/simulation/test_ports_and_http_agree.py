@@ -16,10 +16,10 @@ from fleet.core import saved
 from fleet.core.state import RunState
 from fleet.engine import clock, virtual
 from fleet.engine.clock import Clock
-from fleet.engine.runner import Service
 from fleet.journal.memory import MemoryStore
 from fleet.model.desired import Match, Rollout, Scope, WaveRule
 from fleet.model.plan import Plan, Verb
+from fleet.ports import Service
 from fleet.sim import names
 from fleet.sim.calls import Call
 from fleet.sim.ports import SimulatedAzure

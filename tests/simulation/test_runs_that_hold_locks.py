@@ -63,7 +63,9 @@ def played(*, lose_after: int | None = None) -> Seen:
                 seen.lost_at = events[-1].at
 
         async with store.hold(runs.RUN, actor=runs.ALICE, create=True) as journal:
-            keeper = LeaseKeeper(held, run_id=runs.RUN, taken_at=now)
+            keeper = LeaseKeeper(
+                held, run_id=runs.RUN, actor=runs.ALICE, endpoint="world:test", taken_at=now
+            )
             runner = await runs.begun(journal, plan, azure, observe=observe, upkeep=keeper)
             try:
                 await runner.run()
@@ -104,7 +106,7 @@ async def test_the_lease_is_renewed_a_third_of_its_length_before_and_no_sooner()
     now = dt.datetime(2026, 1, 10, 2, tzinfo=dt.UTC)
     held = locks.in_memory()
     held.take("r", actor=runs.ALICE, keys=[KEY], now=now, lease=LEASE)
-    keeper = LeaseKeeper(held, run_id="r", taken_at=now)
+    keeper = LeaseKeeper(held, run_id="r", actor=runs.ALICE, endpoint="world:test", taken_at=now)
 
     async def tended(minutes: int) -> dt.datetime:
         await keeper.tend(now + minutes * MINUTE)

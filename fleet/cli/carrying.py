@@ -1,0 +1,156 @@
+"""Carrying a run on in this process: signals, locks, pools, the live view, and how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import gc
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from rich.text import Text
+
+from fleet.azure.paths import EXTENSIONS_API
+from fleet.cli import context, leaving, locking
+from fleet.cli.context import Context
+from fleet.cli.outside import Outside
+from fleet.core.leftovers import Leftover
+from fleet.core.state import RunState
+from fleet.engine import history
+from fleet.engine.runner import Runner, Settings
+from fleet.errors import AuthError
+from fleet.model.events import Event
+from fleet.ports import Journal, Upkeep
+from fleet.ui import live
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A run that was carried on as far as it went."""
+
+    state: RunState
+    left: tuple[Leftover, ...] = ()
+    """What a rollback could not take back, as it was read at the end."""
+
+
+class How(Protocol):
+    """What carrying on needs to know of the command line."""
+
+    @property
+    def context(self) -> Context:
+        """Where runs are kept."""
+
+    @property
+    def settings(self) -> Settings:
+        """How the runner behaves."""
+
+
+async def carried_on(
+    how: How,
+    journal: Journal,
+    state: RunState,
+    found: Outside,
+    vault: Mapping[str, str],
+    upkeep: Upkeep,
+) -> Ended:
+    """Run what *journal* holds to its end, a pause, or until somebody asks this process to leave.
+
+    Args:
+        how: What the command line asked for.
+        journal: Held by this process.
+        state: What it adds up to.
+        found: The service, and the clock.
+        vault: ``{environment variable: value}`` of the protected settings.
+        upkeep: What keeps the run's locks.
+    """
+    console = context.errors()
+    console.print(Text(f"run {state.header.run_id if state.header else ''}"), soft_wrap=True)
+    with live.view(console, clean=context.DISCRETION.text) as view:
+
+        def observe(events: Sequence[Event], state: RunState) -> None:
+            view.show(events, state)
+            if state.has_bug:  # nothing to wait for: somebody has to look at it first
+                runner.settle_for_pause()
+
+        runner = Runner(
+            journal=journal,
+            state=state,
+            service=found.service,
+            clock=found.clock,
+            vault=vault,
+            settings=_settings(how.settings, found),
+            observe=observe,
+            upkeep=upkeep,
+        )
+        # The plan and what it was made from live as long as the run: a sixth of a large run's CPU
+        # went into the garbage collector looking at them again and again.
+        gc.freeze()
+        with _signals(runner):
+            ended = await _run(runner)
+    locking.let_go(how.context, ended)
+    # What is told is what is kept: an error may have quoted a secret, and the journal has it not.
+    ended = history.load(journal) if vault else ended
+    return Ended(state=ended, left=await leaving.read(ended, found))
+
+
+def say_where(found: Outside) -> None:
+    """Say on stderr whom we speak to, as whom, and how fast time goes there."""
+    console, origin = context.errors(), found.origin
+    if found.is_remote:
+        text = f"{origin.endpoint} ({origin.cloud}), tenant {origin.tenant}"
+        text = f"{text}, as {', '.join(origin.principals)}"
+        if origin.api_version != EXTENSIONS_API:
+            text = f"{text}, api-version {origin.api_version}"
+        console.print(Text(text), soft_wrap=True)
+    if found.time_scale != 1:
+        text = f"simulated time: {found.time_scale} seconds of theirs pass in one of ours"
+        console.print(Text(text), soft_wrap=True)
+
+
+async def _run(runner: Runner) -> RunState:
+    try:
+        return await runner.run()
+    except AuthError as error:
+        header = runner.state.header
+        go_on = f"fleet run --run-id {header.run_id if header else ''} carries on"
+        hint = f"{error.hint or 'Log in again'} Then {go_on}; nothing is lost."
+        raise AuthError(error.message, hint=hint, status=error.status) from error
+
+
+def _settings(settings: Settings, found: Outside) -> Settings:
+    if not found.is_virtual:
+        return settings
+    # Virtual time does not wait for what other processes may still ask.
+    return dataclasses.replace(settings, inbox_every_s=None, waits_when_paused=False)
+
+
+@contextlib.contextmanager
+def _signals(runner: Runner) -> Iterator[None]:
+    """Let Ctrl-C pause, then stop, then leave.
+
+    SIGTERM leaves at once, and so does a terminal that goes away: the run goes on later.
+    """
+    loop = asyncio.get_running_loop()
+    presses = iter(("pause", "stop"))
+
+    def interrupted() -> None:
+        kind = next(presses, None)
+        if kind is None:
+            runner.leave()
+        else:
+            runner.settle_for_pause()
+            runner.ask(kind, actor=context.actor(), reason="Ctrl-C")
+
+    leaving = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup asks for
+        leaving.append(signal.SIGHUP)
+    loop.add_signal_handler(signal.SIGINT, interrupted)
+    for one in leaving:
+        loop.add_signal_handler(one, runner.leave)
+    try:
+        yield
+    finally:
+        for one in (signal.SIGINT, *leaving):
+            loop.remove_signal_handler(one)
