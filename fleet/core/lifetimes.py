@@ -21,8 +21,8 @@ import datetime as dt
 import itertools
 import math
 
-READS_EACH = 2.5
-"""How many an operation brings in. NB: three are allowed, all told."""
+READS_EACH = 2.0
+"""How many an operation brings in. NB: three are allowed; more would cost more than they tell."""
 
 _SOONEST, _LATEST = 0.1, 0.5
 """Shares: nobody is read before the fastest tenth, nor left alone for much more than half."""
@@ -34,6 +34,8 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 # to 5 minutes.
 _GUESS_S = 150.0
 """What is believed before anything is known, with the weight of one operation."""
+_FEW = 3
+"""Operations that were seen through an age, below which little is known of it."""
 _LOWEST_RATE = 1e-6
 """A second: an operation may always end, however many did not."""
 _SHORTEST_GAP = dt.timedelta(seconds=5)
@@ -124,14 +126,14 @@ class Lifetimes:
         """Sum the risks up, from the youngest age on.
 
         What was seen to happen a little earlier in life counts as one more operation that ended.
-        Beyond all that was seen, what has lasted long is believed to go on for as long again.
+        Where little was seen, what has lasted long is believed to go on for about as long again.
         """
         rate, risk = 1 / _GUESS_S, 0.0
         self._risk = [risk]
         for number, span_s in enumerate(_SPANS_S):
             seen_s = self._seen_s[number]
             rate = (self._ended[number] + 1) / (seen_s + 1 / rate)
-            if not seen_s:
+            if seen_s < _FEW * span_s:
                 rate = max(rate, 1 / max(_EDGES_S[number], _GUESS_S))
             risk += max(rate, _LOWEST_RATE) * span_s
             self._risk.append(risk)

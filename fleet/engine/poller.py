@@ -19,9 +19,12 @@ from fleet.core.lifetimes import Lifetimes
 from fleet.engine.clock import Clock
 from fleet.model.commands import Follow
 
-_SHORTEST_PAUSE = dt.timedelta(seconds=5)
 _PAUSES = 4
 """Into so many parts the wait for a read is cut, to ask again when it is due."""
+_ROUND = dt.timedelta(seconds=20)
+"""All that ask again within one do so together: waking up costs more than asking."""
+_INSTANT = dt.timedelta(seconds=3)
+"""The same for reads."""
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -115,13 +118,17 @@ class Poller:
         due = self._lifetimes.next_read(
             followed.ran_for, eagerness=followed.eagerness, running_count=len(self._followed)
         )
-        due_at = followed.command.accepted_at + due
+        due_at = self._rounded(followed.command.accepted_at + due, _INSTANT)
         return max(due_at, followed.earliest_at) if followed.earliest_at else due_at
 
     def _put_off(self, followed: Followed, due_at: dt.datetime, now: dt.datetime) -> None:
-        pause = max((due_at - now) / _PAUSES, _SHORTEST_PAUSE)
+        again_at = self._rounded(now + (due_at - now) / _PAUSES, _ROUND)
         self._turn += 1
-        heapq.heappush(self._heap, (min(due_at, now + pause), self._turn, followed))
+        heapq.heappush(self._heap, (min(due_at, again_at), self._turn, followed))
+
+    def _rounded(self, moment: dt.datetime, step: dt.timedelta) -> dt.datetime:
+        """Return the next moment that others share."""
+        return self._began_at + ((moment - self._began_at) // step + 1) * step
 
     async def _until_next(self) -> None:
         delay_s = self._clock.loop_seconds_until(self._heap[0][0]) if self._heap else None
