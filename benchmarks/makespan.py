@@ -10,9 +10,10 @@ gets the first token, the second longest the next, and so on:
             (least latency of a GET) + max(0, (k - burst) / rate) + (k-th longest operation)
 
 Our run and the asyncio peers live on a virtual clock, server and client in one process over real
-sockets: time moves only when nothing is left to do, so a busy machine changes no number. Threads
-cannot do that: their world is a process of its own, ten times as fast as ours. Every seed is a
-world of its own, and the spread is over seeds.
+sockets: time moves only when nothing is left to do, so a busy machine changes hardly anything.
+Threads cannot do that: their world is a process of its own, ten times as fast as ours, and what
+Retry-After and the poller's interval say is divided by ten. Every seed is a world of its own, and
+the spread is over seeds.
 
 Run:  python benchmarks/makespan.py [--quick]
 """
