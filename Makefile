@@ -63,6 +63,7 @@ simulate: $(STAMP) ## Kill after every append, for as many seeds as SEEDS says
 benchmark: $(STAMP) ## Print the table of docs/limits.md, measured here
 	$(BIN)/python benchmarks/spine.py
 	$(BIN)/python benchmarks/wire.py
+	$(BIN)/python benchmarks/makespan.py
 
 lock: $(STAMP) ## Resolve the dependencies anew
 	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip install --quiet uv

@@ -31,7 +31,14 @@ def repeated(call: Callable[..., Measured], times: int, *args: int) -> dict[str,
 
     The script that *call* stands in answers to ``--only NAME ARGS`` with JSON on stdout.
     """
-    found = [_alone(call, args) for _ in range(times)]
+    return each(call, [args] * times)
+
+
+def each(
+    call: Callable[..., Measured], arguments: Sequence[Sequence[int]]
+) -> dict[str, tuple[float, ...]]:
+    """Measure once with each of *arguments*, in the same way."""
+    found = [_alone(call, args) for args in arguments]
     return {key: tuple(one[key] for one in found) for key in found[0]}
 
 
@@ -52,7 +59,7 @@ def keep(rows: Sequence[Row], *, as_: str) -> None:
     (RESULTS / f"{as_}.json").write_text(json.dumps(kept, indent=1) + "\n")
 
 
-def _alone(call: Callable[..., Measured], args: tuple[int, ...]) -> Measured:
+def _alone(call: Callable[..., Measured], args: Sequence[int]) -> Measured:
     script = call.__code__.co_filename
     command = [sys.executable, script, "--only", call.__name__, *map(str, args)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603

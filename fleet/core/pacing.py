@@ -1,4 +1,4 @@
-"""When to try again, when to read an operation, and what an error asks for: as arithmetic.
+"""When to try again, and what an error asks for: as arithmetic.
 
 Sleeping on the answers is the engine's business. Nobody else decides to retry.
 
@@ -7,7 +7,6 @@ Units:   ``timedelta``; jitter is a number from 0 up to one million, drawn by th
 
 from __future__ import annotations
 
-import bisect
 import dataclasses
 import datetime as dt
 
@@ -17,14 +16,6 @@ from fleet.model.statuses import HoldReason
 FIRST_WAIT = dt.timedelta(seconds=10)
 LONGEST_WAIT = dt.timedelta(minutes=5)
 CONFLICT_WAIT = dt.timedelta(seconds=30)
-
-# Source: an OSM install takes 92 s, an uninstall 122 s, where it was recorded; its article gives 3
-# to 5 minutes; pollers of the service's own SDK ask every 30 s.
-_FIRST_POLL = dt.timedelta(seconds=150)
-_SHORTEST_GAP = dt.timedelta(seconds=15)
-_ENOUGH_SAMPLES = 8
-_SHARES_PCT = (40, 75, 95, 100)
-"""When so many of the operations so far had ended, one is read: that is 1.9 reads each."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,33 +92,3 @@ _WAITS: tuple[tuple[type[errors.RemoteError], HoldReason, dt.timedelta], ...] = 
     (errors.TransientError, HoldReason.TRANSIENT, FIRST_WAIT),
     (errors.AuthError, HoldReason.IDENTITY, FIRST_WAIT),
 )
-
-
-class Durations:
-    """How long this run's operations have taken, to read the next ones when it is worth it."""
-
-    __slots__ = ("_seconds",)
-
-    def __init__(self) -> None:
-        self._seconds: list[int] = []
-
-    def add(self, duration: dt.timedelta) -> None:
-        """Learn one."""
-        bisect.insort(self._seconds, int(duration.total_seconds()))
-
-    def next_poll(self, elapsed: dt.timedelta) -> dt.timedelta:
-        """Return how long to wait before the next read of an operation that old.
-
-        Where enough is known, when the given shares of the operations so far had ended; else, and
-        after that, at growing intervals.
-        """
-        seconds = elapsed.total_seconds()
-        if len(self._seconds) >= _ENOUGH_SAMPLES:
-            for share in _SHARES_PCT:
-                place = min(len(self._seconds) * share // 100, len(self._seconds) - 1)
-                gap = self._seconds[place] + 1 - seconds
-                if gap >= _SHORTEST_GAP.total_seconds() or (seconds == 0 and gap > 0):
-                    return dt.timedelta(seconds=gap)
-        if elapsed < _FIRST_POLL / 2:
-            return _FIRST_POLL - elapsed
-        return max(elapsed * 2 / 3, _SHORTEST_GAP)

@@ -292,6 +292,7 @@ class Performer:
             wait_s = status.retry_after_s
             wait = dt.timedelta(seconds=wait_s) if wait_s is not None else None
             followed.hold_count = 0
+            self._poller.saw(followed, has_ended=False)
             self._again(followed, wait)
             return None
         return self._operation_over(followed, status)
@@ -306,7 +307,7 @@ class Performer:
             held = self._held(command, HoldReason.CONFLICT, wait, "F320", message)
             return Outcome(event=held.event, drops=True)
         if self._poller.is_followed(followed):
-            self._poller.learn(followed)
+            self._poller.saw(followed, has_ended=True)
         return self._ended(followed, status.status, error=status.error)
 
     def _poll_failed(self, followed: Followed, error: RemoteError) -> Outcome | None:

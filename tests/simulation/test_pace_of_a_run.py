@@ -19,7 +19,7 @@ from fleet.azure import clouds, pace, service, transport, wire
 from fleet.azure.answers import Answer
 from fleet.azure.credentials import named
 from fleet.azure.requests import Request
-from fleet.core import pacing
+from fleet.core import lifetimes
 from fleet.core.buckets import Rate
 from fleet.core.state import RunState
 from fleet.engine import clock, history, opening
@@ -82,7 +82,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
 
     monkeypatch.setattr(wire, "exchange", exchange)
     # The first read of an operation, which nothing has been learned for, comes sooner here.
-    monkeypatch.setattr(pacing, "_FIRST_POLL", dt.timedelta(seconds=30))
+    monkeypatch.setattr(lifetimes, "_GUESS_S", 30.0)
     return found
 
 

@@ -244,6 +244,23 @@ def test_what_others_have_used_up_is_waited_for(said: Answer) -> None:
     assert on_virtual_time(play)[0] > 0.8
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["x-ms-ratelimit-remaining-tenant-reads", "x-ms-ratelimit-remaining-tenant-global-reads"],
+)
+def test_what_belongs_to_no_subscription_has_the_tenants_buckets(header: str) -> None:
+    async def play(pace: Pace) -> list[float]:
+        of_tenant = request(subscription=None)
+        await asked(pace, of_tenant, left(0, header))
+        other_s = (await asked(pace, request()))[0]
+        return [other_s, (await asked(pace, of_tenant))[0]]
+
+    other_s, waited_s = on_virtual_time(play)
+
+    assert other_s == 0
+    assert waited_s > 0.8
+
+
 @pytest.mark.parametrize("said", ["", "many", "-1", "1e9", "9" * 12])
 def test_a_header_that_cannot_be_read_says_nothing(said: str) -> None:
     async def play(pace: Pace) -> list[float]:

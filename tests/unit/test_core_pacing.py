@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import datetime as dt
-
 import pytest
 
 from fleet import errors
@@ -73,56 +71,3 @@ def test_a_write_without_a_readable_answer_is_looked_up_and_a_read_repeated(
 def test_what_does_not_pass_fails_at_once(error: type[errors.RemoteError]) -> None:
     assert pacing.after_write(error(), count=0, jitter_ppm=0) == Fail()
     assert pacing.after_read(error(), count=0, jitter_ppm=0) == Fail()
-
-
-# --- when to read an operation -----------------------------------------------------------
-
-
-def reads(durations: pacing.Durations, lasts: dt.timedelta) -> int:
-    """How many reads an operation takes that lasts that long."""
-    elapsed, count = dt.timedelta(0), 0
-    while True:
-        wait = durations.next_poll(elapsed)
-        assert wait > dt.timedelta(0)
-        elapsed, count = elapsed + wait, count + 1
-        if elapsed >= lasts:
-            return count
-
-
-def learned(*lasted: int) -> pacing.Durations:
-    durations = pacing.Durations()
-    for one in lasted:
-        durations.add(seconds(one))
-    return durations
-
-
-@pytest.mark.parametrize("lasts", [5, 60, 92, 122, 150, 200])
-def test_the_first_operations_take_few_reads(lasts: int) -> None:
-    """92 s and 122 s are what installs and uninstalls took where it was recorded."""
-    assert reads(learned(), seconds(lasts)) <= 3
-
-
-@pytest.mark.parametrize("lasts", [92, 122, 300, 900])
-def test_what_is_always_the_same_takes_one_read(lasts: int) -> None:
-    durations = learned(*[lasts] * 8)
-
-    assert reads(durations, seconds(lasts)) == 1
-
-
-def test_what_was_learned_keeps_reads_few_on_average() -> None:
-    lasts = [80 + 7 * n % 100 for n in range(100)]
-    durations = learned(*lasts)
-
-    counts = [reads(durations, seconds(one)) for one in lasts]
-
-    assert sum(counts) / len(counts) <= 3
-    assert max(counts) <= 5
-
-
-def test_a_very_late_operation_is_still_read_ever_more_rarely() -> None:
-    assert reads(learned(*[90] * 50), dt.timedelta(hours=24)) < 25
-
-
-def test_a_clock_that_was_set_back_does_not_read_at_once() -> None:
-    assert learned().next_poll(seconds(-600)) > seconds(600)
-    assert learned(*[90] * 8).next_poll(seconds(-600)) > seconds(600)
