@@ -76,11 +76,7 @@ def _instance(cluster: Cluster, desired: Desired) -> tuple[Extension | None, str
         one.name.lower() == desired.name.lower() for one in cluster.extensions
     ):
         return None, f"an extension of another type is named {desired.name}"
-    if found and found.is_system:
-        return found, "a system extension: the service manages it"
-    if found and found.is_read_only:
-        return found, "its manager lets users read only"
-    return found, ""
+    return found, facts.barred(found) if found else ""
 
 
 def _absent(found: Extension | None) -> _Verdict:

@@ -296,9 +296,9 @@ LATE = tuple(one.after() for one in (*CURED, *MEANINGLESS) if not one.is_after)
 """The service has done it, and the answer says something else, or never comes."""
 TOKEN_ENDS = (trouble.EXPIRED, trouble.REJECTED)
 FAILURES: Mapping[Trouble, Mapping[str, str]] = {
-    trouble.DENIED: dict.fromkeys(("check", "write", "proof", "cluster"), "F341"),
+    trouble.DENIED: dict.fromkeys(("check", "write", "cluster"), "F341"),
     # Before the write nobody's error: a finding.
-    trouble.NO_CLUSTER: {"check": "", "cluster": "", "write": "F350", "proof": "F350"},
+    trouble.NO_CLUSTER: {"check": "", "cluster": "", "write": "F350"},
     REDIRECT: {},
 }
 
@@ -403,6 +403,8 @@ NOTED = {
     Case(step="check", trouble=trouble.throttled(5)): ("step.held", "F310"),
     Case(step="check", trouble=trouble.html(502)): ("step.held", "F330"),
     Case(step="proof", trouble=trouble.html(200)): ("step.held", "F370"),
+    Case(step="proof", trouble=trouble.DENIED): ("step.held", "F341"),
+    Case(step="proof", trouble=trouble.NO_CLUSTER): ("step.held", "F350"),
     Case(step="cluster", trouble=trouble.HANGS): ("step.held", "F330"),
 }
 """What the journal says of some of them: the event, and the code."""
@@ -423,7 +425,7 @@ def _check_run(found: Found, case: Case, calm: Found) -> None:
         return
     assert _statuses(found) == ["Failed"] * CLUSTERS
     assert _codes(found, "step.failed") == ([case.code] * CLUSTERS if case.code else [])
-    assert found.scene.changes() == (ONCE_EACH if case.step == "proof" else NEVER)
+    assert found.scene.changes() == NEVER
     failures = [line for line in found.said.splitlines() if "Failed: " in line]
     for name in found.scene.clusters:
         assert any(name in line for line in failures)
@@ -491,6 +493,9 @@ ENDINGS: Mapping[Case, tuple[str, tuple[int, ...]]] = {
     Case(step="operation", trouble=trouble.html(200), count=None): ("Succeeded", ONCE_EACH),
     Case(step="proof", trouble=UNAVAILABLE, count=None): ("TimedOut", ONCE_EACH),
     Case(step="proof", trouble=trouble.html(200), count=None): ("TimedOut", ONCE_EACH),
+    # What was accepted has not failed because nobody may look at it any more.
+    Case(step="proof", trouble=trouble.DENIED, count=None): ("TimedOut", ONCE_EACH),
+    Case(step="proof", trouble=trouble.NO_CLUSTER, count=None): ("TimedOut", ONCE_EACH),
 }
 """How the targets end, and how often they were changed."""
 
