@@ -72,7 +72,7 @@ def needs(presence: Presence) -> tuple[Need, ...]:
         Need(action=f"{_EXTENSIONS}/operations/read"),
         Need(
             action=f"{paths.PROVIDER}/locations/extensionTypes/versions/read",
-            without="the versions that the profile knows are used",
+            without="one cluster of each location is asked, else the profile's versions are used",
         ),
         Need(
             action="Microsoft.Resources/subscriptions/read",

@@ -102,13 +102,14 @@ def _judged(rollout: Rollout, clusters: Sequence[Cluster], inventory: Inventory)
     catalogues = again.catalogues(
         rollout.desired, clusters, versions=inventory.versions, limits=inventory.version_limits
     )
+    there = again.by_location(catalogues, clusters, local=inventory.local_versions)
     return [
         (
             cluster,
             policy.judge(
                 cluster,
                 rollout.desired,
-                catalogues=catalogues,
+                catalogues=there[cluster.location],
                 unreachable=rollout.scope.unreachable,
             ),
         )

@@ -90,7 +90,7 @@ def _present(
     cluster: Cluster, desired: Desired, found: Extension | None, wished: Wish, offer: Catalogue
 ) -> _Verdict:
     if desired.version == LATEST and wished.version is None:
-        reason = f"no version is offered in release train {wished.train}"
+        reason = f"no version is offered in release train {offer.title}"
         return _Verdict(action=Action.BLOCKED, reason=reason)
     if found is None:
         verdict = _fresh(desired, wished)
@@ -165,7 +165,7 @@ def _version_blocked(desired: Desired, wished: Wish, offer: Catalogue) -> str:
     if not offer.has(version):
         newest = offer.latest()
         instead = f"; the newest is {newest.text}" if newest else ""
-        return f"version {version.text} is not offered in release train {offer.train}{instead}"
+        return f"version {version.text} is not offered in release train {offer.title}{instead}"
     lines = offer.supported_lines()
     is_asked_for = versions.is_prerelease(version, order=desired.profile.version_order)
     if lines and version.minor_line not in lines and not is_asked_for:

@@ -176,6 +176,10 @@ class VersionLimits:
     """Lower case: what it runs on; empty: that is not told."""
 
 
+LocalVersions = Mapping[str, tuple[str, ...] | None]
+"""``{location, lower case: versions offered}``; ``None``: nothing is known of that location."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
     """What discovery returned."""
@@ -183,7 +187,9 @@ class Inventory:
     clusters: tuple[Cluster, ...]
     """Ordered by id, without duplicates."""
     versions: Mapping[str, tuple[str, ...]]
-    """``{release train, lower case: versions offered}`` for the extension type asked about."""
+    """``{release train, lower case: versions offered}`` for the extension type asked about.
+
+    Where locations differ, these are the ones that all of them offer that tell."""
     version_limits: Mapping[str, Mapping[str, VersionLimits]] = dataclasses.field(
         default_factory=dict
     )
@@ -196,3 +202,5 @@ class Inventory:
     """Those that deploy the extension type asked about, ordered by id."""
     management_groups: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     """``{subscription, lower case: ids of the groups above it}``; without one nothing is known."""
+    local_versions: Mapping[str, LocalVersions] = dataclasses.field(default_factory=dict)
+    """``{release train, lower case: what each location offers}``, where locations differ."""
