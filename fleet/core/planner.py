@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from fleet.core import again, chain, conflicts, heartbeats, policy, selection, waves
+from fleet.core import again, chain, conflicts, heartbeats, policy, selection, unread, waves
 from fleet.core.waves import Assignment, Member
 from fleet.errors import InputError
 from fleet.model import codec
@@ -59,6 +59,7 @@ def plan(rollout: Rollout, inventory: Inventory) -> Plan:
         warnings=(
             *inventory.warnings,
             *late,
+            *unread.warnings(clusters, rollout.desired),
             *conflicting,
             *assignment.warnings,
             *waves.clamps(rollout.strategy, assignment, count=len(changes)),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from fleet.core import chain, facts, fitness, gaps, steps, wayback
+from fleet.core import chain, facts, fitness, gaps, steps, unread, wayback
 from fleet.core.catalogue import Catalogue
 from fleet.core.gaps import Gap
 from fleet.core.wish import LATEST, Wish, train_of, wish
@@ -63,6 +63,8 @@ def judge(
 
 def _instance(cluster: Cluster, desired: Desired) -> tuple[Extension | None, str]:
     """Find the instance that is meant, or say why none can be touched."""
+    if unreadable := unread.trouble(cluster, desired):
+        return None, unreadable
     wanted = desired.profile.extension_type.lower()
     same = [one for one in cluster.extensions if one.extension_type.lower() == wanted]
     named = [one for one in same if one.name.lower() == desired.name.lower()]

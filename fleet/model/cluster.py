@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NewType
 
+from fleet.model.codec import SPARSE
+
 ClusterId = NewType("ClusterId", str)
 """The full ARM id of a connected cluster, in the casing that discovery returned."""
 
@@ -100,6 +102,18 @@ class Extension:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadExtension:
+    """An extension that is there, and of which something cannot be read."""
+
+    name: str | None
+    """``None``: that cannot be read either."""
+    extension_type: str | None
+    """Lower case; ``None``: likewise."""
+    why: str
+    """Which part of it cannot be read."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
     """A connected cluster with the extensions that discovery found on it."""
 
@@ -116,6 +130,8 @@ class Cluster:
     last_connectivity_at: dt.datetime | None
     tags: Mapping[str, str] = dataclasses.field(default_factory=nothing)
     extensions: tuple[Extension, ...] = ()
+    unread: tuple[UnreadExtension, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """Those beside :attr:`extensions` that are there and cannot be read."""
 
     @property
     def is_reachable(self) -> bool:

@@ -626,6 +626,27 @@ def test_trouble_on_a_later_page_loses_nobody(apart: Stage) -> None:
     assert [one["targets"] for one in others] == [calm["targets"]] * len(others)
 
 
+def test_extensions_that_cannot_be_read_stop_their_clusters_and_nobody_else(apart: Stage) -> None:
+    scene = apart.scene()
+    scene.proxy.on("POST", PLANNING["graph"][1], trouble.FLAGS_UNKNOWN, count=None)
+
+    told: Commands = [
+        ("plan", scene.plan(), "--json", *scene.where),
+        ("discover", scene.plan(), *scene.where),
+    ]
+    planned, listed = apart.started(told).ended()
+
+    found = {one["clusterName"]: one for one in planned.must(0).json["targets"]}
+    actions = [found[name]["action"] for name in scene.clusters]
+    assert actions == ["install", "blocked"] * (CLUSTERS // 2)
+    assert found[scene.clusters[1]]["reason"] == (
+        "what Azure says of extension osm cannot be read: autoUpgradeMinorVersion is missing or "
+        "cannot be read"
+    )
+    assert listed.must(0).stdout.count("(unreadable)") == CLUSTERS // 2
+    assert "warning: what Azure says of Microsoft.openservicemesh cannot be read" in listed.stderr
+
+
 def _of_everybody(text: str) -> str:
     targets, _, rest = text.partition("  extension:")
     return f"{targets.partition('{subscriptions')[0]}{{tenant: true}}\n  extension:{rest}"

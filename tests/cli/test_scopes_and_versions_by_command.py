@@ -158,8 +158,8 @@ def test_a_version_that_a_clusters_kubernetes_excludes_is_blocked_either_way(
         (
             ("locations/extensionTypes/versions/read",),
             (
-                "in westeurope (it answers 403 AuthorizationFailed; what its cluster store-0001-a is "
-                "offered is used instead)"
+                "in westeurope (it answers 403 AuthorizationFailed; what its cluster "
+                "store-0001-a is offered is used instead)"
             ),
             ["store-0002-b"],
         ),
@@ -167,8 +167,9 @@ def test_a_version_that_a_clusters_kubernetes_excludes_is_blocked_either_way(
         (
             ("locations/extensionTypes/versions/read", "extensionTypes/versions/read"),
             (
-                "in westeurope (it answers 403 AuthorizationFailed, and for its cluster store-0001-a "
-                "403 AuthorizationFailed); what the profile knows is used there instead"
+                "in westeurope (it answers 403 AuthorizationFailed, and for its cluster "
+                "store-0001-a 403 AuthorizationFailed); what the profile knows is used there "
+                "instead"
             ),
             [],
         ),

@@ -21,7 +21,14 @@ from fleet.errors import (
     TransientError,
     UnexpectedPayloadError,
 )
-from fleet.model.cluster import AutoUpgrade, Cluster, Extension, Inventory, ProvisioningState
+from fleet.model.cluster import (
+    AutoUpgrade,
+    Cluster,
+    Extension,
+    Inventory,
+    ProvisioningState,
+    UnreadExtension,
+)
 from fleet.model.desired import Match, Scope
 from tests.rig.scripted import Got, Line, Say, failure, serving, speaking
 
@@ -368,6 +375,30 @@ async def test_a_token_that_the_graph_refuses_is_handled_as_everywhere() -> None
             await discovered(line)
 
         assert len(asked(line)) == 1
+
+
+async def test_an_extension_that_cannot_be_read_costs_no_other_cluster() -> None:
+    odd = osm(autoUpgradeMode="weekly")
+    async with speaking() as line:
+        line.server.on("POST", GRAPH, page(row("a", osm()), row("b", odd), row("c", osm(), odd)))
+        line.server.on("GET", TYPES, versions("1.2.6"))
+        found = await discovered(line)
+
+    why = "autoUpgradeMode is missing or cannot be read"
+    unread = (UnreadExtension(name="osm", extension_type=OSM, why=why),)
+    assert [(len(one.extensions), one.unread) for one in found.clusters] == [
+        (1, ()),
+        (0, unread),
+        (1, unread),
+    ]
+
+
+@pytest.mark.parametrize("lacking", ["id", "location"])
+async def test_a_row_that_is_no_cluster_is_an_error_as_it_was(lacking: str) -> None:
+    async with speaking() as line:
+        line.server.on("POST", GRAPH, page(row("a"), row("b", **{lacking: None})))
+        with pytest.raises(UnexpectedPayloadError):
+            await discovered(line)
 
 
 # --- versions ----------------------------------------------------------------------------

@@ -162,7 +162,9 @@ async def test_requests_grow_with_the_locations_and_never_with_the_clusters() ->
     rows = [row(f"c{n:03}", f"place{n % 5}", train="stable") for n in range(300)]
     async with speaking() as line:
         line.server.on("GET", BY_CLUSTER, DENIED)
-        found = await discovered(line, *rows, **{f"place{n}": DENIED for n in range(5)})
+        found = await discovered(
+            line, *rows, **dict[str, Any]((f"place{n}", DENIED) for n in range(5))
+        )
         sent = line.server.sent("GET")
 
     assert len(sent) == 2 * 5

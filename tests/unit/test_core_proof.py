@@ -252,7 +252,7 @@ MANAGED = [
 
 @pytest.mark.parametrize(("since", "detail"), MANAGED)
 def test_what_only_its_manager_may_write_to_is_drift_and_never_written(
-    since: dict[str, bool], detail: str
+    since: dict[str, Any], detail: str
 ) -> None:
     now = dataclasses.replace(BEFORE, **since)
     reading = Reading(found=now, mark_before=facts.mark(now))
@@ -265,9 +265,7 @@ def test_what_only_its_manager_may_write_to_is_drift_and_never_written(
 
 
 @pytest.mark.parametrize(("since", "detail"), MANAGED)
-def test_what_is_done_needs_no_write_whoever_manages_it(
-    since: dict[str, bool], detail: str
-) -> None:
+def test_what_is_done_needs_no_write_whoever_manages_it(since: dict[str, Any], detail: str) -> None:
     assert checked(dataclasses.replace(PLANNED, **since)).finding is Finding.DONE
     changed = checked(dataclasses.replace(extension("1.2.3"), **since))
     assert changed.finding is Finding.DRIFTED
