@@ -11,15 +11,14 @@ Source:  extensionTypes were seen refused as InvalidResourceType for some subscr
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 
 from fleet.azure import limits
 from fleet.azure.answers import Answer, Object, line, next_link, problem_of
+from fleet.azure.reads import read
 from fleet.azure.refusals import refusal
 from fleet.azure.requests import Request
-from fleet.azure.retries import reading
 from fleet.azure.wire import Wire
 from fleet.errors import UnexpectedPayloadError
 from fleet.model.cluster import VersionLimits
@@ -60,14 +59,11 @@ async def offer(wire: Wire, url: str, *, what: str) -> Offer | Untold:
             raise UnexpectedPayloadError(message)
         seen.add(following)
         request = Request(method="GET", url=following, what=what)
-        answer = await reading(
-            functools.partial(wire.call, request, passing=_LEFT_OUT), clock=wire.clock
-        )
+        answer, body = await read(wire, request, passing=_LEFT_OUT)
         if answer.status in _LEFT_OUT:
             if _is_unknown(answer):
                 return _untold(answer)
             raise refusal(answer, request, now=wire.clock.now())
-        body = answer.object(what=what)
         versions |= dict(_versions(body.get("value"), what))
         following = next_link(body, what)
     return versions

@@ -231,14 +231,13 @@ async def published_time(
     request = Request(method="GET", url=f"{place.url}{_SIMULATION}", what=what)
     async with transport.session(place, network=network) as opened:
 
-        async def ask() -> Answer:
+        async def ask() -> PublishedTime | None:
             answer = await exchange(opened, request, {})
             if answer.status not in (HTTPStatus.OK, *_NOT_ONE):
                 raise refusal(answer, request, now=clock.now())
-            return answer
+            return None if answer.status in _NOT_ONE else _published(answer, what)
 
-        answer = await reading(ask, clock=clock, tries=_TRIES)
-    return None if answer.status in _NOT_ONE else _published(answer, what)
+        return await reading(ask, clock=clock, tries=_TRIES)
 
 
 async def _issuer(

@@ -102,8 +102,16 @@ CURED_SOON = (
 SLOW = (trouble.HANGS, trouble.HANGS.after(), trouble.dripping(3))
 # What nobody should even notice.
 UNNOTICED = (trouble.WRONG_TYPE, trouble.dripping(0.2))
-UNREADABLE = (trouble.html(200), *map(trouble.wrong_json, trouble.WRONG_JSON))
+MISFIT_KINDS = ("a number as value", "wrong types")
+MISFITS = tuple(map(trouble.wrong_json, MISFIT_KINDS))
+"""JSON that says something else than it should: to ask again would not help."""
+GARBLED = (
+    trouble.html(200),
+    *(trouble.wrong_json(kind) for kind in trouble.WRONG_JSON if kind not in MISFIT_KINDS),
+)
+"""What is no object at all was made, or cut off, on its way."""
 REDIRECT = trouble.redirect()
+TOKEN_ENDS = (trouble.EXPIRED, trouble.REJECTED)
 
 
 # --- looking and planning ----------------------------------------------------------------
@@ -115,23 +123,26 @@ PLANNING = {
     "versions": ("GET", "/extensionTypes/[^/]+/versions"),
 }
 REFUSALS: Mapping[Trouble, Mapping[str, str | None]] = {
-    trouble.EXPIRED: {"graph": "F340", "versions": None, "time": None},
-    trouble.REJECTED: {"graph": "F340", "versions": None, "time": None},
+    trouble.EXPIRED: {"graph": None, "versions": None, "time": None},
+    trouble.REJECTED: {"graph": None, "versions": None, "time": None},
     trouble.NO_CLIENT: {"token": "F340"},
     trouble.DENIED: {"token": "F340", "graph": "F341", "versions": None, "time": None},
     trouble.NO_CLUSTER: {"token": "F340", "graph": "F300", "versions": None, "time": None},
     trouble.CONFLICT: {"token": "F340", "graph": "F320", "versions": "F320", "time": "F320"},
     REDIRECT: {"token": "F340", "graph": "F370", "versions": "F370", "time": "F370"},
 }
-"""What asking again does not cure. A list of versions that may not be read is done without; and
-where nobody tells the time, the machine's own is taken."""
+"""What asking again does not cure. A list of versions that may not be read is done without; where
+nobody tells the time, the machine's own is taken; and a token that is refused is fetched anew,
+once, before a person is asked for another."""
 
 
 def _passing_plans() -> Iterator[Case]:
     for step in PLANNING:
         for one in (*(CURED_SOON if step == "time" else CURED), *UNNOTICED):
             yield Case(step=step, trouble=one)
-        for one in UNREADABLE:
+        for one in GARBLED[: 2 if step == "time" else None]:
+            yield Case(step=step, trouble=one)
+        for one in MISFITS:
             yield Case(step=step, trouble=one, code="F370")
     for one, codes in REFUSALS.items():
         for step, code in codes.items():
@@ -145,6 +156,10 @@ def _staying_plans() -> Iterator[Case]:
         for one in (trouble.REFUSED, trouble.RESET, trouble.HALF_A_BODY, trouble.html(502)):
             yield Case(step=step, trouble=one, code="F330", count=None)
         yield Case(step=step, trouble=trouble.throttled(), code="F310", count=None)
+        yield Case(step=step, trouble=trouble.html(200), code="F370", count=None)
+    for one in TOKEN_ENDS:
+        for step in ("graph", "versions"):
+            yield Case(step=step, trouble=one, code="F340", count=None)
     yield Case(step="token", trouble=trouble.HANGS, code="F330", count=None)
     # Whoever is told to come again in an hour is told so, instead of waiting.
     yield Case(step="graph", trouble=trouble.throttled(3600), code="F310", count=None)
@@ -294,7 +309,6 @@ KINDS = ("half an object", "a list", "a number as value", "wrong types", "empty"
 MEANINGLESS = (trouble.html(200), *map(trouble.wrong_json, KINDS))
 LATE = tuple(one.after() for one in (*CURED, *MEANINGLESS) if not one.is_after)
 """The service has done it, and the answer says something else, or never comes."""
-TOKEN_ENDS = (trouble.EXPIRED, trouble.REJECTED)
 FAILURES: Mapping[Trouble, Mapping[str, str]] = {
     trouble.DENIED: dict.fromkeys(("check", "write", "cluster"), "F341"),
     # Before the write nobody's error: a finding.
@@ -309,9 +323,8 @@ def _passing_runs() -> Iterator[Case]:
             yield Case(step=step, trouble=one)
         for one, codes in FAILURES.items():
             yield Case(step=step, trouble=one, code=codes.get(step))
-        if step != "cluster":  # the first request of all; a token is not known to be good there
-            for one in TOKEN_ENDS:
-                yield Case(step=step, trouble=one)
+        for one in TOKEN_ENDS:
+            yield Case(step=step, trouble=one)
     for one in (*LATE, trouble.OPERATION_ELSEWHERE):
         yield Case(step="write", trouble=one)
     yield Case(step="proof", trouble=trouble.NO_EXTENSION)
