@@ -667,10 +667,11 @@ def _of_everybody(text: str) -> str:
 
 def test_an_endpoint_that_is_not_there_ends_with_4_and_what_to_check(apart: Stage) -> None:
     scene = apart.scene()
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-
-    ended = apart.shell("plan", scene.plan(), "--endpoint", f"http://127.0.0.1:{port}").must(4)
+    # Bound, and nobody listens: a port that is free would soon be somebody else's.
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        ended = apart.shell("plan", scene.plan(), "--endpoint", url).must(4)
 
     assert ended.stderr.startswith("error F330: ")
     assert "nothing was sent, no connection" in ended.stderr
