@@ -1,7 +1,7 @@
 """What came back, and what can be read in it: JSON, an error's words, when to come again.
 
 Units:   seconds.
-Errors:  :exc:`UnexpectedPayloadError` where JSON is needed and there is none. Bodies are never
+Errors:  :exc:`GarbledError` where JSON is needed and there is none. Bodies are never
          quoted in messages: an error's own words are, shortened, on one line.
 Source:  Azure/azure-resource-manager-rpc, common-api-details: error bodies and headers.
 """
@@ -21,6 +21,11 @@ import orjson
 from fleet.errors import UnexpectedPayloadError
 
 Object = Mapping[str, Any]
+
+
+class GarbledError(UnexpectedPayloadError):
+    """The answer is no JSON, or no object: it was cut off, or something in between made it."""
+
 
 _LONGEST = 400
 _DEEPEST = 8
@@ -60,7 +65,7 @@ class Answer:
             return orjson.loads(self.body)
         except orjson.JSONDecodeError as error:
             message = f"{what}: the answer ({self.status}) is {self.shape}, not JSON"
-            raise UnexpectedPayloadError(
+            raise GarbledError(
                 message, status=self.status, correlation_id=self.correlation_id
             ) from error
 
@@ -70,9 +75,7 @@ class Answer:
         if isinstance(found, dict):
             return found
         message = f"{what}: the answer ({self.status}) is JSON, but no object"
-        raise UnexpectedPayloadError(
-            message, status=self.status, correlation_id=self.correlation_id
-        )
+        raise GarbledError(message, status=self.status, correlation_id=self.correlation_id)
 
     @property
     def shape(self) -> str:

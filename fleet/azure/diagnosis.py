@@ -254,9 +254,8 @@ async def _providers(able: _Person) -> Sequence[Check]:
 async def _provider(
     service: AzureService, seen: _Seen, subscription: str, name: str
 ) -> Sequence[Check]:
-    answer = await dialects.provider(service.wire, subscription, tries=_TRIES)
+    answer, body = await dialects.provider(service.wire, subscription, tries=_TRIES)
     seen.keep(answer)
-    body = answer.object(what=f"reading {paths.PROVIDER}")
     found = body.get("registrationState")
     state = answers.line(found, longest=40) if isinstance(found, str) else ""
     if state.lower() != "registered":

@@ -7,14 +7,13 @@ Source:  provider metadata: ``resourceTypes[].apiVersions``; which are routed di
 from __future__ import annotations
 
 import asyncio
-import functools
 import re
 from collections.abc import Iterable, Sequence
 
 from fleet.azure import paths
 from fleet.azure.answers import Answer, Object
+from fleet.azure.reads import read
 from fleet.azure.requests import Request
-from fleet.azure.retries import reading
 from fleet.azure.templates import listed
 from fleet.azure.wire import Wire
 from fleet.errors import InputError
@@ -32,7 +31,7 @@ def known(api_version: str) -> str:
     return api_version
 
 
-async def provider(wire: Wire, subscription: str, *, tries: int) -> Answer:
+async def provider(wire: Wire, subscription: str, *, tries: int) -> tuple[Answer, Object]:
     """Return what Resource Manager says of the extensions' provider in *subscription*."""
     path = f"/subscriptions/{paths.quoted(subscription)}/providers/{paths.PROVIDER}"
     request = Request(
@@ -40,7 +39,7 @@ async def provider(wire: Wire, subscription: str, *, tries: int) -> Answer:
         url=paths.url(wire.place.url, path, {"api-version": paths.PROVIDERS_API}),
         what=f"asking whether {paths.PROVIDER} is registered",
     )
-    return await reading(functools.partial(wire.call, request), clock=wire.clock, tries=tries)
+    return await read(wire, request, tries=tries)
 
 
 def routed(body: Object) -> Sequence[str]:
@@ -62,8 +61,8 @@ async def common(wire: Wire, subscriptions: Iterable[str], *, tries: int) -> Seq
 
     async def one(subscription: str) -> frozenset[str]:
         async with gate:
-            answer = await provider(wire, subscription, tries=tries)
-        return frozenset(routed(answer.object(what=f"reading {paths.PROVIDER}")))
+            _, body = await provider(wire, subscription, tries=tries)
+        return frozenset(routed(body))
 
     try:
         async with asyncio.TaskGroup() as tasks:

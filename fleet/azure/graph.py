@@ -35,6 +35,7 @@ from fleet.azure.answers import Answer, Object, headers_of, moment, problem_of
 from fleet.azure.credentials import scope_of
 from fleet.azure.kql import AND_BELOW
 from fleet.azure.network import Network
+from fleet.azure.pages import Page
 from fleet.azure.paths import GRAPH_API, url
 from fleet.azure.questions import WHAT, Question
 from fleet.azure.refusals import refusal
@@ -122,9 +123,8 @@ class Graph:
             management_groups=management_groups,
         )
         for asked in question.portions():
-            answer = await self._asked(asked, size=_PAGE_SIZES[0], token=None)
+            answer, page = await self._asked(asked, size=_PAGE_SIZES[0], token=None)
             pages.require_whole(answer, None)
-            page = pages.page_of(answer)
             if page.is_truncated or page.token or page.total > len(page.rows):
                 message = f"{WHAT}: {pages.cut_off(len(page.rows), page.total)}"
                 raise UnexpectedPayloadError(message, correlation_id=answer.correlation_id)
@@ -173,10 +173,9 @@ class Graph:
         tokens: set[str] = set()
         token: str | None = None
         while True:
-            answer = await self._asked(asked, size=size, token=token)
+            answer, page = await self._asked(asked, size=size, token=token)
             pages.require_whole(answer, excuse)
             with _no_collector():
-                page = pages.page_of(answer)
                 rows |= {pages.id_of(row): read(row) for row in page.rows}
             totals.add(page.total)
             token = page.token
@@ -190,15 +189,17 @@ class Graph:
                 raise UnexpectedPayloadError(message, correlation_id=answer.correlation_id)
             tokens.add(token)
 
-    async def _asked(self, asked: Question, *, size: int, token: str | None) -> Answer:
-        """Ask until there is an answer, within bounds."""
+    async def _asked(self, asked: Question, *, size: int, token: str | None) -> tuple[Answer, Page]:
+        """Ask until there is an answer that can be read, within bounds."""
         clock = self._wire.clock
         body = asked.body(size=size, token=token)
-        answer = await reading(functools.partial(self._ask, body, what=asked.what), clock=clock)
+        answer, page = await reading(
+            functools.partial(self._ask, body, what=asked.what), clock=clock
+        )
         self.heard_at = moment(answer.headers.get("date")) or clock.now()
-        return answer
+        return answer, page
 
-    async def _ask(self, body: bytes, *, what: str) -> Answer:
+    async def _ask(self, body: bytes, *, what: str) -> tuple[Answer, Page]:
         request = Request(
             method="POST",
             url=url(self._wire.place.url, _PATH, {"api-version": GRAPH_API}),
@@ -207,7 +208,8 @@ class Graph:
         )
         answer = await self._wire.sent(request, functools.partial(self._exchange, request))
         if answer.status == HTTPStatus.OK:
-            return answer
+            with _no_collector():
+                return answer, pages.page_of(answer)
         problem = problem_of(answer)
         if _TOO_LARGE in f"{problem.code} {problem.message}".lower():
             raise _TooLargeError

@@ -79,6 +79,29 @@ def extension_id(ref: ExtensionRef) -> str:
     return f"{ref.cluster_id}/providers/{PROVIDER}/extensions/{ref.name}"
 
 
+def location_versions_url(
+    base: str, subscription: str, location: str, extension_type: str, query: Mapping[str, str]
+) -> str:
+    """Return the URL of the versions that a location offers."""
+    path = (
+        f"/subscriptions/{quoted(subscription)}/providers/{PROVIDER}/locations/{quoted(location)}"
+    )
+    query = {"clusterType": "connectedClusters", **query}
+    return url(base, f"{path}{_versions(extension_type)}", {"api-version": TYPES_API, **query})
+
+
+def cluster_versions_url(
+    base: str, cluster_id: str, extension_type: str, query: Mapping[str, str]
+) -> str:
+    """Return the URL of the versions that a cluster is offered."""
+    path = f"{cluster_path(cluster_id)}/providers/{PROVIDER}{_versions(extension_type)}"
+    return url(base, path, {"api-version": TYPES_API, **query})
+
+
+def _versions(extension_type: str) -> str:
+    return f"/extensionTypes/{quoted(extension_type.lower())}/versions"
+
+
 def has_modes(api_version: str) -> bool:
     """Tell whether an api-version of extensions has a word for patches alone."""
     return api_version >= _MODE_API

@@ -33,6 +33,7 @@ from fleet.model.cluster import (
     Connectivity,
     Extension,
     ProvisioningState,
+    UnreadExtension,
 )
 
 W = TypeVar("W", bound=enum.StrEnum)
@@ -105,19 +106,37 @@ def cluster(body: object, *, where: str, extensions: tuple[Extension, ...] = ())
 
 
 def row(body: object) -> Cluster:
-    """Read a cluster with its extensions, as a row of our query shows them."""
+    """Read a cluster with its extensions, as a row of our query shows them.
+
+    An extension that cannot be read is no reason to know nothing of the cluster, nor of all others:
+    it is told as that.
+    """
     top = _fields(body, "row", _ROW)
     where = _required(top, "id", _ROW)
     found = top.get("extensions")
     if found is not None and not isinstance(found, list):
         _refuse("extensions", where)
-    extensions = tuple(
-        sorted(
-            (extension(one, where=f"an extension on {where}") for one in found or ()),
-            key=lambda one: (one.name.lower(), one.name),
-        )
+    read: list[Extension] = []
+    unread: list[UnreadExtension] = []
+    for one in found or ():
+        try:
+            read.append(extension(one, where=f"an extension on {where}"))
+        except UnexpectedPayloadError as error:
+            unread.append(_unread(one, error))
+    read.sort(key=lambda one: (one.name.lower(), one.name))
+    seen = _cluster(top, top, where, tuple(read))
+    return dataclasses.replace(seen, unread=tuple(unread)) if unread else seen
+
+
+def _unread(body: object, error: UnexpectedPayloadError) -> UnreadExtension:
+    top = _lowered(body)
+    kind = _text(_lowered(top.get("properties")).get("extensiontype"))
+    return UnreadExtension(
+        name=_text(top.get("name")),
+        extension_type=kind.lower() if kind else None,
+        # Behind the place, which is told beside it.
+        why=error.message.rpartition(": ")[2],
     )
-    return _cluster(top, top, where, extensions)
 
 
 def _cluster(

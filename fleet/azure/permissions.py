@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fleet.azure import kql, paths
 from fleet.azure.answers import Object, next_link
 from fleet.azure.checks import Check, Verdict
+from fleet.azure.reads import read
 from fleet.azure.requests import Request
-from fleet.azure.retries import reading
 from fleet.azure.templates import lowered
 from fleet.errors import AuthError, FleetError, UnexpectedPayloadError
 from fleet.model.desired import Presence, Scope
@@ -72,7 +71,7 @@ def needs(presence: Presence) -> tuple[Need, ...]:
         Need(action=f"{_EXTENSIONS}/operations/read"),
         Need(
             action=f"{paths.PROVIDER}/locations/extensionTypes/versions/read",
-            without="the versions that the profile knows are used",
+            without="one cluster of each location is asked, else the profile's versions are used",
         ),
         Need(
             action="Microsoft.Resources/subscriptions/read",
@@ -188,9 +187,7 @@ async def _grants(wire: Wire, place: str) -> tuple[Grant, ...]:
         if following is None:
             return tuple(found)
         request = Request(method="GET", url=following, what=f"asking what is allowed in {place}")
-        call = functools.partial(wire.call, request)
-        answer = await reading(call, clock=wire.clock, tries=_TRIES)
-        body = answer.object(what=request.what)
+        _, body = await read(wire, request, tries=_TRIES)
         found += _read(body, request.what)
         following = next_link(body, request.what)
     message = f"asking what is allowed in {place}: the list has no end"

@@ -12,19 +12,22 @@ from typing import TypeVar
 
 import tenacity
 
+from fleet.azure.answers import GarbledError
 from fleet.errors import LostAnswerError, RemoteError, ThrottledError, TransientError
 from fleet.ports import Clock
 
 T = TypeVar("T")
 
+TRIES = 8
+"""Where nobody waits for a quick word."""
 LONGEST_WAIT_S = 300.0
 """Whoever is told to wait longer than this is told so, instead of waiting."""
 _FIRST_WAIT_S = 1.0
 _BACKOFF_LIMIT_S = 30.0
-_PASSING = (TransientError, ThrottledError, LostAnswerError)
+_PASSING = (TransientError, ThrottledError, LostAnswerError, GarbledError)
 
 
-async def reading(read: Callable[[], Awaitable[T]], *, clock: Clock, tries: int = 8) -> T:
+async def reading(read: Callable[[], Awaitable[T]], *, clock: Clock, tries: int = TRIES) -> T:
     """Return what *read* returns, trying again while what stops it may pass."""
 
     async def pause(seconds: float) -> None:

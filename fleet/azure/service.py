@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from fleet.azure import dialects, kql, limits, payloads, policies, transport, versions
+from fleet.azure import dialects, kql, payloads, policies, transport, versions
 from fleet.azure.answers import Answer, plausible
 from fleet.azure.clouds import Place
 from fleet.azure.credentials import Credential, Identity, Issuer, Kind, credentials_at, hint_of
@@ -122,22 +122,13 @@ class AzureService:
             subscriptions=(one.subscription for one in clusters),
             extension_type=extension_type,
         )
-        told = {train: found for train, found in offered.items() if found is not None}
         return Inventory(
             clusters=tuple(clusters),
-            versions={train: tuple(found) for train, found in told.items()},
-            version_limits={
-                train: limited
-                for train, found in told.items()
-                if (limited := limits.only_limited(found))
-            },
+            versions=offered.versions,
+            version_limits=offered.limits,
+            local_versions=offered.local_versions,
             read_at=read_at,
-            warnings=(
-                *excused,
-                *(_untold(train) for train in offered if train not in told),
-                *(warning for found in told.values() for warning in limits.unreadable(found)),
-                *seen.warnings,
-            ),
+            warnings=(*excused, *offered.warnings, *seen.warnings),
             policies=seen.policies,
             management_groups=seen.management_groups,
         )
@@ -240,14 +231,13 @@ async def published_time(
     request = Request(method="GET", url=f"{place.url}{_SIMULATION}", what=what)
     async with transport.session(place, network=network) as opened:
 
-        async def ask() -> Answer:
+        async def ask() -> PublishedTime | None:
             answer = await exchange(opened, request, {})
             if answer.status not in (HTTPStatus.OK, *_NOT_ONE):
                 raise refusal(answer, request, now=clock.now())
-            return answer
+            return None if answer.status in _NOT_ONE else _published(answer, what)
 
-        answer = await reading(ask, clock=clock, tries=_TRIES)
-    return None if answer.status in _NOT_ONE else _published(answer, what)
+        return await reading(ask, clock=clock, tries=_TRIES)
 
 
 async def _issuer(
@@ -265,13 +255,6 @@ async def _issuer(
 
     return await stack.enter_async_context(
         entra.issuer(place, kind=credential.kind, network=network)
-    )
-
-
-def _untold(train: str) -> str:
-    return (
-        f"release train {train}: the service does not tell which versions it offers (is reading "
-        "extension types allowed?); what the profile knows is used instead"
     )
 
 

@@ -3,9 +3,10 @@
 Whoever comes while there is none waits for the one that is being fetched.
 While the old one is good, one request renews it and all others go on with it,
 so an issuer that is away for a while is noticed by nobody. A token that the
-service refuses is dropped: had it been accepted before, or was it refused with
-claims that a new one is to be asked for, the next request gets another; if
-not, nobody here can help, and a person must log in again.
+service refuses is dropped, and the next request gets another: one that was
+accepted before has ended early, one that was not may have come out of an old
+cache, and claims ask for it. Where a second one in a row is refused that was
+never accepted, nobody here can help, and a person must log in again.
 
 Units:   moments are those of the run's clock.
 Errors:  :exc:`AuthError`, :exc:`TransientError`; never a token in a message.
@@ -52,6 +53,8 @@ class Tokens:
         self._identity: Identity | None = None
         self._accepted: set[str] = set()
         self._refused: str | None = None
+        self._pardoned: str | None = None
+        """Refused, never accepted, and the first of its kind since one was."""
         self._claims: str | None = None
         self._challenges = 0
 
@@ -73,6 +76,8 @@ class Tokens:
     def accepted(self, token: Token) -> None:
         """Note that the service took *token*."""
         self._accepted.add(token.text)
+        if self._pardoned != token.text:
+            self._pardoned = None
 
     def refused(self, token: Token, *, claims: str | None = None) -> RemoteError:
         """Drop *token*, which the service answered with 401, and return what that means.
@@ -90,6 +95,10 @@ class Tokens:
         # NB: one that ended on its way says nothing of whoever it was given to.
         if token.text in self._accepted or self._clock.now() >= token.expires_at:
             return TransientError("the service takes the token no longer: fetched anew", status=401)
+        # NB: of many requests that were out with one token, all are told the same.
+        self._pardoned = self._pardoned or token.text
+        if self._pardoned == token.text:
+            return TransientError("the service does not take the token: fetched anew", status=401)
         return self._unwelcome()
 
     def _challenged(self, claims: str, *, is_news: bool) -> RemoteError:

@@ -1,62 +1,115 @@
-"""Which versions the service offers, per release train, and where they do not run.
+"""Which versions the service offers, per release train and location, and where they do not run.
 
-A version counts as offered where every location of the clusters offers it, and
-what any of them says of its limits holds.
-Where the service does not know the type, does not speak this api, or does not
-let us read it, nothing is known of the train, and the profile's own list serves.
+Each location is asked. One that does not tell is asked about again by way of a
+cluster there, which is told the same by another route and right; where that one
+does not tell either, nothing is known of the location, and the profile's own
+list serves. What any location says of a version's limits holds in all.
 
-Source:  extensionTypes were seen refused as InvalidResourceType for some subscriptions; the role
-         that may write extensions does not always read their types.
+Requests grow with the locations, and never with the clusters.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import Iterable, Mapping
-from http import HTTPStatus
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 
-from fleet.azure import limits, paths
-from fleet.azure.answers import Answer, Object, next_link, problem_of
-from fleet.azure.refusals import refusal
-from fleet.azure.requests import Request
-from fleet.azure.retries import reading
+from fleet.azure import limits, offers, paths
+from fleet.azure.offers import Offer, Untold
 from fleet.azure.wire import Wire
-from fleet.errors import UnexpectedPayloadError
-from fleet.model.cluster import Cluster, VersionLimits
-
-Offer = Mapping[str, VersionLimits]
-"""Versions, in the service's order, each with its limits."""
+from fleet.model.cluster import Cluster, LocalVersions, VersionLimits
 
 DEFAULT_TRAIN = "stable"
 CONCURRENCY = 8
-_MOST_PAGES = 200
-_LONGEST_VERSION = 128
-_UNKNOWN_CODES = frozenset(
-    {"invalidresourcetype", "noregisteredproviderfound", "invalidapiversionparameter"}
-)
-_LEFT_OUT = (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST)
+_NAMED = 3
+_UNTOLD = "the service does not tell (is reading extension types allowed?) which versions it offers"
+_PROFILE = "what the profile knows is used there instead"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """What is offered, as an inventory holds it."""
+
+    versions: Mapping[str, tuple[str, ...]]
+    local_versions: Mapping[str, LocalVersions]
+    limits: Mapping[str, Mapping[str, VersionLimits]]
+    warnings: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A location, and whom to ask about it."""
+
+    location: str
+    subscription: str
+    cluster_id: str | None
+    """A connected cluster there; ``None``: none is."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What is known of one train in one location."""
+
+    location: str
+    offer: Offer | None
+    """``None``: nothing."""
+    note: str = ""
+    """Where it is from, if not from the location itself; or why nothing is known."""
 
 
 async def offered(
     wire: Wire, clusters: Iterable[Cluster], *, extension_type: str, release_train: str | None
-) -> Mapping[str, Offer | None]:
-    """Return ``{release train, lower case: versions}`` for *extension_type*.
-
-    ``None`` instead of versions: the service does not tell.
+) -> Offered:
+    """Return what is offered of *extension_type* where *clusters* are.
 
     Args:
         wire: Where to ask.
-        clusters: Whose locations count, and whose trains are asked for as well.
+        clusters: Ordered by id: whose locations count, and whose trains are asked for as well.
         extension_type: As the service calls it.
         release_train: The one that is wished for; ``None``: the service's default.
     """
     clusters = tuple(clusters)
-    # One subscription of each location asks for it.
-    places = {one.location: one.subscription for one in reversed(clusters)}
+    places = _places(clusters)
     trains = _trains(clusters, extension_type, release_train) if places else ()
     found = await _all(wire, extension_type, trains, places)
-    return {train: _common(found, train) for train in trains}
+    told = {
+        train: some for train, some in found.items() if any(one.offer is not None for one in some)
+    }
+    common = {train: _everywhere(some) for train, some in told.items()}
+    limited = {train: _limits(some) for train, some in told.items()}
+    return Offered(
+        versions=common,
+        local_versions={
+            train: {one.location: None if one.offer is None else tuple(one.offer) for one in some}
+            for train, some in told.items()
+            if not _are_alike(some)
+        },
+        limits={
+            train: some for train, one in limited.items() if (some := limits.only_limited(one))
+        },
+        warnings=(
+            *(warning for train, some in found.items() for warning in _warnings(train, some)),
+            *(warning for one in limited.values() for warning in limits.unreadable(one)),
+        ),
+    )
+
+
+def _places(clusters: Iterable[Cluster]) -> Sequence[_Place]:
+    """Return each location once, with the first subscription and connected cluster in it."""
+    firsts: dict[str, Cluster] = {}
+    connected: dict[str, Cluster] = {}
+    for one in clusters:
+        firsts.setdefault(one.location, one)
+        if one.is_reachable:
+            connected.setdefault(one.location, one)
+    return [
+        _Place(
+            location=location,
+            subscription=first.subscription,
+            cluster_id=connected[location].id if location in connected else None,
+        )
+        for location, first in firsts.items()
+    ]
 
 
 def _trains(
@@ -72,94 +125,98 @@ def _trains(
 
 
 async def _all(
-    wire: Wire, extension_type: str, trains: Iterable[str], places: Mapping[str, str]
-) -> Mapping[tuple[str, str], Offer | None]:
+    wire: Wire, extension_type: str, trains: Iterable[str], places: Sequence[_Place]
+) -> Mapping[str, Sequence[_Found]]:
     gate = asyncio.Semaphore(CONCURRENCY)
 
-    async def one(train: str, location: str) -> Offer | None:
-        url = _url(wire.place.url, places[location], location, extension_type, train)
+    async def one(train: str, place: _Place) -> _Found:
         async with gate:
-            return await _list(wire, url, what=f"versions of {extension_type} in {location}")
+            return await _there(wire, extension_type, train, place)
 
     try:
         async with asyncio.TaskGroup() as tasks:
             asked = {
-                (train, location): tasks.create_task(one(train, location))
+                train: [tasks.create_task(one(train, place)) for place in places]
                 for train in trains
-                for location in places
             }
     except ExceptionGroup as group:
         # The first says enough; the others were cancelled or say the same.
         raise group.exceptions[0] from None
-    return {key: task.result() for key, task in asked.items()}
+    return {train: [task.result() for task in some] for train, some in asked.items()}
 
 
-def _common(found: Mapping[tuple[str, str], Offer | None], train: str) -> Offer | None:
-    offers = [offer for (one, _), offer in found.items() if one == train]
-    known = [offer for offer in offers if offer is not None]
-    if not known or len(known) < len(offers):
-        return None
-    everywhere = set(known[0]).intersection(*known[1:])
-    return {
-        version: limits.together(offer[version] for offer in known)
-        for version in known[0]
-        if version in everywhere
-    }
-
-
-async def _list(wire: Wire, url: str, *, what: str) -> Offer | None:
-    """Return all versions from *url* on; ``None`` where the service does not know or say."""
-    versions: dict[str, VersionLimits] = {}
-    seen: set[str] = set()
-    following: str | None = url
-    while following is not None:
-        if following in seen or len(seen) >= _MOST_PAGES or not wire.place.is_at(following):
-            message = f"{what}: the next page leads in a circle or to another host"
-            raise UnexpectedPayloadError(message)
-        seen.add(following)
-        request = Request(method="GET", url=following, what=what)
-        answer = await reading(
-            functools.partial(wire.call, request, passing=_LEFT_OUT), clock=wire.clock
-        )
-        if answer.status in _LEFT_OUT:
-            if _is_unknown(answer):
-                return None
-            raise refusal(answer, request, now=wire.clock.now())
-        body = answer.object(what=what)
-        versions |= dict(_versions(body.get("value"), what))
-        following = next_link(body, what)
-    return versions
-
-
-def _is_unknown(answer: Answer) -> bool:
-    if answer.status == HTTPStatus.BAD_REQUEST:
-        return problem_of(answer).code.lower() in _UNKNOWN_CODES
-    return True
-
-
-def _versions(value: object, what: str) -> Iterable[tuple[str, VersionLimits]]:
-    if not isinstance(value, list):
-        message = f"{what}: value is missing or cannot be read"
-        raise UnexpectedPayloadError(message)
-    for one in value:
-        fields = one if isinstance(one, dict) else {}
-        properties = fields.get("properties")
-        own: Object = properties if isinstance(properties, dict) else {}
-        found = own.get("version") or fields.get("name")
-        if not isinstance(found, str) or not 0 < len(found) <= _LONGEST_VERSION:
-            message = f"{what}: version is missing or cannot be read"
-            raise UnexpectedPayloadError(message)
-        yield found, limits.limits_of(own)
-
-
-def _url(base: str, subscription: str, location: str, extension_type: str, train: str) -> str:
-    path = (
-        f"/subscriptions/{paths.quoted(subscription)}/providers/{paths.PROVIDER}"
-        f"/locations/{paths.quoted(location)}/extensionTypes/{paths.quoted(extension_type.lower())}/versions"
+async def _there(wire: Wire, extension_type: str, train: str, place: _Place) -> _Found:
+    """Ask a location, and where it does not tell, a cluster in it."""
+    base, query = wire.place.url, {"releaseTrain": train}
+    url = paths.location_versions_url(
+        base, place.subscription, place.location, extension_type, query
     )
-    query = {
-        "api-version": paths.TYPES_API,
-        "clusterType": "connectedClusters",
-        "releaseTrain": train,
+    what = f"versions of {extension_type} in {place.location}"
+    found = await offers.offer(wire, url, what=what)
+    if not isinstance(found, Untold):
+        return _Found(location=place.location, offer=found)
+    if place.cluster_id is None:
+        note = f"it answers {found.why}, and no cluster there is connected"
+        return _Found(location=place.location, offer=None, note=note)
+    name = paths.parts_of(place.cluster_id).name
+    url = paths.cluster_versions_url(base, place.cluster_id, extension_type, query)
+    by_cluster = await offers.offer(wire, url, what=f"versions of {extension_type} for {name}")
+    if isinstance(by_cluster, Untold):
+        note = f"it answers {found.why}, and for its cluster {name} {by_cluster.why}"
+        return _Found(location=place.location, offer=None, note=note)
+    note = f"it answers {found.why}; what its cluster {name} is offered is used instead"
+    return _Found(location=place.location, offer=by_cluster, note=note)
+
+
+def _offers(some: Iterable[_Found]) -> Sequence[Offer]:
+    return [one.offer for one in some if one.offer is not None]
+
+
+def _are_alike(some: Sequence[_Found]) -> bool:
+    """Whether all locations tell, and the same."""
+    known = _offers(some)
+    return len(known) == len(some) and all(one.keys() == known[0].keys() for one in known)
+
+
+def _everywhere(some: Iterable[_Found]) -> tuple[str, ...]:
+    first, *others = _offers(some)
+    return tuple(version for version in first if all(version in one for one in others))
+
+
+def _limits(some: Iterable[_Found]) -> Offer:
+    known = _offers(some)
+    every = dict.fromkeys(version for one in known for version in one)
+    return {
+        version: limits.together(one[version] for one in known if version in one)
+        for version in every
     }
-    return paths.url(base, path, query)
+
+
+def _warnings(train: str, some: Sequence[_Found]) -> Iterable[str]:
+    """Say whose list serves where a location's own does not, and what is not offered everywhere."""
+    of_train = f"release train {train}"
+    unknown = [one for one in some if one.offer is None]
+    if unknown:
+        yield f"{of_train}: {_UNTOLD} in {_named(map(_noted, unknown))}; {_PROFILE}"
+    by_cluster = [one for one in some if one.offer is not None and one.note]
+    if by_cluster:
+        yield f"{of_train}: {_UNTOLD} in {_named(map(_noted, by_cluster))}"
+    known = [one for one in some if one.offer is not None]
+    every = dict.fromkeys(version for one in known for version in one.offer or ())
+    partly = [
+        f"{version} (not in {_named(absent)})"
+        for version in every
+        if (absent := [one.location for one in known if version not in (one.offer or ())])
+    ]
+    if partly:
+        yield f"{of_train}: not every location offers every version: {_named(partly)}"
+
+
+def _noted(one: _Found) -> str:
+    return f"{one.location} ({one.note})"
+
+
+def _named(names: Iterable[str]) -> str:
+    every = list(names)
+    more = f" and {len(every) - _NAMED} more" if len(every) > _NAMED else ""
+    return f"{', '.join(every[:_NAMED])}{more}"

@@ -14,10 +14,11 @@ from fleet.cli import options, outside, plans
 from fleet.cli.context import Context, errors
 from fleet.cli.options import Where
 from fleet.cli.outside import Outside
-from fleet.core import saved, selection
+from fleet.core import saved, selection, unread
 from fleet.errors import InputError
 from fleet.model import codec
 from fleet.model.cluster import Cluster, Extension
+from fleet.model.desired import Desired
 from fleet.model.plan import Plan
 from fleet.spec import planfile, schemas
 from fleet.ui import limitsview, output, planview
@@ -67,9 +68,14 @@ def discover(
         inventory = await found.service.inventory(
             rollout.scope, extension_type=wanted, release_train=rollout.desired.release_train
         )
-        for warning in inventory.warnings:
+        selected = selection.selected(inventory.clusters, rollout.scope)
+        for warning in (
+            *inventory.warnings,
+            *unread.warnings(selected, rollout.desired, are_meant=True),
+            *unread.warnings(selected, rollout.desired),
+        ):
             output.say(f"warning: {warning}", on=errors(), style="yellow")
-        return selection.selected(inventory.clusters, rollout.scope)
+        return selected
 
     clusters = outside.run(work, where=where, state_dir=_context(ctx).state_dir)
     if form is Format.NAME:
@@ -77,7 +83,7 @@ def discover(
     elif form in (Format.JSON, Format.YAML):
         output.print_document([codec.to_json(cluster) for cluster in clusters], form=form)
     else:
-        table = _cluster_table(clusters, wanted, has_ids=form is not Format.TABLE)
+        table = _cluster_table(clusters, rollout.desired, has_ids=form is not Format.TABLE)
         output.print_tables([table], form=form)
 
 
@@ -179,7 +185,7 @@ def _save(made: Plan, path: Path) -> None:
         raise InputError(message) from error
 
 
-def _cluster_table(clusters: list[Cluster], wanted: str, *, has_ids: bool) -> Table:
+def _cluster_table(clusters: list[Cluster], wanted: Desired, *, has_ids: bool) -> Table:
     header = ("cluster", *_FACTS)
     rows = [(cluster.name, *_facts(cluster, wanted)) for cluster in clusters]
     if not has_ids:
@@ -204,14 +210,19 @@ _FACTS = (
 )
 
 
-def _facts(cluster: Cluster, wanted: str) -> tuple[str, ...]:
+def _facts(cluster: Cluster, wanted: Desired) -> tuple[str, ...]:
+    is_unread = unread.trouble(cluster, wanted) != ""
+    found = _instance(cluster, wanted.profile.extension_type)
     return (
         cluster.location,
         cluster.distribution,
         cluster.kubernetes_version or "-",
         cluster.connectivity.value,
-        *_extension_cells(_instance(cluster, wanted)),
+        *(_UNREAD if is_unread else _extension_cells(found)),
     )
+
+
+_UNREAD = ("(unreadable)", "-", "-", "-")
 
 
 def _instance(cluster: Cluster, wanted: str) -> Extension | None:

@@ -13,7 +13,7 @@ from fleet.core import catalogue, labels, policy, selection
 from fleet.core.catalogue import Catalogue
 from fleet.core.wish import DEFAULT_TRAIN
 from fleet.errors import InvariantError
-from fleet.model.cluster import Cluster, Extension, Inventory, VersionLimits
+from fleet.model.cluster import Cluster, Extension, Inventory, LocalVersions, VersionLimits
 from fleet.model.desired import Desired
 from fleet.model.events import JoinedGroup
 from fleet.model.plan import Basis, PlanHead, SpreadGroup, Target
@@ -45,6 +45,32 @@ def catalogues(
             train, versions.get(train, ()), profile=desired.profile, limits=limits.get(train)
         )
         for train in trains
+    }
+
+
+def by_location(
+    found: Mapping[str, Catalogue],
+    clusters: Iterable[Cluster],
+    *,
+    local: Mapping[str, LocalVersions],
+) -> Mapping[str, Mapping[str, Catalogue]]:
+    """Return ``{location: {release train: its versions there}}`` for *clusters*.
+
+    Args:
+        found: What all locations offer, by train.
+        clusters: Whose locations count.
+        local: What single locations offer, of trains where they differ.
+    """
+    if not local:
+        return dict.fromkeys({one.location for one in clusters}, found)
+    return {
+        location: {
+            train: catalogue.of_location(common, location, local[train][location])
+            if location in local.get(train, ())
+            else common
+            for train, common in found.items()
+        }
+        for location in {one.location for one in clusters}
     }
 
 
@@ -122,8 +148,11 @@ def _judged(head: PlanHead, clusters: Sequence[Cluster]) -> list[Target]:
     offered = catalogues(
         basis.desired, clusters, versions=basis.versions, limits=basis.version_limits
     )
+    there = by_location(offered, clusters, local=basis.local_versions or {})
     return [
-        policy.judge(one, basis.desired, catalogues=offered, unreachable=head.unreachable)
+        policy.judge(
+            one, basis.desired, catalogues=there[one.location], unreachable=head.unreachable
+        )
         for one in clusters
     ]
 

@@ -22,13 +22,22 @@ class Catalogue:
     train: str
     profile: Profile
     offered: tuple[Version, ...]
-    """Empty where nothing is known; then nothing can be checked either."""
+    """Empty where nothing is known; then nothing can be checked either. Empty and with a location:
+    that one offers none."""
     limits: Mapping[str, VersionLimits] = dataclasses.field(default_factory=dict)
     """Where a version does not run, by its text; what is not in here, runs everywhere."""
+    location: str = ""
+    """Whose list it is; empty: that of every location that is asked for."""
+
+    @property
+    def title(self) -> str:
+        """The train, and the location where that matters."""
+        return f"{self.train} in {self.location}" if self.location else self.train
 
     def has(self, version: Version) -> bool:
         """Whether *version* is offered; also true where nothing is known."""
-        return not self.offered or self.find(version) is not None
+        is_unknown = not self.offered and not self.location
+        return is_unknown or self.find(version) is not None
 
     def find(self, version: Version) -> Version | None:
         """Return *version* as the service spells it: people write ``v1.2`` for ``1.2.0``."""
@@ -86,3 +95,17 @@ def of_train(
     texts = tuple(offered) or profile.catalogue
     ordered = versions.ascending(texts, order=profile.version_order)
     return Catalogue(train=train, profile=profile, offered=tuple(ordered), limits=limits or {})
+
+
+def of_location(found: Catalogue, location: str, offered: Iterable[str] | None) -> Catalogue:
+    """Return *found* as it is in a location that offers something else.
+
+    Args:
+        found: What all locations offer.
+        location: Which one.
+        offered: What it offers; ``None``: nothing is known, and the profile's list serves.
+    """
+    if offered is None:
+        return of_train(found.train, (), profile=found.profile, limits=found.limits)
+    ordered = versions.ascending(tuple(offered), order=found.profile.version_order)
+    return dataclasses.replace(found, offered=tuple(ordered), location=location)

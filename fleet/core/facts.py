@@ -42,6 +42,13 @@ def is_failed(found: Extension) -> bool:
     return found.provisioning_state in (ProvisioningState.FAILED, ProvisioningState.CANCELED)
 
 
+def barred(found: Extension) -> str:
+    """Say why nobody but its manager may write to *found*; empty: nothing says so."""
+    if found.is_system:
+        return "a system extension: the service manages it"
+    return "its manager lets users read only" if found.is_read_only else ""
+
+
 def mark(found: Extension | None) -> str:
     """Return what tells one state of an extension from another: a digest of the whole reading."""
     return chain.digest(codec.to_json(found)) if found else _ABSENT

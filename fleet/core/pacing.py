@@ -70,6 +70,19 @@ def after_read(error: errors.RemoteError, *, count: int, jitter_ppm: int) -> Hol
     return _waiting(error, count=count, jitter_ppm=jitter_ppm) or Fail()
 
 
+def after_look(error: errors.RemoteError, *, count: int, jitter_ppm: int) -> Hold:
+    """Return what an error asks for that keeps a write, once it is out, from being looked at.
+
+    The write may well have taken effect, so no such error makes it a failure: it is looked at
+    again, for as long as its deadline allows.
+    """
+    found = after_read(error, count=count, jitter_ppm=jitter_ppm)
+    if isinstance(found, Hold):
+        return found
+    wait = _wait(error, count, jitter_ppm, first=FIRST_WAIT)
+    return Hold(reason=HoldReason.TRANSIENT, wait=wait)
+
+
 def _waiting(error: errors.RemoteError, *, count: int, jitter_ppm: int) -> Hold | None:
     for cls, reason, first in _WAITS:
         if isinstance(error, cls):

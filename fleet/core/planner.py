@@ -10,7 +10,7 @@ Errors:  :exc:`~fleet.errors.InputError` for a selector that means no cluster an
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fleet.core import (
     again,
@@ -23,13 +23,14 @@ from fleet.core import (
     policy,
     selection,
     spreads,
+    unread,
     waves,
 )
 from fleet.core.assignment import Assignment, Member
 from fleet.core.spreads import Spreading
 from fleet.errors import InputError
 from fleet.model import codec
-from fleet.model.cluster import Cluster, Inventory
+from fleet.model.cluster import Cluster, Inventory, LocalVersions
 from fleet.model.desired import (
     FailureMode,
     Membership,
@@ -79,6 +80,7 @@ def plan(rollout: Rollout, inventory: Inventory) -> Plan:
             *inventory.warnings,
             *late,
             *holds.warnings(judged),
+            *unread.warnings(clusters, rollout.desired),
             *conflicting,
             *assigned.warnings,
             *waves.clamps(strategy, assigned, count=len(changes)),
@@ -149,13 +151,14 @@ def _judged(rollout: Rollout, clusters: Sequence[Cluster], inventory: Inventory)
     offers = again.catalogues(
         rollout.desired, clusters, versions=inventory.versions, limits=inventory.version_limits
     )
+    there = again.by_location(offers, clusters, local=inventory.local_versions)
     return [
         (
             cluster,
             policy.judge(
                 cluster,
                 rollout.desired,
-                catalogues=offers,
+                catalogues=there[cluster.location],
                 unreachable=rollout.scope.unreachable,
             ),
         )
@@ -181,7 +184,19 @@ def _basis(rollout: Rollout, inventory: Inventory) -> Basis | None:
         scope=rollout.scope,
         versions=ordered,
         version_limits=inventory.version_limits,
+        local_versions=_local(inventory),
     )
+
+
+def _local(inventory: Inventory) -> Mapping[str, LocalVersions] | None:
+    """Return what each location offers, where they differ; in an order that tells nothing."""
+    found = {
+        train: {
+            place: None if some is None else tuple(sorted(some)) for place, some in places.items()
+        }
+        for train, places in inventory.local_versions.items()
+    }
+    return found or None
 
 
 def _unmarked(limits: Limits) -> tuple[str, ...]:

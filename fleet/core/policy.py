@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from fleet.core import catalogue, chain, facts, fitness, gaps, holds, steps, wayback
+from fleet.core import catalogue, chain, facts, fitness, gaps, holds, steps, unread, wayback
 from fleet.core.catalogue import Catalogue
 from fleet.core.gaps import Gap
 from fleet.core.wish import DEFAULT_TRAIN, LATEST, Wish, train_of, wish
@@ -75,6 +75,8 @@ def _needed(
 
 def _instance(cluster: Cluster, desired: Desired) -> tuple[Extension | None, str]:
     """Find the instance that is meant, or say why none can be touched."""
+    if unreadable := unread.trouble(cluster, desired):
+        return None, unreadable
     wanted = desired.profile.extension_type.lower()
     same = [one for one in cluster.extensions if one.extension_type.lower() == wanted]
     named = [one for one in same if one.name.lower() == desired.name.lower()]
@@ -88,11 +90,7 @@ def _instance(cluster: Cluster, desired: Desired) -> tuple[Extension | None, str
         one.name.lower() == desired.name.lower() for one in cluster.extensions
     ):
         return None, f"an extension of another type is named {desired.name}"
-    if found and found.is_system:
-        return found, "a system extension: the service manages it"
-    if found and found.is_read_only:
-        return found, "its manager lets users read only"
-    return found, ""
+    return found, facts.barred(found) if found else ""
 
 
 def _absent(found: Extension | None) -> _Verdict:
@@ -106,7 +104,7 @@ def _present(
     cluster: Cluster, desired: Desired, found: Extension | None, wished: Wish, offer: Catalogue
 ) -> _Verdict:
     if desired.version == LATEST and wished.version is None:
-        reason = f"no version is offered in release train {wished.train}"
+        reason = f"no version is offered in release train {offer.title}"
         return _Verdict(action=Action.BLOCKED, reason=reason)
     if found is None:
         verdict = _fresh(desired, wished)
@@ -181,7 +179,7 @@ def _version_blocked(desired: Desired, wished: Wish, offer: Catalogue) -> str:
     if not offer.has(version):
         newest = offer.latest()
         instead = f"; the newest is {newest.text}" if newest else ""
-        return f"version {version.text} is not offered in release train {offer.train}{instead}"
+        return f"version {version.text} is not offered in release train {offer.title}{instead}"
     lines = offer.supported_lines()
     is_asked_for = versions.is_prerelease(version, order=desired.profile.version_order)
     if lines and version.minor_line not in lines and not is_asked_for:

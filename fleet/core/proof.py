@@ -65,12 +65,12 @@ def check(target: Target, step: int, reading: Reading, *, is_in_doubt: bool) -> 
     if found is not None and not found.provisioning_state.is_terminal:
         return Check(finding=Finding.BUSY, detail=f"it is {found.provisioning_state}")
     if is_in_doubt:
-        return _after_doubt(target, step, reading)
+        return _permitted(_after_doubt(target, step, reading), found)
     if is_done(target, step, found):
         return Check(finding=Finding.DONE, detail="it is so already")
     if target.is_unsure and _is_past(target, step, found):
         return Check(finding=Finding.DONE, detail="it is past this step already")
-    return _drift(target, step, found)
+    return _permitted(_drift(target, step, found), found)
 
 
 def prove(target: Target, step: int, reading: Reading, *, error: str | None) -> tuple[Proof, str]:
@@ -173,6 +173,15 @@ def _after_doubt(target: Target, step: int, reading: Reading) -> Check:
             finding=Finding.FAILED, detail=found.error or "the write took effect and failed"
         )
     return _drift(target, step, found)
+
+
+def _permitted(judged: Check, found: Extension | None) -> Check:
+    """Let nothing be written to what nobody but its manager may write to.
+
+    NB: Resource Graph and older api-versions do not tell it, so a plan may not have known.
+    """
+    barred = facts.barred(found) if judged.finding is Finding.PROCEED and found else ""
+    return Check(finding=Finding.DRIFTED, detail=barred) if barred else judged
 
 
 def _drift(target: Target, step: int, found: Extension | None) -> Check:

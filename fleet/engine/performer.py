@@ -157,6 +157,8 @@ class Performer:
                     return self._checked(command, Finding.UNREACHABLE, None, detail)
             found = await self._get(command)
         except LostClusterError as error:
+            if command.is_in_doubt:
+                return self._not_seen(command, error)
             return self._checked(command, Finding.CLUSTER_MISSING, None, error.message)
         except RemoteError as error:
             return self._read_failed(command, error)
@@ -341,10 +343,8 @@ class Performer:
         target = self._targets[command.target]
         try:
             found = await self._get(command)
-        except LostClusterError as error:
-            return self._failed(command, error.code, error.message)
         except RemoteError as error:
-            return self._read_failed(command, error)
+            return self._not_seen(command, error)
         reading = Reading(
             found=found, mark_before=command.mark_before, mark_accepted=command.mark_accepted
         )
@@ -371,17 +371,26 @@ class Performer:
         ids = self._ids(command, type(command).__name__)
         return await _limited(self._service.get(requests.ref_of(target), ids))
 
-    def _read_failed(self, command: Check | Prove, error: RemoteError) -> Outcome:
+    def _not_seen(self, command: Check | Prove, error: RemoteError) -> Outcome:
+        """Look again later: a write is out, and what became of it is not known."""
+        self._heed(error)
+        hold = pacing.after_look(error, count=command.held_count, jitter_ppm=self._jitter(command))
+        is_own = hold.reason in (HoldReason.THROTTLED, HoldReason.IDENTITY)
+        is_proof = isinstance(command, Prove) and not is_own
+        reason = HoldReason.NOT_YET if is_proof else hold.reason
+        return self._held(command, reason, hold.wait, error.code, error.message)
+
+    def _read_failed(self, command: Check, error: RemoteError) -> Outcome:
+        if command.is_in_doubt:
+            return self._not_seen(command, error)
         self._heed(error)
         disposition = pacing.after_read(
             error, count=command.held_count, jitter_ppm=self._jitter(command)
         )
         if isinstance(disposition, pacing.Fail):
             return self._failed(command, error.code, error.message)
-        is_own = disposition.reason in (HoldReason.THROTTLED, HoldReason.IDENTITY)
-        is_proof = isinstance(command, Prove) and not is_own
-        reason = HoldReason.NOT_YET if is_proof else disposition.reason
-        return self._held(command, reason, disposition.wait, error.code, error.message)
+        reason, wait = disposition.reason, disposition.wait
+        return self._held(command, reason, wait, error.code, error.message)
 
     def _heed(self, error: RemoteError) -> None:
         """Note an error that every other target will meet as well."""

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NewType
 
+from fleet.model.codec import SPARSE
+
 ClusterId = NewType("ClusterId", str)
 """The full ARM id of a connected cluster, in the casing that discovery returned."""
 
@@ -100,6 +102,18 @@ class Extension:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadExtension:
+    """An extension that is there, and of which something cannot be read."""
+
+    name: str | None
+    """``None``: that cannot be read either."""
+    extension_type: str | None
+    """Lower case; ``None``: likewise."""
+    why: str
+    """Which part of it cannot be read."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
     """A connected cluster with the extensions that discovery found on it."""
 
@@ -116,6 +130,8 @@ class Cluster:
     last_connectivity_at: dt.datetime | None
     tags: Mapping[str, str] = dataclasses.field(default_factory=nothing)
     extensions: tuple[Extension, ...] = ()
+    unread: tuple[UnreadExtension, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """Those beside :attr:`extensions` that are there and cannot be read."""
 
     @property
     def is_reachable(self) -> bool:
@@ -176,6 +192,10 @@ class VersionLimits:
     """Lower case: what it runs on; empty: that is not told."""
 
 
+LocalVersions = Mapping[str, tuple[str, ...] | None]
+"""``{location, lower case: versions offered}``; ``None``: nothing is known of that location."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
     """What discovery returned."""
@@ -183,7 +203,9 @@ class Inventory:
     clusters: tuple[Cluster, ...]
     """Ordered by id, without duplicates."""
     versions: Mapping[str, tuple[str, ...]]
-    """``{release train, lower case: versions offered}`` for the extension type asked about."""
+    """``{release train, lower case: versions offered}`` for the extension type asked about.
+
+    Where locations differ, these are the ones that all of them offer that tell."""
     version_limits: Mapping[str, Mapping[str, VersionLimits]] = dataclasses.field(
         default_factory=dict
     )
@@ -196,3 +218,5 @@ class Inventory:
     """Those that deploy the extension type asked about, ordered by id."""
     management_groups: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     """``{subscription, lower case: ids of the groups above it}``; without one nothing is known."""
+    local_versions: Mapping[str, LocalVersions] = dataclasses.field(default_factory=dict)
+    """``{release train, lower case: what each location offers}``, where locations differ."""

@@ -12,7 +12,7 @@ import enum
 from collections.abc import Iterator, Mapping
 from typing import NewType
 
-from fleet.model.cluster import AutoUpgrade, ClusterId, VersionLimits, nothing
+from fleet.model.cluster import AutoUpgrade, ClusterId, LocalVersions, VersionLimits, nothing
 from fleet.model.codec import SPARSE
 from fleet.model.desired import (
     Desired,
@@ -239,6 +239,10 @@ class Basis:
     versions: Mapping[str, tuple[str, ...]]
     """``{release train, lower case: versions offered}``, as they were when the plan was made."""
     version_limits: Mapping[str, Mapping[str, VersionLimits]]
+    local_versions: Mapping[str, LocalVersions] | None = dataclasses.field(
+        default=None, metadata=SPARSE
+    )
+    """``{release train, lower case: what each location offers}``, where locations differ."""
 
 
 class Purpose(enum.StrEnum):

@@ -90,11 +90,12 @@ def test_3_when_a_finished_run_is_steered_and_its_journal_stays_as_it_is(shell: 
 
 
 def test_4_when_nothing_answers_where_azure_should_be(shell: Shell) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
     nowhere = Shell(root=shell.root)
-
-    ended = nowhere("plan", PIN, "--endpoint", f"http://127.0.0.1:{port}").must(4)
+    # Bound, and nobody listens: a port that is free would soon be somebody else's.
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        ended = nowhere("plan", PIN, "--endpoint", url).must(4)
 
     assert "F330" in ended.stderr
     assert "nothing was sent" in ended.stderr

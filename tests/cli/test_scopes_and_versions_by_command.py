@@ -152,6 +152,52 @@ def test_a_version_that_a_clusters_kubernetes_excludes_is_blocked_either_way(
         ]
 
 
+@pytest.mark.parametrize(
+    ("denied", "warning", "blocked"),
+    [
+        (
+            ("locations/extensionTypes/versions/read",),
+            (
+                "in westeurope (it answers 403 AuthorizationFailed; what its cluster "
+                "store-0001-a is offered is used instead)"
+            ),
+            ["store-0002-b"],
+        ),
+        # The profile knows the versions, and not what they run on.
+        (
+            ("locations/extensionTypes/versions/read", "extensionTypes/versions/read"),
+            (
+                "in westeurope (it answers 403 AuthorizationFailed, and for its cluster "
+                "store-0001-a 403 AuthorizationFailed); what the profile knows is used there "
+                "instead"
+            ),
+            [],
+        ),
+    ],
+)
+def test_where_a_location_may_not_be_asked_a_cluster_is_and_then_the_profile(
+    tmp_path: Path, denied: tuple[str, ...], warning: str, blocked: list[str]
+) -> None:
+    shell = Shell(root=tmp_path)
+    actions = ", ".join(f"Microsoft.KubernetesConfiguration/{one}" for one in denied)
+    rights = f"permissions: {{notActions: [{actions}]}}\n"
+    commands.written(tmp_path / "world.yaml", f"{WORLD}{rights}")
+    living, ready = serving.started(shell, "--world", str(tmp_path / "world.yaml"))
+    try:
+        asked = ("--endpoint", ready["endpoint"])
+        planned, lines = shell.many(
+            ("plan", plan(shell), "--json", *asked), ("plan", plan(shell), *asked)
+        )
+    finally:
+        living.send(signal.SIGTERM)
+        living.end().must(0)
+
+    found = planned.must(0).json
+    assert [one for one in found["warnings"] if warning in one] != []
+    assert [one["clusterName"] for one in found["targets"] if one["action"] == "blocked"] == blocked
+    assert "release train stable: the service does not tell" in lines.must(0).stdout
+
+
 # --- api-versions ------------------------------------------------------------------------
 
 

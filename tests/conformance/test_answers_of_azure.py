@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from fleet.azure import extensions, operations, payloads, versions
+from fleet.azure import extensions, offers, operations, payloads
 from fleet.azure.answers import Answer
 from fleet.azure.requests import Request
 from fleet.model.cluster import ClusterId
@@ -169,7 +169,7 @@ def _operation(status: int, body: Any) -> tuple[Any, Any]:
 
 
 def _versions(status: int, body: Any) -> tuple[Any, Any]:
-    found = [name for name, _ in versions._versions(body["value"], "an example")]
+    found = [name for name, _ in offers._versions(body["value"], "an example")]
     return found, [one["properties"]["version"] for one in body["value"]]
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from hypothesis import given, strategies as st
 
 from fleet.azure import diagnosis, permissions, policies
 from fleet.azure.checks import Check, Verdict
 from fleet.azure.policies import Found
-from fleet.core import planner
+from fleet.core import planner, unread
 from fleet.errors import InputError
 from fleet.model.cluster import (
     Inventory,
 )
 from fleet.model.desired import Match, Presence, Scope
+from fleet.model.plan import Action
 from tests.rig import rollouts
 from tests.rig.rotting import URL, Door, Rotten, page, rotten
 from tests.rig.scripted import Got, Say
@@ -123,6 +126,43 @@ def test_a_rotten_page_loses_no_cluster_and_no_later_page(rot: Rotten) -> None:
             own = row(number)["id"]
             assert [one for one in read.clusters if one.id == own] == [whole[own]]
     is_plannable(read)
+
+
+def is_json(say: Say) -> bool:
+    try:
+        orjson.loads(say.body)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+@SOME
+@given(rot=rotten(page(ROWS[:2], after="t", total=4)))
+def test_an_extension_that_cannot_be_read_is_told_and_stops_no_other_cluster(rot: Rotten) -> None:
+    found = discovered(discovering(rows=rot.say))
+
+    is_within = all(place[2:3] == ("extensions",) and len(place) > 3 for place in rot.places)
+    if rot.places and is_within and is_json(rot.say):
+        assert found.error is None
+    if found.error is not None:
+        return
+    read: Inventory = found.value
+    for number in range(2):
+        place = ("data", number, "extensions", 0)
+        is_gone = rot.is_whole or any(one == place[: len(one)] for one in rot.places)
+        mine = [one for one in read.clusters if one.id == row(number)["id"]]
+        if is_gone or not mine:
+            continue
+        (cluster,) = mine
+        assert len(cluster.extensions) + len(cluster.unread) == 1
+        if cluster.unread:
+            (target,) = planner.plan(
+                rollouts.rollout(), dataclasses.replace(read, clusters=(cluster,))
+            ).targets
+            is_meant = unread.trouble(cluster, rollouts.desired()) != ""
+            assert (target.action is Action.BLOCKED) is is_meant
+            is_other = cluster.unread[0].extension_type not in (None, OSM)
+            assert is_meant or is_other
 
 
 @FEW

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from fleet.azure import pages, refusals, versions
+from fleet.azure import offers, pages, refusals
 from fleet.azure.answers import Answer
 from fleet.azure.requests import Request
 from fleet.errors import RemoteError
@@ -46,7 +46,7 @@ async def recorded(line: Line, one: Interaction) -> str | None:
     if re.fullmatch(_CLUSTER, one.path, re.IGNORECASE) and one.method == "GET":
         return await _of_cluster(line, one)
     if re.search(r"/locations/.+/versions$", one.path):
-        return " ".join(["versions", *(name for name, _ in versions._versions(*_list(one)))])
+        return " ".join(["versions", *(name for name, _ in offers._versions(*_list(one)))])
     return None
 
 

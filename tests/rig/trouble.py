@@ -287,6 +287,18 @@ def _next_page_elsewhere(reply: Reply) -> Reply:
     return dataclasses.replace(reply, body=json.dumps(document).encode())
 
 
+def _flags_unknown(reply: Reply) -> Reply:
+    document = json.loads(reply.body)
+    for row in document.get("data", ()):
+        for one in row.get("extensions") or ():
+            own = one["properties"]
+            flags = [key for key in own if key.lower() == "autoupgrademinorversion"]
+            one["properties"] = {**own, **dict.fromkeys(flags, "weekly")}
+    return dataclasses.replace(reply, body=json.dumps(document).encode())
+
+
+FLAGS_UNKNOWN = Trouble(name="a flag like no other", is_after=True, spoil=_flags_unknown)
+"""The service's own rows, but every extension in them has a flag that is neither on nor off."""
 OPERATION_ELSEWHERE = Trouble(
     name="operation URL elsewhere", is_after=True, spoil=_operation_elsewhere
 )

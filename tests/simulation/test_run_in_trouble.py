@@ -13,7 +13,15 @@ from fleet.core.state import RunState
 from fleet.engine import history, virtual
 from fleet.engine.outcomes import Outcome
 from fleet.engine.runner import Runner, Settings
-from fleet.errors import AuthError, FencedError, JournalError
+from fleet.errors import (
+    AuthError,
+    DeniedError,
+    FencedError,
+    JournalError,
+    LostAnswerError,
+    LostClusterError,
+    RemoteError,
+)
 from fleet.journal.memory import MemoryStore
 from fleet.model import events as e
 from fleet.model.cluster import AutoUpgrade, Cluster, ClusterId, Connectivity, Extension
@@ -501,6 +509,95 @@ def test_a_target_that_changed_since_the_plan_is_left_alone(
     assert state.results[number] is result
     assert "version was 1.1.1, is 1.2.3" in state.details[number]
     assert len([one for one in world.effects if Rival.rival_on in one.call.cluster_id]) == 1
+
+
+class Manager(SimulatedAzure):
+    """One cluster's extension gets a manager that lets users read only, after the plan."""
+
+    managed_on = "store-0003-a"
+
+    async def get(self, ref: ExtensionRef, ids: RequestIds) -> Extension | None:
+        found = await super().get(ref, ids)
+        is_managed = found is not None and ref.cluster_id.endswith(self.managed_on)
+        return dataclasses.replace(found, is_read_only=True) if found and is_managed else found
+
+
+@pytest.mark.parametrize(
+    ("on_drift", "result"), [(OnDrift.FAIL, Result.DRIFTED), (OnDrift.SKIP, Result.SKIPPED)]
+)
+def test_what_only_its_manager_may_write_to_by_now_is_left_alone(
+    on_drift: OnDrift, result: Result
+) -> None:
+    """A plan cannot know it: Resource Graph does not tell who manages an extension."""
+    world = runs.world(**CALM)
+    asked = rollouts.rollout(wish=rollouts.desired(on_drift=on_drift))
+
+    state, _ = played(world, asked, service=lambda w: Manager(w, virtual.clock()))
+
+    number = next(n for n, t in enumerate(state.targets) if t.cluster_name == Manager.managed_on)
+    assert state.results[number] is result
+    assert "its manager lets users read only" in state.details[number]
+    assert [one for one in world.effects if Manager.managed_on in one.call.cluster_id] == []
+    assert state.status_counts() == {result.value: 1, "Succeeded": 7}
+
+
+# --- when what was written cannot be looked at any more ----------------------------------
+
+
+class Hidden(SimulatedAzure):
+    """From its write on, one cluster's extension is shown to nobody for a while."""
+
+    hidden_on = "store-0003-a"
+    error: RemoteError = DeniedError("not allowed")
+    lasts = dt.timedelta(minutes=10)
+    loses_answer = False
+    written_at: dt.datetime | None = None
+
+    async def write(self, ref: ExtensionRef, write: Write, ids: RequestIds) -> Accepted:
+        accepted = await super().write(ref, write, ids)
+        if ref.cluster_id.endswith(self.hidden_on):
+            self.written_at = virtual.clock().now()
+            if self.loses_answer:
+                raise LostAnswerError
+        return accepted
+
+    async def get(self, ref: ExtensionRef, ids: RequestIds) -> Extension | None:
+        found = await super().get(ref, ids)
+        is_its = self.written_at is not None and ref.cluster_id.endswith(self.hidden_on)
+        if is_its and self.written_at and virtual.clock().now() < self.written_at + self.lasts:
+            raise self.error
+        return found
+
+
+def hidden(error: RemoteError, *, lasts: dt.timedelta, loses_answer: bool) -> type[Hidden]:
+    return type(
+        "HiddenBy", (Hidden,), {"error": error, "lasts": lasts, "loses_answer": loses_answer}
+    )
+
+
+@pytest.mark.parametrize("loses_answer", [False, True])
+@pytest.mark.parametrize(
+    "error",
+    [DeniedError("not allowed"), LostClusterError("no such cluster"), RemoteError("it was 400")],
+)
+def test_a_write_that_is_out_and_cannot_be_looked_at_is_unknown_and_no_failure(
+    error: RemoteError, loses_answer: bool
+) -> None:
+    """A right taken away for ten minutes costs ten minutes; one that stays away, the deadline."""
+    brief = hidden(error, lasts=dt.timedelta(minutes=10), loses_answer=loses_answer)
+    for_good = hidden(error, lasts=dt.timedelta(days=9), loses_answer=loses_answer)
+    what = "whether the write took effect was not seen" if loses_answer else "not proved"
+
+    passed, _ = played(runs.world(**CALM), service=lambda w: brief(w, virtual.clock()))
+    world = runs.world(**CALM)
+    stayed, store = played(world, service=lambda w: for_good(w, virtual.clock()))
+
+    assert passed.status_counts() == {"Succeeded": 8}
+    assert stayed.status_counts() == {"Succeeded": 7, "TimedOut": 1}
+    number = next(n for n, t in enumerate(stayed.targets) if t.cluster_name == Hidden.hidden_on)
+    assert stayed.details[number] == f"{what} in time: {error.message}"
+    assert "step.failed" not in kinds(store)
+    assert len([one for one in world.effects if Hidden.hidden_on in one.call.cluster_id]) == 1
 
 
 @pytest.mark.parametrize("patch_settings", ["merge", "replace"])

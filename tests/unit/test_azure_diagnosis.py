@@ -14,6 +14,9 @@ DATE = "Sat, 10 Jan 2026 02:00:00 GMT"
 BOTH = Scope(subscriptions=("s1", "s2"))
 
 
+PROVIDER = "providers/Microsoft.KubernetesConfiguration"
+
+
 def provider(state: str = "Registered", *versions: str) -> Say:
     kinds = [
         {"resourceType": "fluxConfigurations", "apiVersions": ["1"]},
@@ -124,6 +127,26 @@ async def test_one_failure_hides_no_other() -> None:
         "quotas": Verdict.OK,
     }
     assert all(one.hint for one in checks if one.verdict is Verdict.FAIL)
+
+
+async def test_a_token_that_is_refused_once_and_a_page_of_a_proxy_are_no_findings() -> None:
+    page = Say(body=b"<html>Sign in</html>", headers={"Content-Type": "text/html"})
+    texts = [jwt(tid="tenant-1", oid="principal-1", iat=n) for n in range(2)]
+
+    async with speaking() as line:
+        sound(line)
+        calm = await examine(line.azure, BOTH)
+    async with speaking() as line:
+        sound(line)
+        line.server.on("POST", TOKEN_PATH, [token(one) for one in texts])
+        refused = failure(401, "ExpiredAuthenticationToken")
+        line.server.on("POST", "Microsoft.ResourceGraph", [refused, page, counts(s1=7, s2=1)])
+        line.server.on("GET", "/permissions?", [page, allowed("*")])
+        line.server.on("GET", f"/{PROVIDER}?", [page, provider()])
+        met = await examine(line.azure, BOTH)
+
+    assert verdicts(met) == verdicts(calm)
+    assert [one for one in met if one.verdict is not Verdict.OK] == []
 
 
 async def test_an_endpoint_that_cannot_be_reached_fails_everything_and_breaks_nothing() -> None:

@@ -21,9 +21,26 @@ from fleet.errors import (
     TransientError,
     UnexpectedPayloadError,
 )
-from fleet.model.cluster import AutoUpgrade, Cluster, Extension, Inventory, ProvisioningState
+from fleet.model.cluster import (
+    AutoUpgrade,
+    Cluster,
+    Extension,
+    Inventory,
+    ProvisioningState,
+    UnreadExtension,
+)
 from fleet.model.desired import Match, Scope
-from tests.rig.scripted import Got, Line, Say, failure, serving, speaking
+from tests.rig.scripted import (
+    TOKEN_PATH,
+    Got,
+    Line,
+    Say,
+    failure,
+    jwt,
+    serving,
+    speaking,
+    token,
+)
 
 RECORDINGS = Path(__file__).parents[2].parent / "shared" / "reference" / "azure" / "recordings"
 GRAPH = "/providers/Microsoft.ResourceGraph/resources?api-version=2024-04-01"
@@ -368,6 +385,107 @@ async def test_a_token_that_the_graph_refuses_is_handled_as_everywhere() -> None
             await discovered(line)
 
         assert len(asked(line)) == 1
+
+
+GARBLED = (
+    Say(body=b"<html>Sign in to this network</html>", headers={"Content-Type": "text/html"}),
+    Say(body=b'{"data": [{"id"'),
+    Say(body=b""),
+    Say(body=[]),
+)
+
+
+@pytest.mark.parametrize("garbled", GARBLED)
+async def test_what_is_no_answer_at_all_is_asked_for_again_by_every_read(garbled: Say) -> None:
+    """By those of clusters, of versions and of policies alike."""
+    met: list[str] = []
+
+    def once(key: str, sound: Say) -> Say:
+        if key in met:
+            return sound
+        met.append(key)
+        return garbled
+
+    async with speaking() as line:
+        line.server.on("POST", GRAPH, lambda got: once(got.json["query"], page(*_rows_of(got))))
+        line.server.on("GET", TYPES, lambda _: once("versions", versions("1.2.6")))
+        found = await discovered(line)
+
+    assert len(met) > 2
+    assert ([one.name for one in found.clusters], found.versions) == (["a"], {"stable": ("1.2.6",)})
+    assert line.clock.slept_s == [1.0] * len(met)
+    assert [one for one in found.warnings if "were not looked at" in one] == [
+        one for one in found.warnings if "no policy assignment at all" in one
+    ]
+
+
+def _rows_of(got: Got) -> list[dict[str, Any]]:
+    return [row("a", osm())] if got.json["query"].startswith("resources\n") else []
+
+
+@pytest.mark.parametrize("garbled", GARBLED)
+async def test_what_stays_no_answer_ends_after_as_many_tries_as_any_trouble(garbled: Say) -> None:
+    async with speaking() as line:
+        line.server.on("POST", GRAPH, garbled)
+        with pytest.raises(UnexpectedPayloadError) as caught:
+            await discovered(line)
+
+        assert len(asked(line)) == 8
+    assert (caught.value.code, caught.value.status) == ("F370", 200)
+    assert line.clock.slept_s == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+
+
+async def test_an_answer_that_says_something_else_is_told_at_once() -> None:
+    async with speaking() as line:
+        line.server.on("POST", GRAPH, Say(body={"data": "none", "totalRecords": 1}))
+        with pytest.raises(UnexpectedPayloadError):
+            await discovered(line)
+
+        assert len(asked(line)) == 1
+
+
+async def test_a_token_that_the_first_read_finds_refused_is_fetched_anew_once() -> None:
+    texts = [jwt(tid="t", oid="1", iat=n) for n in range(4)]
+    refused = failure(401, "InvalidAuthenticationToken")
+    async with speaking() as line:
+        line.server.on("POST", TOKEN_PATH, [token(one) for one in texts])
+        line.server.on("POST", GRAPH, [refused, page(row("a"))])
+        line.server.on("GET", TYPES, versions("1.2.6"))
+        found = await discovered(line)
+        used = [one.headers["authorization"] for one in line.server.sent("POST")]
+        assert [one.name for one in found.clusters] == ["a"]
+        assert used[:2] == [f"Bearer {one}" for one in texts[:2]]
+
+    async with speaking() as line:
+        line.server.on("POST", TOKEN_PATH, [token(one) for one in texts])
+        line.server.on("POST", GRAPH, refused)
+        with pytest.raises(AuthError):
+            await discovered(line)
+        assert len(asked(line)) == 2
+
+
+async def test_an_extension_that_cannot_be_read_costs_no_other_cluster() -> None:
+    odd = osm(autoUpgradeMode="weekly")
+    async with speaking() as line:
+        line.server.on("POST", GRAPH, page(row("a", osm()), row("b", odd), row("c", osm(), odd)))
+        line.server.on("GET", TYPES, versions("1.2.6"))
+        found = await discovered(line)
+
+    why = "autoUpgradeMode is missing or cannot be read"
+    unread = (UnreadExtension(name="osm", extension_type=OSM, why=why),)
+    assert [(len(one.extensions), one.unread) for one in found.clusters] == [
+        (1, ()),
+        (0, unread),
+        (1, unread),
+    ]
+
+
+@pytest.mark.parametrize("lacking", ["id", "location"])
+async def test_a_row_that_is_no_cluster_is_an_error_as_it_was(lacking: str) -> None:
+    async with speaking() as line:
+        line.server.on("POST", GRAPH, page(row("a"), row("b", **{lacking: None})))
+        with pytest.raises(UnexpectedPayloadError):
+            await discovered(line)
 
 
 # --- versions ----------------------------------------------------------------------------

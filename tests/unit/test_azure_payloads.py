@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator
@@ -14,7 +15,13 @@ from fleet.azure import payloads
 from fleet.azure.answers import Answer
 from fleet.azure.refusals import is_cluster_missing, is_extension_missing
 from fleet.errors import UnexpectedPayloadError
-from fleet.model.cluster import AutoUpgrade, Connectivity, Extension, ProvisioningState
+from fleet.model.cluster import (
+    AutoUpgrade,
+    Connectivity,
+    Extension,
+    ProvisioningState,
+    UnreadExtension,
+)
 
 REFERENCE = Path(__file__).parents[2].parent / "shared" / "reference" / "azure"
 RECORDINGS = REFERENCE / "recordings"
@@ -351,12 +358,42 @@ def test_a_payload_that_lacks_what_is_needed_is_refused_by_field_and_id(
         {"id": "/subscriptions/s/x", "location": "x"},
         {"id": ID, "location": "x", "tags": []},
         {"id": ID, "location": "x", "extensions": {}},
-        {"id": ID, "location": "x", "extensions": [None]},
     ],
 )
 def test_a_row_that_lacks_what_is_needed_is_refused(body: object) -> None:
     with pytest.raises(UnexpectedPayloadError):
         payloads.row(body)
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        (None, UnreadExtension(name=None, extension_type=None, why="extension is {}")),
+        ({}, UnreadExtension(name=None, extension_type=None, why="properties is {}")),
+        (
+            {"name": "osm", "properties": {"extensionType": 7}},
+            UnreadExtension(name="osm", extension_type=None, why="extensionType is {}"),
+        ),
+        (
+            {"Name": "x", "properties": {"ExtensionType": "A.B", "autoUpgradeMode": "weekly"}},
+            UnreadExtension(name="x", extension_type="a.b", why="autoUpgradeMode is {}"),
+        ),
+        (
+            {"id": "/a: b", "name": 7, "properties": {"extensionType": "A.B", "version": 1.2}},
+            UnreadExtension(name=None, extension_type="a.b", why="version is {}"),
+        ),
+    ],
+)
+def test_an_extension_of_a_row_that_cannot_be_read_is_told_beside_the_others(
+    one: object, expected: UnreadExtension
+) -> None:
+    good = {"name": "flux", "properties": {"extensionType": "t"}}
+
+    found = payloads.row({"id": ID, "location": "x", "extensions": [one, good]})
+
+    why = expected.why.format("missing or cannot be read")
+    assert found.unread == (dataclasses.replace(expected, why=why),)
+    assert [extension.name for extension in found.extensions] == ["flux"]
 
 
 def test_the_extensions_of_a_row_stand_in_one_order() -> None:

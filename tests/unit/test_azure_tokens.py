@@ -160,12 +160,30 @@ async def test_a_late_refusal_of_an_old_token_does_not_drop_the_new_one() -> Non
     assert issuer.count == 2
 
 
-async def test_a_token_that_was_never_accepted_needs_a_person() -> None:
+async def test_a_token_that_was_never_accepted_is_fetched_anew_once() -> None:
+    """It may be one out of a cache that was revoked, or a clock may have jumped."""
+    tokens, issuer, _ = made()
+    first = await tokens.current()
+
+    errors = [tokens.refused(first), tokens.refused(first)]
+    second = await tokens.current()
+    last = tokens.refused(second)
+
+    assert [(type(one), one.status) for one in errors] == [(TransientError, 401)] * 2
+    assert (second.text, issuer.count) == ("token 2", 2)
+    assert (type(last), last.hint) == (AuthError, "log in")
+    assert isinstance(tokens.refused(first), TransientError)
+
+
+async def test_what_was_accepted_in_between_makes_a_refusal_the_first_again() -> None:
     tokens, _, _ = made()
+    tokens.refused(await tokens.current())
+    good = await tokens.current()
+    tokens.accepted(good)
+    tokens.refused(good)
 
-    error = tokens.refused(await tokens.current())
-
-    assert (type(error), error.hint) == (AuthError, "log in")
+    assert isinstance(tokens.refused(await tokens.current()), TransientError)
+    assert isinstance(tokens.refused(await tokens.current()), AuthError)
 
 
 async def test_a_credential_that_gives_the_refused_token_again_needs_a_person() -> None:

@@ -32,7 +32,19 @@ from fleet.model.cluster import ClusterId
 from fleet.model.desired import Scope
 from fleet.model.plan import Verb
 from fleet.ports import ExtensionRef, Write
-from tests.rig.scripted import IDS, Got, Say, Scripted, SkippingClock, failure, serving, speaking
+from tests.rig.scripted import (
+    IDS,
+    TOKEN_PATH,
+    Got,
+    Say,
+    Scripted,
+    SkippingClock,
+    failure,
+    jwt,
+    serving,
+    speaking,
+    token,
+)
 
 CLUSTER = ClusterId(
     "/subscriptions/s1/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/c1"
@@ -460,12 +472,19 @@ async def message_of(call: Awaitable[object]) -> str:
     return ""
 
 
-async def test_a_token_that_the_service_never_took_needs_a_person() -> None:
+async def test_tokens_that_the_service_never_took_need_a_person_after_the_second() -> None:
     async with speaking() as line:
+        texts = [jwt(tid="t", oid="1", iat=n) for n in range(3)]
+        line.server.on("POST", TOKEN_PATH, [token(one) for one in texts])
         everywhere(line.server, failure(401, "InvalidAuthenticationToken"))
+        with pytest.raises(TransientError) as first:
+            await line.azure.get(REF, IDS)
         with pytest.raises(AuthError) as caught:
             await line.azure.get(REF, IDS)
+        sent = [one.headers["authorization"] for one in line.server.sent("GET")]
 
+    assert sent == [f"Bearer {one}" for one in texts[:2]]
+    assert first.value.correlation_id == IDS.correlation_id
     assert caught.value.hint
     assert caught.value.correlation_id == IDS.correlation_id
 

@@ -71,3 +71,34 @@ def test_a_write_without_a_readable_answer_is_looked_up_and_a_read_repeated(
 def test_what_does_not_pass_fails_at_once(error: type[errors.RemoteError]) -> None:
     assert pacing.after_write(error(), count=0, jitter_ppm=0) == Fail()
     assert pacing.after_read(error(), count=0, jitter_ppm=0) == Fail()
+
+
+@pytest.mark.parametrize("count", [0, 3, 30])
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.RemoteError,
+        errors.DeniedError,
+        errors.LostClusterError,
+        errors.UnexpectedPayloadError,
+        errors.TransientError,
+    ],
+)
+def test_whatever_keeps_a_write_that_is_out_from_being_looked_at_is_waited_for(
+    error: type[errors.RemoteError], count: int
+) -> None:
+    full = min(seconds(10 * 2**count), pacing.LONGEST_WAIT)
+
+    assert pacing.after_look(error(), count=count, jitter_ppm=0) == Hold(
+        reason=HoldReason.TRANSIENT, wait=full / 2
+    )
+    assert pacing.after_look(error(retry_after_s=70), count=count, jitter_ppm=0).wait == seconds(70)
+
+
+@pytest.mark.parametrize(("error", "reason", "first"), WAITS)
+def test_what_asks_for_a_wait_of_its_own_gets_it_after_a_write_too(
+    error: type[errors.RemoteError], reason: HoldReason, first: int
+) -> None:
+    assert pacing.after_look(error(), count=0, jitter_ppm=0) == Hold(
+        reason=reason, wait=seconds(first) / 2
+    )

@@ -245,6 +245,34 @@ def test_a_full_write_is_expected_to_have_removed_the_rest() -> None:
     )
 
 
+MANAGED = [
+    pytest.param({"is_system": True}, "a system extension: the service manages it", id="system"),
+    pytest.param({"is_read_only": True}, "its manager lets users read only", id="read only"),
+]
+
+
+@pytest.mark.parametrize(("since", "detail"), MANAGED)
+def test_what_only_its_manager_may_write_to_is_drift_and_never_written(
+    since: dict[str, Any], detail: str
+) -> None:
+    now = dataclasses.replace(BEFORE, **since)
+    reading = Reading(found=now, mark_before=facts.mark(now))
+
+    assert checked(now) == Check(finding=Finding.DRIFTED, detail=detail)
+    # The write before it did nothing, so it would go out again.
+    assert proof.check(target(found=BEFORE), 0, reading, is_in_doubt=True) == Check(
+        finding=Finding.DRIFTED, detail=detail
+    )
+
+
+@pytest.mark.parametrize(("since", "detail"), MANAGED)
+def test_what_is_done_needs_no_write_whoever_manages_it(since: dict[str, Any], detail: str) -> None:
+    assert checked(dataclasses.replace(PLANNED, **since)).finding is Finding.DONE
+    changed = checked(dataclasses.replace(extension("1.2.3"), **since))
+    assert changed.finding is Finding.DRIFTED
+    assert detail not in changed.detail
+
+
 # --- instead of an answer that was lost --------------------------------------------------
 
 

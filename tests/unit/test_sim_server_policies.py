@@ -326,6 +326,20 @@ async def test_states_can_be_filtered_and_cut() -> None:
     assert [len(found.json["value"]) for found in (bad, good, one)] == [1, 4, 1]
 
 
+async def test_states_take_a_right_of_their_own() -> None:
+    action = "Microsoft.PolicyInsights/policyStates/queryResults/read"
+    async with staged(restricted(action, recipe=COMPLYING)) as stage:
+        heard = [await states(stage, scope) for scope in (HERE, stage.cluster())]
+    async with staged(restricted(recipe=COMPLYING, actions=("*/read",))) as stage:
+        reader = await states(stage, HERE)
+
+    assert [(one.status, one.json["error"]["code"]) for one in heard] == [
+        (403, "AuthorizationFailed")
+    ] * 2
+    assert f"perform action '{action}'" in heard[0].json["error"]["message"]
+    assert reader.status == 200
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [

@@ -39,6 +39,7 @@ _ACTIONS: Mapping[tuple[Kind, str], str] = {
     (Kind.TYPE_VERSIONS, "GET"): f"{_TYPES}/versions/read",
     (Kind.TYPE_VERSION, "GET"): f"{_TYPES}/versions/read",
     (Kind.ASSIGNMENTS, "GET"): "Microsoft.Authorization/policyAssignments/read",
+    (Kind.STATES, "POST"): "Microsoft.PolicyInsights/policyStates/queryResults/read",
     (Kind.PERMISSIONS, "GET"): "Microsoft.Authorization/permissions/read",
     (Kind.ACTIVITY, "GET"): "Microsoft.Insights/eventtypes/values/read",
 }
