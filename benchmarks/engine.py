@@ -180,9 +180,7 @@ def _capped(made: Plan) -> Plan:
         max_concurrency=clusters // 4,
         max_failures=clusters // 4,
         failure_mode=FailureMode.STRICT,
-        retry=Retry(
-            attempts=1, backoff=dt.timedelta(seconds=30), on=(FailureClass.FAILED,)
-        ),
+        retry=Retry(attempts=1, backoff=dt.timedelta(seconds=30), on=(FailureClass.FAILED,)),
     )
     sites = [_group(f"site-{n}", 2, 1, None) for n in range(clusters // 2)]
     places = [_group(f"place-{n}", each, each // 5, each // 4) for n in range(LOCATIONS)]
@@ -192,9 +190,7 @@ def _capped(made: Plan) -> Plan:
 
 
 def _group(value: str, count: int, most: int, failures: int | None) -> SpreadGroup:
-    return SpreadGroup(
-        value=value, target_count=count, max_concurrency=most, max_failures=failures
-    )
+    return SpreadGroup(value=value, target_count=count, max_concurrency=most, max_failures=failures)
 
 
 def _spread(by: str, groups: Sequence[SpreadGroup]) -> Spread:
@@ -228,11 +224,9 @@ class Waiting(SimulatedAzure):
 
     called: asyncio.Event
 
-    async def _called(self, *_: Any) -> Any:
+    async def _travel(self, place: str, *, trips: int = 1) -> None:  # noqa: ARG002
         self.called.set()
         await asyncio.Event().wait()
-
-    get = write = operation = cluster = _called
 
 
 async def take_over(folder: Path) -> tuple[dict[str, float], RunState]:

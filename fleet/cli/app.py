@@ -15,7 +15,8 @@ import fleet
 from fleet import log
 from fleet.cli import context, lineup
 from fleet.cli.context import DISCRETION, Context
-from fleet.errors import FleetError, InputError, InvariantError
+from fleet.errors import FleetError, InvariantError
+from fleet.spec.problems import SpecError
 from fleet.ui import output
 
 app = typer.Typer(
@@ -128,8 +129,6 @@ def _show(error: FleetError) -> None:
 
 
 def _clean(error: FleetError) -> str:
-    from fleet.spec.document import SpecError  # noqa: PLC0415 - only where something went wrong
-
     clean = DISCRETION.text
     if not isinstance(error, SpecError):
         places = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
