@@ -62,6 +62,7 @@ simulate: $(STAMP) ## Kill after every append, for as many seeds as SEEDS says
 
 benchmark: $(STAMP) ## Print the table of docs/limits.md, measured here
 	$(BIN)/python benchmarks/spine.py
+	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/wire.py
 	$(BIN)/python benchmarks/makespan.py
 

@@ -1,4 +1,4 @@
-"""What a rollout costs here: planning, carrying out, memory in flight, and cost by fleet size.
+"""What a rollout costs here: planning, carrying out, and memory in flight.
 
 Prints one table, the median of several runs with their spread, and keeps it as
 JSON. Times are of this machine on this day: compare within one run only.
@@ -9,8 +9,6 @@ Run:  python benchmarks/spine.py [--quick]
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import datetime as dt
 import gc
 import json
 import resource
@@ -25,21 +23,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import table
 from benchmarks.table import Row
-from fleet.core import fold, planner, rollout
+from fleet.core import planner
 from fleet.core.state import RunState
-from fleet.engine import opening, virtual
+from fleet.engine import virtual
 from fleet.engine.runner import Runner
 from fleet.journal.sqlite import SqliteStore
-from fleet.model import events as e
-from fleet.model.commands import Check, Command, Follow, Prove, Send, Survey
 from fleet.model.desired import Rollout, WaveRule
-from fleet.model.events import Event
-from fleet.model.plan import Plan, PlanHead
-from fleet.model.statuses import Finding
 from fleet.sim.ports import SimulatedAzure
 from tests.rig import rollouts, runs
 
-START = dt.datetime(2026, 1, 10, 2, tzinfo=dt.UTC)
 MB = 1024 * 1024
 
 
@@ -156,104 +148,12 @@ def memory_in_flight(clusters: int) -> dict[str, float]:
     return {"kb_per_target": grown / clusters / 1024}
 
 
-class Driver:
-    """Plays decide and apply against immediate success, with no IO at all."""
-
-    def __init__(self, made: Plan) -> None:
-        self.state = RunState()
-        self.now = START
-        self.count = 0
-        for event in opening._first_events(made, runs.opening_of(), START):  # noqa: SLF001
-            fold.apply(self.state, event)
-
-    def run(self) -> float:
-        """Play the run to its end; return the CPU seconds it took."""
-        began = time.process_time()
-        waiting: list[Event] = []
-        while not self.state.status.is_terminal:
-            self.now += dt.timedelta(seconds=1)
-            for event in waiting:
-                self._apply(event)
-            waiting = [self._outcome(command) for command in self._round()]
-        return time.process_time() - began
-
-    def _round(self) -> list[Command]:
-        """Decide until nothing is left to decide, as a runner does."""
-        commands: list[Command] = []
-        while not (decision := rollout.decide(self.state, now=self.now)).is_idle:
-            for event in decision.events:
-                self._apply(event)
-            rollout.hand_out(self.state, decision)
-            commands += [one for one in decision.commands if not isinstance(one, Survey)]
-        return commands
-
-    def _apply(self, event: Event) -> None:
-        fold.apply(self.state, event)
-        self.count += 1
-
-    def _outcome(self, command: Command) -> Event:
-        at, target, step = self.now, command.target, command.step
-        match command:
-            case Check():
-                return e.StepChecked(
-                    at=at, target=target, step=step, finding=Finding.PROCEED, mark="m"
-                )
-            case Send():
-                return e.StepAccepted(
-                    at=at,
-                    target=target,
-                    step=step,
-                    attempt=command.attempt,
-                    operation_sha256="0" * 64,
-                    mark="n",
-                )
-            case Follow():
-                return e.OperationEnded(
-                    at=at, target=target, step=step, status="Succeeded", error=None, poll_count=1
-                )
-            case Prove():
-                return e.StepProved(at=at, target=target, step=step, evidence={})
-
-
-def decide_and_apply(clusters: int) -> dict[str, float]:
-    """Cost of an event in the pure core, by fleet size."""
-    file = world_file(1_000)
-
-    async def discover() -> Plan:
-        azure = SimulatedAzure(runs.world(**file), virtual.clock())
-        return await runs.planned(asked(50), azure)
-
-    small = virtual.run(discover())
-    made = _grown(small, clusters)
-    gc.collect()
-    driver = Driver(made)
-    spent = driver.run()
-    return {"us_per_event": spent / driver.count * 1e6, "events": driver.count}
-
-
-def _grown(small: Plan, clusters: int) -> Plan:
-    """The same plan for more clusters; planning them is measured elsewhere."""
-    first, last = small.head.waves[0], small.head.waves[-1]
-    waves = (first, dataclasses.replace(last, target_count=clusters - first.target_count))
-    head: PlanHead = dataclasses.replace(small.head, waves=waves)
-    base = small.targets
-    targets = [
-        dataclasses.replace(base[n % len(base)], cluster_name=f"c{n}") for n in range(clusters)
-    ]
-    return planner.sealed(head, targets)
-
-
 def measure(*, quick: bool) -> list[Row]:
     times, scale = (1, 10) if quick else (3, 1)
-    fleet, large, small = 10_000 // scale, 100_000 // scale, 1_000 // scale
+    fleet = 10_000 // scale
     planned = table.repeated(plan_fleet, times, fleet)
     ran = table.repeated(carry_out, times, fleet, 1_000)
     held = table.repeated(memory_in_flight, times, 1_000 // scale)
-    low, high = (
-        table.repeated(decide_and_apply, times, small),
-        table.repeated(decide_and_apply, times, large),
-    )
-    ratio = tuple(h / s for h, s in zip(high["us_per_event"], low["us_per_event"], strict=True))
     return [
         Row(what=f"plan {fleet:,} clusters, CPU", unit="s", values=planned["cpu_s"], target="< 2"),
         Row(what="  peak RSS, inventory included", unit="MB", values=planned["rss_mb"],
@@ -264,11 +164,6 @@ def measure(*, quick: bool) -> list[Row]:
         Row(what="  journal", unit="B/target", values=ran["bytes_per_target"]),
         Row(what="  peak RSS, world included", unit="MB", values=ran["rss_mb"]),
         Row(what="in flight", unit="KB/target", values=held["kb_per_target"], target="<= 20"),
-        Row(what=f"decide + apply, {small:,} targets", unit="us/event",
-            values=low["us_per_event"]),
-        Row(what=f"decide + apply, {large:,} targets", unit="us/event",
-            values=high["us_per_event"]),
-        Row(what="  ratio", unit="", values=ratio, target="<= 2"),
     ]  # fmt: skip
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
+__version__: str
+"""Looked up when it is asked for: most commands never do."""
 
-__all__ = ["__version__"]
 
-try:
-    __version__ = version("arc-fleet")
-except PackageNotFoundError:  # a checkout that was never installed
-    __version__ = "0+unknown"
+def __getattr__(name: str) -> str:
+    if name != "__version__":
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+    try:
+        return version("arc-fleet")
+    except PackageNotFoundError:  # a checkout that was never installed
+        return "0+unknown"

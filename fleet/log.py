@@ -7,13 +7,13 @@ error's text may quote what the service said.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
+import functools
 import logging
 import sys
 from collections.abc import Callable, MutableMapping
 from typing import Any, TextIO
-
-import structlog
 
 Scrub = Callable[[str], str]
 
@@ -26,9 +26,37 @@ class Event(enum.StrEnum):
     OUTCOME_DROPPED = "outcome.dropped"
 
 
+@dataclasses.dataclass(slots=True)
+class _Setup:
+    """How lines are to be written."""
+
+    configure: Callable[[], None] | None = None
+    """``None`` once it was done."""
+
+
+_SETUP = _Setup()
+
+
 def configure(*, level: str, is_json: bool, scrub: Scrub, stream: TextIO | None = None) -> None:
     """Send log lines to *stream* (stderr), from *level* up, as text or as JSON objects."""
     out = stream or sys.stderr
+    _SETUP.configure = functools.partial(_configure, level, is_json, scrub, out)
+
+
+def logger() -> Any:
+    """Return the logger; what is bound to the context is on every line."""
+    # Most commands log nothing, and need not wait until it is loaded.
+    import structlog  # noqa: PLC0415
+
+    if _SETUP.configure is not None:
+        _SETUP.configure()
+        _SETUP.configure = None
+    return structlog.get_logger()
+
+
+def _configure(level: str, is_json: bool, scrub: Scrub, out: TextIO) -> None:
+    import structlog  # noqa: PLC0415
+
     render = (
         structlog.processors.JSONRenderer()
         if is_json
@@ -47,11 +75,6 @@ def configure(*, level: str, is_json: bool, scrub: Scrub, stream: TextIO | None 
         logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=False,
     )
-
-
-def logger() -> Any:
-    """Return the logger; what is bound to the context is on every line."""
-    return structlog.get_logger()
 
 
 def _scrubber(scrub: Scrub) -> Callable[..., MutableMapping[str, Any]]:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
-import functools
 import sys
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -16,24 +13,15 @@ from rich.text import Text
 
 import fleet
 from fleet import log
-from fleet.cli import (
-    context,
-    diagnosing,
-    following,
-    inspecting,
-    planning,
-    running,
-    simulating,
-    steering,
-    unlocking,
-)
+from fleet.cli import context, lineup
 from fleet.cli.context import DISCRETION, Context
-from fleet.errors import FleetError, InputError, InvariantError
-from fleet.spec.document import SpecError
+from fleet.errors import FleetError, InvariantError
+from fleet.spec.problems import SpecError
 from fleet.ui import output
 
 app = typer.Typer(
     name="fleet",
+    cls=lineup.Lineup,
     help="Roll out Azure Arc cluster extensions over thousands of clusters, safely.",
     no_args_is_help=True,
     add_completion=False,
@@ -91,39 +79,6 @@ def _main(
     ctx.obj = Context(state_dir=state_dir or context.default_state_dir())
 
 
-def _to_a_reader(command: Callable[..., None]) -> Callable[..., None]:
-    """Return *command*, ending well where its reader has had enough, as after ``| head``."""
-
-    @functools.wraps(command)
-    def heard(*args: object, **kwargs: object) -> None:
-        try:
-            command(*args, **kwargs)
-        except BrokenPipeError:
-            output.hang_up(sys.stdout)
-            raise typer.Exit from None
-        except OSError as error:
-            # Files and journals say themselves what is wrong with them: this is the output.
-            if error.filename is not None or error.errno not in _FULL:
-                raise
-            output.hang_up(sys.stdout)
-            raise _unwritable(error) from None
-
-    return heard
-
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-
-for _group in (planning, diagnosing, running, following, steering, inspecting):
-    for _command in _group.COMMANDS:
-        app.command()(_to_a_reader(_command))
-for _name, _command in simulating.COMMANDS.items():
-    simulating.app.command(_name)(_to_a_reader(_command))
-app.add_typer(simulating.app)
-for _name, _command in unlocking.COMMANDS.items():
-    unlocking.app.command(_name)(_to_a_reader(_command))
-app.add_typer(unlocking.app)
-
-
 def main() -> None:
     """Run the command line; every error ends in its class's exit status."""
     status = _flushed(_ended())
@@ -156,13 +111,8 @@ def _flushed(status: int) -> int:
         output.hang_up(sys.stdout)
     except OSError as error:
         output.hang_up(sys.stdout)
-        return status or _told(_unwritable(error))
+        return status or _told(lineup.unwritable(error))
     return status
-
-
-def _unwritable(error: OSError) -> InputError:
-    message = f"the output cannot be written: {(error.strerror or str(error)).lower()}"
-    return InputError(message, hint="Send it where there is room.")
 
 
 def _told(error: FleetError) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import getpass
-import importlib.metadata
 import os
 import socket
 from collections.abc import Iterable
@@ -72,7 +71,9 @@ def errors() -> Console:
 
 def tzdata_version() -> str:
     """Return the version of the zone data in use."""
-    return importlib.metadata.version("tzdata")
+    from importlib import metadata  # noqa: PLC0415 - a run's header alone has it
+
+    return metadata.version("tzdata")
 
 
 def _user() -> str:

@@ -22,10 +22,10 @@ from fleet.engine.clock import Clock
 from fleet.engine.opening import Origin
 from fleet.errors import InputError, RemoteError
 from fleet.ports import Service
-from fleet.sim.opening import OpenWorld, opened
 
 if TYPE_CHECKING:
     from fleet.azure.service import AzureService
+    from fleet.sim.opening import OpenWorld
 
 T = TypeVar("T")
 _SCHEME = "world:"
@@ -81,7 +81,7 @@ def run(work: Work[T], *, where: Where, state_dir: Path, goes_on: RunState | Non
     if where.world is None:
         return asyncio.run(_on_azure(where, not_before, work))
     origin = _origin_of_world(where.world)
-    with opened(where.world, state_dir=state_dir, wall=clock.wall()) as found:
+    with _opened(where.world, state_dir) as found:
         base_at = _not_before(found.base_at, not_before)
         if found.is_virtual:
             return virtual.run(_on_world(found, base_at, origin, work), start_at=base_at)
@@ -92,7 +92,7 @@ async def moment(state: RunState, *, state_dir: Path) -> dt.datetime:
     """Return what the clock of a run that nobody carries on would show."""
     where = _where_it_began(Where(), state)
     if where.world is not None:
-        with opened(where.world, state_dir=state_dir, wall=clock.wall()) as found:
+        with _opened(where.world, state_dir) as found:
             return _not_before(found.base_at, state.last_at)
     try:
         async with asyncio.timeout(_TIME_LIMIT_S):
@@ -126,6 +126,12 @@ def _where_it_began(where: Where, state: RunState | None) -> Where:
 
 
 # --- a world file ------------------------------------------------------------------------
+
+
+def _opened(world: Path, state_dir: Path) -> contextlib.AbstractContextManager[OpenWorld]:
+    from fleet.sim import opening  # noqa: PLC0415 - Azure needs no world
+
+    return opening.opened(world, state_dir=state_dir, wall=clock.wall())
 
 
 def _origin_of_world(world: Path) -> Origin:

@@ -43,22 +43,23 @@ class Clock:
         self._base_at = base_at.astimezone(dt.UTC)
         self._loop_time = loop_time
         self._base_s = loop_time()
-        self._scale = scale
+        self._scale = float(scale)
+        """A fraction is turned into a float once: the time is asked for all the while."""
 
     def now(self) -> dt.datetime:
         """Return the moment, aware, in UTC."""
-        passed_s = (self._loop_time() - self._base_s) * float(self._scale)
+        passed_s = (self._loop_time() - self._base_s) * self._scale
         return self._base_at + dt.timedelta(seconds=passed_s)
 
     async def sleep(self, duration: dt.timedelta) -> None:
         """Wait, in this clock's time; not at all where *duration* is not positive."""
         if duration > dt.timedelta(0):
-            await asyncio.sleep(duration.total_seconds() / float(self._scale))
+            await asyncio.sleep(duration.total_seconds() / self._scale)
 
     def loop_seconds_until(self, moment: dt.datetime) -> float:
         """Return how long the event loop has to wait for *moment*; 0 where it has come."""
         left_s = (moment - self.now()).total_seconds()
-        return max(left_s, 0.0) / float(self._scale)
+        return max(left_s, 0.0) / self._scale
 
 
 def wall() -> dt.datetime:

@@ -43,7 +43,7 @@ class Settings:
 
     inbox_every_s: float | None = 0.5
     """How often to look for requests from other processes; ``None``: only when awake anyway."""
-    gather: dt.timedelta = dt.timedelta(milliseconds=500)
+    gather: dt.timedelta = dt.timedelta(seconds=1)
     """The shortest time, by the run's clock, between two rounds of the loop: what comes in
     meanwhile shares one commit. An event that comes alone does not wait."""
     waits_when_paused: bool = True

@@ -51,9 +51,8 @@ def from_json(cls: type[T], data: object, *, path: str = "$") -> T:
     """Build a *cls* from what :func:`to_json` returned."""
     if not isinstance(data, Mapping):
         raise _misfit(path, "an object", data)
-    fields = _decoders(typing.cast("Hashable", cls))
-    unknown = data.keys() - {name for _, name, _, _ in fields}
-    if unknown:
+    fields, names = _decoders(typing.cast("Hashable", cls))
+    if unknown := data.keys() - names:
         message = f"{path}: unknown key {min(unknown)!r}"
         raise ValueError(message)
     found = {}
@@ -120,9 +119,10 @@ def _sparse(cls: Any) -> tuple[tuple[str, str, Encoder | None, Any], ...]:
 
 
 @functools.cache
-def _decoders(cls: Any) -> tuple[tuple[str, str, Decoder, bool], ...]:
+def _decoders(cls: Any) -> tuple[tuple[tuple[str, str, Decoder, bool], ...], frozenset[str]]:
+    """Return how to read each field, and the names that an object may have."""
     hints = typing.get_type_hints(cls)
-    return tuple(
+    fields = tuple(
         (
             field.name,
             json_name(field.name, hints[field.name]),
@@ -131,6 +131,7 @@ def _decoders(cls: Any) -> tuple[tuple[str, str, Decoder, bool], ...]:
         )
         for field in dataclasses.fields(cls)
     )
+    return fields, frozenset(name for _, name, _, _ in fields)
 
 
 def _encoder(hint: Any) -> Encoder | None:

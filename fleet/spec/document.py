@@ -4,62 +4,28 @@
 it against a pydantic model. Each reports all problems together, with file,
 line, column and path. What the YAML reader accepts: :mod:`fleet.spec.nodes`.
 
-Errors:  :exc:`SpecError`, and nothing else, whatever the bytes.
+Errors:  :exc:`~fleet.spec.problems.SpecError`, and nothing else, whatever the bytes.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from fleet.errors import InputError
 from fleet.spec import explanation, flaws, nodes
 from fleet.spec.explanation import FileModel
 from fleet.spec.flaws import Flaw, Path, Position
 from fleet.spec.nodes import Place
+from fleet.spec.problems import MAX_PROBLEMS, Problem, SpecError
 
 MAX_BYTES = 5_000_000
-# More than these nobody reads; a file that is no plan at all could have thousands.
-MAX_PROBLEMS = 100
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong, and where."""
-
-    file: str
-    line: int
-    """From 1; 0 where the file as a whole is meant."""
-    column: int
-    path: str
-    """Dotted, such as ``spec.strategy.waves[2].size``; empty for the whole file."""
-    message: str
-    hint: str | None = None
-
-    def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        text = ": ".join(part for part in (place, self.path, self.message) if part)
-        return f"{text}; {self.hint}" if self.hint else text
-
-
-class SpecError(InputError):
-    """The file cannot be used."""
-
-    def __init__(self, problems: Iterable[Problem], *, unseen: int = 0) -> None:
-        ordered = sorted(set(problems), key=_order)
-        self.problems = tuple(ordered[:MAX_PROBLEMS])
-        lines = [str(problem) for problem in self.problems]
-        more = len(ordered) - len(self.problems) + unseen
-        if more:
-            lines.append(f"and {more} more")
-        super().__init__("\n".join(lines))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +181,3 @@ def _no_mapping(text: str, data: Any) -> str:
         line.lstrip().startswith("#") for line in text.split("\n") if line.strip()
     )
     return "the file has only comments" if has_only_comments else "the file says nothing"
-
-
-def _order(problem: Problem) -> tuple[str, int, int, str, str]:
-    return problem.file, problem.line, problem.column, problem.path, problem.message

@@ -1,6 +1,6 @@
 """A plan file, from its path to a checked :class:`~fleet.model.desired.Rollout`.
 
-Errors:  :exc:`~fleet.spec.document.SpecError` with everything that is wrong at once.
+Errors:  :exc:`~fleet.spec.problems.SpecError` with everything that is wrong at once.
 """
 
 from __future__ import annotations

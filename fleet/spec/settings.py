@@ -12,9 +12,10 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from fleet.spec import document as documents, flaws, nodes, rules
-from fleet.spec.document import Document, Problem, SpecError
+from fleet.spec.document import Document
 from fleet.spec.flaws import PROTECTED, Flaw, Path, below, quoted
 from fleet.spec.nodes import Place
+from fleet.spec.problems import Problem, SpecError
 
 _KEY: Path = ("spec", "extension", "settingsFile")
 

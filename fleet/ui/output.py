@@ -18,7 +18,6 @@ from typing import Any, TextIO, cast
 import orjson
 from rich.console import Console
 from rich.text import Text
-from ruamel.yaml import YAML
 
 from fleet.ui import tables
 from fleet.ui.tables import Table
@@ -156,6 +155,8 @@ def json_text(document: Any) -> str:
 
 def yaml_text(document: Any) -> str:
     """Return *document* as YAML."""
+    from ruamel.yaml import YAML  # noqa: PLC0415 - few ask for it, and all would wait for it
+
     yaml = YAML()
     yaml.default_flow_style = False
     yaml.width = _WIDE

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings, strategies as st
 
 from fleet.model.desired import Rollout
 from fleet.spec import document as documents, flaws, nodes, planfile
-from fleet.spec.document import SpecError
+from fleet.spec.problems import SpecError
 
 GOOD = Path(__file__).parents[1] / "data" / "plans" / "good" / "every-key.yaml"
 TEXT = GOOD.read_text("utf-8")

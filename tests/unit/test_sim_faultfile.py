@@ -10,7 +10,7 @@ from fleet.errors import InputError
 from fleet.sim import faultfile, messages
 from fleet.sim.repertoire import REPERTOIRE, Asked, Fault, Level
 from fleet.sim.script import Counted, Rule, Script
-from fleet.spec.document import SpecError
+from fleet.spec.problems import SpecError
 from tests.rig.commands import ROOT
 
 DATA = ROOT / "tests" / "data" / "faults"

@@ -20,7 +20,7 @@ from fleet.sim.recipe import (
     Special,
     Wire,
 )
-from fleet.spec.document import SpecError
+from fleet.spec.problems import SpecError
 
 WORLDS = Path(__file__).parents[1] / "data" / "worlds"
 PLANS = Path(__file__).parents[2] / "plans" / "worlds"

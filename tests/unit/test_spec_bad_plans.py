@@ -11,7 +11,7 @@ import pytest
 
 from fleet.errors import InputError
 from fleet.spec import planfile
-from fleet.spec.document import Problem, SpecError
+from fleet.spec.problems import Problem, SpecError
 
 BAD = Path(__file__).parents[1] / "data" / "plans" / "bad"
 

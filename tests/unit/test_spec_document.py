@@ -7,7 +7,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from fleet.spec import document as documents
-from fleet.spec.document import Document, Problem, SpecError
+from fleet.spec.document import Document
+from fleet.spec.problems import Problem, SpecError
 
 FILE = "plan.yaml"
 

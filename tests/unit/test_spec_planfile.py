@@ -31,7 +31,7 @@ from fleet.model.desired import (
     WaveRule,
 )
 from fleet.spec import planfile, profiles, strategies, strategyfile
-from fleet.spec.document import Problem, SpecError
+from fleet.spec.problems import Problem, SpecError
 
 GOOD = Path(__file__).parents[1] / "data" / "plans" / "good"
 
