@@ -48,7 +48,7 @@ def race(shell: Shell, told: Sequence[Sequence[str | Path]]) -> Iterator[Race]:
         for args in told:
             runners.append(shell.start(shot, *args, entry=("-c", _WAITING)))  # noqa: PERF401
         for one in runners:
-            until(lambda one=one: _READY in one.stderr or not one.is_alive, what="ready")  # type: ignore[misc]
+            until(lambda one=one: _READY in one.stderr or not one.is_alive, what="ready")
         yield Race(runners, shot)
     finally:
         for one in runners:
