@@ -52,7 +52,10 @@ async def test_tokens_are_renewed_in_time_and_not_for_every_request(hours: int) 
     clock = SkippingClock()
     login = Login(clock=clock)
     issuer = EntraIssuer(
-        login, kind=Kind.MANAGED, scope="https://x/.default", ahead=lambda: clock.now() - login.wall()
+        login,
+        kind=Kind.MANAGED,
+        scope="https://x/.default",
+        ahead=lambda: clock.now() - login.wall(),
     )
     tokens, began_at = Tokens(issuer, clock=clock, hint="log in"), clock.now()
 
