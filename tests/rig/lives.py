@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from fleet.core import draws
+from fleet.errors import InputError
 from fleet.sim.recipe import Recipe
 from fleet.sim.server.serving import Served
+from fleet.spec import planfile
 from tests.rig import background, commands, proxying
 from tests.rig.commands import Ended, Living, Shell, living, until
 from tests.rig.proxying import Proxy
@@ -113,7 +115,7 @@ class Fleet:
             "counts": document["counts"],
             "targets": {one["clusterName"]: one["status"] for one in document["targets"]},
             "clusters": self.clusters(),
-            "changes": self.changes(),
+            "effects": self.effects_by_step(),
         }
 
     def clusters(self) -> Mapping[str, Any]:
@@ -133,7 +135,10 @@ class Fleet:
         return Counter(one.call.cluster_id for one in effects if one.is_change)
 
     def effects_by_step(self) -> Counter[tuple[str, str]]:
-        """Return how often what was asked took effect, by cluster and by the step's own id."""
+        """Return how often what was asked took effect, by cluster and by the step's own id.
+
+        Once, where it was not tried again on purpose.
+        """
         effects = self.served.plane.azure.world.effects
         return Counter(
             (one.call.cluster_id, one.call.correlation_id) for one in effects if one.is_change
@@ -143,6 +148,15 @@ class Fleet:
         """Return how often each single write was heard, refused ones too."""
         world = self.served.plane.azure.world
         return Counter(one.call.client_request_id for one in world.hearings)
+
+
+def is_offered(plan: str, root: Path) -> bool:
+    """Tell whether this release takes such a plan file."""
+    try:
+        planfile.load_rollout(commands.written(root / "offered.yaml", plan))
+    except InputError:
+        return False
+    return True
 
 
 def _killing(process: Living) -> Trouble:
