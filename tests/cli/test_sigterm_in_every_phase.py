@@ -246,6 +246,30 @@ def test_while_what_is_in_flight_finishes(tmp_path: Path, times: int, status: st
             assert finish(one)["counts"] == {"Succeeded": CLUSTERS}
 
 
+RETURN = (
+    PLAN.replace("    version: 1.2.6\n", "")
+    .replace("osm.osm.osmController.resource.limits.cpu: 2000m", 'osm.a: "2"')
+    .replace(
+        "maxFailures: 100%", "maxFailures: 0\n    onBreach: rollback\n    rollback: {scope: run}"
+    )
+)
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_while_what_was_changed_is_taken_back(tmp_path: Path, nth: int) -> None:
+    if not lives.is_offered(RETURN, tmp_path):
+        pytest.skip("this release takes nothing back by itself")
+    script = scripted(fault="operationFails", cluster="store-0001-b")
+    # Two writes go forward; those that follow go back.
+    phase = Phase(methods="PATCH", path=EXTENSION, nth=CLUSTERS + nth, status=LEFT)
+    with opened(tmp_path, RETURN, script=script) as one:
+        left = told_to_end(one, phase).must(LEFT)
+
+        assert left.json["status"] == "RollingBack"
+        assert finish(one, 1)["counts"] == {"RolledBack": CLUSTERS}
+        assert set(one.changes().values()) == {2}
+
+
 def test_told_twice_is_told_once(tmp_path: Path) -> None:
     with opened(tmp_path, script=slow()) as one:
         with one.running() as process:
