@@ -57,9 +57,9 @@ def grow(folder: Path, size: str) -> None:
 
 
 def fill(folder: Path) -> Path:
-    """Fill the disk at *folder* to the last page; return what takes the room."""
+    """Fill the disk at *folder* to the last page, again too; return what takes the room."""
     filler = folder / "filler"
-    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as found:
+    with contextlib.suppress(OSError), filler.open("ab", buffering=0) as found:
         while found.write(bytes(_CHUNK)) == _CHUNK:
             pass
     return filler
