@@ -147,7 +147,7 @@ def taken_over(shell: Shell, wall: WallClock) -> Ended:
         return process.end()
 
 
-@pytest.mark.parametrize("hours", [-30 * 24, -5, 5, 30 * 24])
+@pytest.mark.parametrize("hours", [-5, 5, 30 * 24])
 def test_a_takeover_by_another_clock_goes_on_from_the_last_thing_that_was_written_down(
     lively: Shell, wall: WallClock, hours: int
 ) -> None:

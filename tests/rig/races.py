@@ -17,7 +17,7 @@ from fleet.cli import app
 print({_READY!r}, file=sys.stderr, flush=True)
 shot = pathlib.Path(sys.argv.pop(1))
 while not shot.exists():
-    time.sleep(0.001)
+    time.sleep(0.005)
 app.main()
 """
 
