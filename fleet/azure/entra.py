@@ -14,7 +14,7 @@ import base64
 import datetime as dt
 import logging
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
@@ -54,6 +54,13 @@ _CACHED = frozenset({Kind.ENV, Kind.WORKLOAD})
 _NONE = "{}"
 _LOGINS = frozenset({Kind.CLI, Kind.DEFAULT})
 
+Ahead = Callable[[], dt.timedelta]
+
+
+def _level() -> dt.timedelta:
+    return dt.timedelta(0)
+
+
 # Without a handler, the SDK's warnings would go to stderr by themselves.
 logging.getLogger("azure").addHandler(logging.NullHandler())
 
@@ -61,10 +68,13 @@ logging.getLogger("azure").addHandler(logging.NullHandler())
 class EntraIssuer:
     """A credential of azure-identity."""
 
-    def __init__(self, credential: AsyncTokenCredential, *, kind: Kind, scope: str) -> None:
+    def __init__(
+        self, credential: AsyncTokenCredential, *, kind: Kind, scope: str, ahead: Ahead = _level
+    ) -> None:
         self._credential = credential
         self._kind = kind
         self._scope = scope
+        self._ahead = ahead
 
     async def fetch(self, claims: str | None = None) -> Token:
         """Return a token; from the credential's own cache, where that cannot be helped."""
@@ -84,13 +94,23 @@ class EntraIssuer:
                 told.hint = _login(claims, self._scope)
             # NB: not chained: what the SDK says and keeps may hold what it was given.
             raise told from None
-        expires_at = dt.datetime.fromtimestamp(found.expires_on, dt.UTC)
+        # Source: azure-identity adds what Entra calls `expires_in` to this machine's wall clock.
+        expires_at = dt.datetime.fromtimestamp(found.expires_on, dt.UTC) + self._ahead()
         return Token(text=found.token, expires_at=expires_at)
 
 
 @asynccontextmanager
-async def issuer(place: Place, *, kind: Kind, network: Network) -> AsyncIterator[EntraIssuer]:
-    """Open the credential that *kind* names, for tokens of *place*."""
+async def issuer(
+    place: Place, *, kind: Kind, network: Network, ahead: Ahead = _level
+) -> AsyncIterator[EntraIssuer]:
+    """Open the credential that *kind* names, for tokens of *place*.
+
+    Args:
+        place: What the tokens are for.
+        kind: The credential.
+        network: How to get to whoever gives them.
+        ahead: How far the run's clock is ahead of this machine's, by which the SDK tells ends.
+    """
     # Its own session: not only Entra is asked, but also what gives this machine its identity.
     async with aiohttp.ClientSession(
         connector=transport.connector(network),
@@ -107,7 +127,7 @@ async def issuer(place: Place, *, kind: Kind, network: Network) -> AsyncIterator
             message = f"the credential {kind} cannot be set up"
             raise AuthError(message, hint=hint_of(kind)) from None
         async with credential:
-            yield EntraIssuer(credential, kind=kind, scope=scope_of(place))
+            yield EntraIssuer(credential, kind=kind, scope=scope_of(place), ahead=ahead)
 
 
 def translated(error: Exception, kind: Kind) -> RemoteError:

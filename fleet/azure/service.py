@@ -173,6 +173,7 @@ async def connected(
     credentials: Sequence[Credential] = (),
     network: Network = _DIRECT,
     api_version: str = EXTENSIONS_API,
+    wall: Callable[[], dt.datetime] | None = None,
 ) -> AsyncIterator[AzureService]:
     """Speak to *place* for a while.
 
@@ -182,6 +183,7 @@ async def connected(
         credentials: As whom; none: what suits the place. Several share the work.
         network: How to get there.
         api_version: Of extensions.
+        wall: This machine's clock, which somebody may set meanwhile; without it, the run's.
     """
     chosen = credentials_at(place, credentials)
     from fleet.azure import graph  # noqa: PLC0415 - the SDK, only where it is used
@@ -189,7 +191,7 @@ async def connected(
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(transport.session(place, network=network))
         issuers = [
-            await _issuer(stack, place, one, network=network, opened=opened, clock=clock)
+            await _issuer(stack, place, one, network=network, opened=opened, clock=clock, wall=wall)
             for one in chosen
         ]
         principals = Principals(
@@ -248,13 +250,17 @@ async def _issuer(
     network: Network,
     opened: aiohttp.ClientSession,
     clock: Clock,
+    wall: Callable[[], dt.datetime] | None,
 ) -> Issuer:
     if credential.kind is Kind.SIMULATOR:
         return SimulatedIssuer(place, opened=opened, clock=clock, name=credential.name)
     from fleet.azure import entra  # noqa: PLC0415 - the SDK, only where it is used
 
+    def ahead() -> dt.timedelta:
+        return clock.now() - (wall or clock.now)()
+
     return await stack.enter_async_context(
-        entra.issuer(place, kind=credential.kind, network=network)
+        entra.issuer(place, kind=credential.kind, network=network, ahead=ahead)
     )
 
 

@@ -228,6 +228,7 @@ async def connected(where: Where, there: Whereabouts) -> AsyncIterator[AzureServ
             credentials=where.credentials,
             network=where.network,
             api_version=where.api_version or EXTENSIONS_API,
+            wall=clock.wall,
         ) as found:
             yield found
 

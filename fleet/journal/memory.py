@@ -15,6 +15,7 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
+from fleet.errors import HeldError
 from fleet.journal import backup, connections, failures, layout, lease, requests, schema
 from fleet.journal.reader import SqliteReader
 from fleet.journal.writer import Holding, SqliteJournal
@@ -82,7 +83,7 @@ class MemoryStore:
 
     def _open(self, run_id: str, run: _Run, actor: Actor, secrets: Sequence[str]) -> SqliteJournal:
         if run.journal is not None:
-            raise lease.held(run_id, lease.current(run.connection))
+            raise self._held(run_id, run)
         with connections.transaction(run.connection):
             epoch = lease.take(run.connection, actor, self._now() if self._now else None)
         holding = Holding(
@@ -99,11 +100,15 @@ class MemoryStore:
 
     def _make(self, run_id: str) -> _Run:
         layout.check_run_id(run_id)
-        if run_id in self._runs:
-            raise layout.taken(run_id)
+        if (known := self._runs.get(run_id)) is not None:
+            is_held = known.journal is not None
+            raise self._held(run_id, known) if is_held else layout.taken(run_id)
         connection = connections.memory()
         schema.fill(connection)
         return self._runs.setdefault(run_id, _Run(connection=connection))
+
+    def _held(self, run_id: str, run: _Run) -> HeldError:
+        return lease.held(run_id, lease.current(run.connection))
 
     def _known(self, run_id: str) -> _Run:
         layout.check_run_id(run_id)

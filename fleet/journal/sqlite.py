@@ -178,7 +178,9 @@ class SqliteStore:
         place = layout.folder(self._root, run_id)
         with failures.found(self._root):
             if place.exists:
-                raise layout.taken(run_id)
+                # Of two that begin one run at once, the later is to be told who was faster.
+                is_held = filelock.is_held(place.lock)
+                raise self._held(place) if is_held else layout.taken(run_id)
         return place
 
     def _translated(self, doing: str, place: RunFolder) -> failures.Translation:

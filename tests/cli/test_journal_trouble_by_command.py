@@ -6,13 +6,11 @@ import contextlib
 import resource
 import shutil
 import sqlite3
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.rig import commands
+from tests.rig import commands, disks
 from tests.rig.commands import Ended, Shell, living
 
 PIN = commands.plan("pin")
@@ -23,33 +21,6 @@ LOOKING: tuple[tuple[str, ...], ...] = (
     ("verify", "r1"),
     ("runs",),
 )
-
-
-def _mounted(*args: str | Path) -> None:
-    try:
-        subprocess.run(["mount", *map(str, args)], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"nothing can be mounted here: {error}")
-
-
-@contextlib.contextmanager
-def _read_only(folder: Path) -> Iterator[None]:
-    _mounted("--bind", folder, folder)
-    try:
-        _mounted("-o", "remount,ro,bind", folder)
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-@contextlib.contextmanager
-def _small(folder: Path, size: str) -> Iterator[None]:
-    folder.mkdir()
-    _mounted("-t", "tmpfs", "-o", f"size={size}", "none", folder)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def _journal(shell: Shell) -> Path:
@@ -70,7 +41,7 @@ def test_a_finished_run_can_be_audited_where_nothing_can_be_written(shell: Shell
     _run(shell).must(0)
     expected = shell.many(*LOOKING)
 
-    with _read_only(shell.state_dir):
+    with disks.read_only(shell.state_dir):
         found = shell.many(*LOOKING)
 
     assert [one.must(0) for one in found] == expected
@@ -81,7 +52,7 @@ def test_a_run_that_was_killed_is_refused_on_a_read_only_disk_and_goes_on_afterw
 ) -> None:
     _killed(lively)
 
-    with _read_only(lively.state_dir):
+    with disks.read_only(lively.state_dir):
         for wanted in (("run", "--run-id", "r1"), ("pause", "r1")):
             ended = lively(*wanted)
             assert ended.status in (2, 5), ended
@@ -97,7 +68,7 @@ def test_a_run_that_was_killed_is_refused_on_a_read_only_disk_and_goes_on_afterw
 
 def test_nothing_is_begun_on_a_read_only_disk(shell: Shell) -> None:
     shell.state_dir.mkdir()
-    with _read_only(shell.state_dir):
+    with disks.read_only(shell.state_dir):
         ended = _run(shell)
         assert ended.status in (2, 5), ended
         ended.must(ended.status)
@@ -110,10 +81,10 @@ def test_nothing_is_begun_on_a_read_only_disk(shell: Shell) -> None:
 def test_a_full_disk_ends_the_runner_and_the_run_goes_on_when_there_is_room(
     shell: Shell, size: str
 ) -> None:
-    with _small(shell.state_dir, size):
+    with disks.small(shell.state_dir, size):
         full = _run(shell).must(5)
         assert "full" in full.stderr or "refused" in full.stderr
-        _mounted("-o", "remount,size=8m", shell.state_dir)
+        disks.grow(shell.state_dir, "8m")
 
         # Perhaps it was full before anything was begun: then the file names the plan.
         assert _run(shell).must(0).stdout.startswith("r1 (pin): Succeeded: 12 Succeeded")

@@ -224,6 +224,15 @@ async def test_makes_a_run_only_once(store: SqliteStore | MemoryStore) -> None:
             pass
 
 
+async def test_a_run_that_somebody_has_just_made_is_theirs(
+    store: SqliteStore | MemoryStore,
+) -> None:
+    async with store.hold("r", actor=ANN, create=True):
+        with pytest.raises(HeldError, match="run r is held by ann on hosta"):
+            async with store.hold("r", actor=BOB, create=True):
+                pass
+
+
 async def test_names_runs_that_may_have_been_meant(store: SqliteStore | MemoryStore) -> None:
     async with store.hold("osm-1.2.6", actor=ANN, create=True):
         pass

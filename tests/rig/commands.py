@@ -208,12 +208,14 @@ def living(shell: Shell, *args: str | Path, before: Hook | None = None) -> Itera
         found.process.wait()
 
 
-def until(holds: Callable[[], bool], *, what: str, limit_s: float = LIMIT_S) -> None:
-    """Wait until *holds* does."""
+def until(
+    holds: Callable[[], bool], *, what: str, limit_s: float = LIMIT_S, every_s: float = 0.02
+) -> None:
+    """Wait until *holds* does, looking *every_s*."""
     deadline = time.monotonic() + limit_s
     while not holds():
         assert time.monotonic() < deadline, f"not within {limit_s} s: {what}"
-        time.sleep(0.02)  # another process lives in real time: there is nothing else to wait for
+        time.sleep(every_s)  # another process lives in real time: there is nothing else to wait for
 
 
 _MANY = """

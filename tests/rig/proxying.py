@@ -211,6 +211,8 @@ class Proxy:
     async def _spoiled(
         self, request: web.BaseRequest, got: Got, trouble: Trouble
     ) -> web.StreamResponse:
+        if trouble.meanwhile is not None:
+            trouble.meanwhile()
         reply = await self._forwarded(got) if trouble.is_after else None
         reply = trouble.reply or reply
         if reply is not None and trouble.spoil is not None:

@@ -72,6 +72,8 @@ class Trouble:
     """What becomes of the answer."""
     drip_s: float = 0.0
     """How long a body drips."""
+    meanwhile: Callable[[], None] | None = None
+    """What else happens when the request arrives: to its client, say."""
 
     def after(self) -> Trouble:
         """Return the same, when the service has done what was asked."""
@@ -90,6 +92,11 @@ GARBAGE = Trouble(name="no HTTP", end=End.GARBLED)
 def dripping(seconds: float) -> Trouble:
     """Return an answer that takes that long to come through."""
     return Trouble(name=f"drips for {seconds} s", end=End.DRIPPED, is_after=True, drip_s=seconds)
+
+
+def passing(meanwhile: Callable[[], None]) -> Trouble:
+    """Return no trouble at all: the service is asked and its answer passes, and that happens."""
+    return Trouble(name="passes", is_after=True, meanwhile=meanwhile)
 
 
 # --- bodies ------------------------------------------------------------------------------
