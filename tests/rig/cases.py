@@ -80,8 +80,10 @@ class Case:
 
     def service(self, world: World, clock: Clock) -> SimulatedAzure:
         """Return the service that the run speaks to."""
-        return GrowingAzure(world, clock, case=self) if self.joining_count else SimulatedAzure(
-            world, clock
+        return (
+            GrowingAzure(world, clock, case=self)
+            if self.joining_count
+            else SimulatedAzure(world, clock)
         )
 
 
@@ -92,8 +94,7 @@ class GrowingAzure(SimulatedAzure):
         super().__init__(world, clock)
         self._joins_at = world.recipe.epoch + case.joins_after
         self._hidden = {
-            one.id
-            for one in list(world.clusters(world.recipe.epoch))[-case.joining_count :]
+            one.id for one in list(world.clusters(world.recipe.epoch))[-case.joining_count :]
         }
 
     async def inventory(

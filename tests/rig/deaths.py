@@ -12,25 +12,31 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from fleet.core.state import RunState
 from fleet.engine import history, virtual
 from fleet.engine.runner import Runner
+from fleet.errors import RemoteError
 from fleet.journal.memory import MemoryStore
 from fleet.model import codec
 from fleet.model.events import Actor, Event
 from fleet.model.plan import Plan
 from fleet.model.statuses import RunStatus
 from fleet.ports import (
+    Accepted,
     Batch,
+    ExtensionRef,
     Journal,
     JournalStore,
     OperationKey,
     Request,
+    RequestIds,
     Service,
     StoredRecord,
+    Write,
 )
 from fleet.sim.world import World
 from tests.rig import cases, runs
 from tests.rig.cases import Case, Shared
 
 _LONG_AFTER = dt.timedelta(days=30)
+_AT_ONCE = dt.timedelta(0)
 
 
 class KilledError(Exception):
@@ -153,10 +159,29 @@ class Story:
         return found
 
 
-def told(case: Case, *, lives: Sequence[int] = (), store: JournalStore | None = None) -> Story:
-    """Run *case* to its end; the n-th runner dies after ``lives[n]`` appends."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Deaths:
+    """When runners die, and how."""
+
+    lives: Sequence[int] = ()
+    """Appends that the n-th runner lives to see; 0: it does not die, nor do those that follow."""
+    do_requests_arrive: bool = False
+    """Whether writes that were on their way reach the service after the death."""
+    gap: dt.timedelta = _AT_ONCE
+    """How long nobody carries the run on."""
+
+    def life(self, number: int) -> int:
+        """Return how long a runner lives, from 0."""
+        return self.lives[number] if number < len(self.lives) else 0
+
+
+NONE = Deaths()
+
+
+def told(case: Case, deaths: Deaths = NONE, *, store: JournalStore | None = None) -> Story:
+    """Run *case* to its end, over as many runners as *deaths* make necessary."""
     world, store = World(case.recipe), store or MemoryStore()
-    played = virtual.run(play(store, world, case, lives))
+    played = virtual.run(play(store, world, case, deaths))
     return story(store, world, played)
 
 
@@ -173,13 +198,13 @@ def story(store: JournalStore, world: World, played: Played) -> Story:
         )
 
 
-async def play(store: JournalStore, world: World, case: Case, lives: Sequence[int]) -> Played:
+async def play(store: JournalStore, world: World, case: Case, deaths: Deaths = NONE) -> Played:
     """Run *case* to its end on virtual time."""
     azure = case.service(world, virtual.clock())
     plan = await runs.planned(case.asked, azure)
     await cases.meddle(case, azure, plan)
     async with cases.sharing(case, plan, virtual.clock().now()) as shared:
-        return await carried(store, azure, case, plan, lives, shared)
+        return await carried(store, azure, case, plan, deaths, shared)
 
 
 async def carried(
@@ -187,23 +212,19 @@ async def carried(
     azure: Service,
     case: Case,
     plan: Plan,
-    lives: Sequence[int],
+    deaths: Deaths = NONE,
     shared: Shared | None = None,
 ) -> Played:
     """Carry *plan* to the end of its run, by one runner after another."""
     append_count, number = 0, 0
     asked: list[str] = []
-    async with people(store, case, asked):
+    async with people(store, case, asked), wired(azure, deaths) as wire:
         while True:
-            life = lives[number] if number < len(lives) else 0
-            number += 1
-            async with store.hold(
-                runs.RUN, actor=runs.ALICE, create=number == 1, secrets=tuple(case.vault.values())
-            ) as held:
+            life, number, living = deaths.life(number), number + 1, None
+            async with _holding(store, case, number) as held:
                 journal = MortalJournal(held, store, life=life)
-                living = None
                 with contextlib.suppress(KilledError):
-                    runner = await _runner(journal, azure, case, plan, shared, is_first=number == 1)
+                    runner = await _runner(journal, wire, case, plan, shared, number)
                     living = await runner.run()
                 append_count += journal.append_count
             if _status(store).is_terminal:
@@ -214,6 +235,52 @@ async def carried(
                     asked=tuple(asked),
                     living=living,
                 )
+            await virtual.clock().sleep(deaths.gap)
+
+
+def _holding(
+    store: JournalStore, case: Case, number: int
+) -> contextlib.AbstractAsyncContextManager[Journal]:
+    secrets = tuple(case.vault.values())
+    return store.hold(runs.RUN, actor=runs.ALICE, create=number == 1, secrets=secrets)
+
+
+class LongWire:
+    """A service that hears a write to its end, whatever becomes of who sent it."""
+
+    def __init__(self, inner: Service, tasks: asyncio.TaskGroup) -> None:
+        self._tasks = tasks
+        self._inner = inner
+        self.inventory = inner.inventory
+        self.cluster = inner.cluster
+        self.get = inner.get
+        self.operation = inner.operation
+
+    async def write(self, ref: ExtensionRef, write: Write, ids: RequestIds) -> Accepted:
+        """Send one write, once."""
+        sent = self._tasks.create_task(self._heard(ref, write, ids))
+        answer = await asyncio.shield(sent)
+        if isinstance(answer, RemoteError):
+            raise answer
+        return answer
+
+    async def _heard(
+        self, ref: ExtensionRef, write: Write, ids: RequestIds
+    ) -> Accepted | RemoteError:
+        try:
+            return await self._inner.write(ref, write, ids)
+        except RemoteError as error:
+            return error
+
+
+@contextlib.asynccontextmanager
+async def wired(azure: Service, deaths: Deaths) -> AsyncIterator[Service]:
+    """Speak to *azure* by a wire that breaks with who speaks, or by one that does not."""
+    if not deaths.do_requests_arrive:
+        yield azure
+        return
+    async with asyncio.TaskGroup() as tasks:
+        yield LongWire(azure, tasks)
 
 
 @contextlib.asynccontextmanager
@@ -241,17 +308,14 @@ async def _runner(
     case: Case,
     plan: Plan,
     shared: Shared | None,
-    *,
-    is_first: bool,
+    number: int,
 ) -> Runner:
     upkeep = shared.keeper(plan, virtual.clock().now()) if shared else None
-    if is_first:
+    if number == 1:
         return await runs.begun(
             journal, plan, azure, settings=case.settings, vault=case.vault, upkeep=upkeep
         )
-    return await runs.taken(
-        journal, azure, settings=case.settings, vault=case.vault, upkeep=upkeep
-    )
+    return await runs.taken(journal, azure, settings=case.settings, vault=case.vault, upkeep=upkeep)
 
 
 def _status(store: JournalStore) -> RunStatus:

@@ -36,8 +36,9 @@ def require_lawful(case: Case, story: Story) -> None:
     for event in story.events:
         books.note(event)
     assert set(story.played.asked) <= set(story.answers), "somebody was not answered"
-    assert len(story.answers) == sum(hasattr(one, "request_id") and one.request_id is not None
-                                     for one in story.events), "somebody was answered twice"
+    assert len(story.answers) == sum(
+        hasattr(one, "request_id") and one.request_id is not None for one in story.events
+    ), "somebody was answered twice"
     for secret in case.vault.values():
         assert not any(secret.encode() in one.body for one in story.records)
     if story.played.living is not None:

@@ -186,9 +186,7 @@ def settings(seed: int) -> Case:
 @_scenario
 def exact_settings(seed: int) -> Case:
     """The whole map is claimed: what the file does not name goes."""
-    wish = rollouts.desired(
-        version=None, settings=SETTING, settings_mode=SettingsMode.EXACT
-    )
+    wish = rollouts.desired(version=None, settings=SETTING, settings_mode=SettingsMode.EXACT)
     recipe = world(seed, faults=STORM, extensions=mesh())
     return Case(recipe=recipe, asked=rollouts.rollout(wish=wish))
 
@@ -269,9 +267,7 @@ def strict_mode(seed: int) -> Case:
     spread = rollouts.strategy(
         failure_mode=FailureMode.STRICT, max_failures=0, waves=canary_and_rest()
     )
-    recipe = world(
-        seed, clusters=(3, 6), faults={**STORM, "operationFails": 10}, extensions=mesh()
-    )
+    recipe = world(seed, clusters=(3, 6), faults={**STORM, "operationFails": 10}, extensions=mesh())
     return Case(recipe=recipe, asked=rollouts.rollout(spread=spread))
 
 
@@ -280,9 +276,7 @@ def shared_pool(seed: int) -> Case:
     """Three places, of which another run has some."""
     spread = rollouts.strategy(pools=(PoolRule(name="wan", max_concurrency=3),))
     recipe = world(seed, clusters=5, faults={**STORM, "operationFails": 10}, extensions=mesh())
-    return Case(
-        recipe=recipe, asked=rollouts.rollout(spread=spread), places_taken=1 + seed % 2
-    )
+    return Case(recipe=recipe, asked=rollouts.rollout(spread=spread), places_taken=1 + seed % 2)
 
 
 # --- time --------------------------------------------------------------------------------
@@ -328,8 +322,8 @@ def stalled(seed: int) -> Case:
 def retries(seed: int) -> Case:
     rule = RetryRule(attempts=2, backoff=2 * MINUTE, on=tuple(FailureClass))
     spread = rollouts.strategy(retry=rule, max_concurrency=3)
-    faults = {**STORM, "operationFails": 30, "stuckOperation": 10, "silentFailure": 10}
-    recipe = world(seed, clusters=(2, 4), faults=faults)
+    faults = {"resetAfter": 10, "operationFails": 30, "stuckOperation": 5, "silentFailure": 10}
+    recipe = world(seed, clusters=(2, 3), faults=faults, extensions=mesh())
     wish = rollouts.desired(settings=SETTING) if seed % 2 else rollouts.desired()
     return Case(recipe=recipe, asked=rollouts.rollout(wish=wish, spread=spread))
 
@@ -380,9 +374,7 @@ def breach_pauses(seed: int) -> Case:
     spread = rollouts.strategy(
         waves=two_halves(max_failures=0), max_concurrency=2, on_breach=OnBreach.PAUSE
     )
-    recipe = world(
-        seed, clusters=(3, 5), faults={**STORM, "operationFails": 35}, extensions=mesh()
-    )
+    recipe = world(seed, clusters=(3, 5), faults={**STORM, "operationFails": 35}, extensions=mesh())
     asks = [Ask(after=30 * n * MINUTE, kind="resume") for n in range(1, 20)]
     return Case(recipe=recipe, asked=rollouts.rollout(spread=spread), asks=asks)
 
@@ -395,9 +387,7 @@ def breach_takes_back(seed: int) -> Case:
         on_breach=OnBreach.ROLLBACK,
         rollback=RollbackRule(scope=list(RollbackScope)[seed % 3], max_concurrency="50%"),
     )
-    recipe = world(
-        seed, clusters=(4, 6), faults={**STORM, "operationFails": 25}, extensions=mesh()
-    )
+    recipe = world(seed, clusters=(4, 6), faults={**STORM, "operationFails": 25}, extensions=mesh())
     wish = rollouts.desired(version=None, settings=SETTING)
     return Case(recipe=recipe, asked=rollouts.rollout(wish=wish, spread=spread))
 
@@ -495,9 +485,7 @@ def paused_and_resumed(seed: int) -> Case:
         Ask(after=moment + dt.timedelta(hours=2), kind="resume"),
     ]
     spread = rollouts.strategy(waves=canary_and_rest(), max_concurrency=2)
-    recipe = world(
-        seed, clusters=(4, 6), faults={**STORM, "operationFails": 10}, extensions=mesh()
-    )
+    recipe = world(seed, clusters=(4, 6), faults={**STORM, "operationFails": 10}, extensions=mesh())
     return Case(recipe=recipe, asked=rollouts.rollout(spread=spread), asks=asks)
 
 
@@ -596,5 +584,3 @@ def plan_uninstall(seed: int) -> Case:
     asked = _plan("osm-uninstall")
     scope = dataclasses.replace(asked.scope, match=Match())
     return Case(recipe=recipe, asked=dataclasses.replace(asked, scope=scope))
-
-
