@@ -15,7 +15,7 @@ from fleet.journal import locks, pools
 from fleet.model.cluster import Inventory, nothing
 from fleet.model.desired import Rollout, Scope
 from fleet.model.plan import Plan, Verb
-from fleet.ports import ExtensionRef, LockKey, Request, RequestIds, Write
+from fleet.ports import Accepted, ExtensionRef, LockKey, Request, RequestIds, Write
 from fleet.sim import rivals
 from fleet.sim.ports import SimulatedAzure
 from fleet.sim.recipe import Recipe
@@ -70,6 +70,8 @@ class Case:
     places_taken: int = 0
     """By another run, in the one pool of the plan."""
     vault: Mapping[str, str] = dataclasses.field(default_factory=nothing)
+    bug_at: str = ""
+    """The cluster whose first write meets a bug of ours."""
     is_exact: bool = True
     """Whether it ends alike however often its runners die; where people stop a run it may not."""
 
@@ -80,11 +82,27 @@ class Case:
 
     def service(self, world: World, clock: Clock) -> SimulatedAzure:
         """Return the service that the run speaks to."""
-        return (
-            GrowingAzure(world, clock, case=self)
-            if self.joining_count
-            else SimulatedAzure(world, clock)
-        )
+        if self.bug_at:
+            return BuggyAzure(world, clock, bug_at=self.bug_at)
+        if self.joining_count:
+            return GrowingAzure(world, clock, case=self)
+        return SimulatedAzure(world, clock)
+
+
+class BuggyAzure(SimulatedAzure):
+    """Raises once what no adapter may raise, instead of a write."""
+
+    def __init__(self, world: World, clock: Clock, *, bug_at: str) -> None:
+        super().__init__(world, clock)
+        self._bug_at = bug_at
+
+    async def write(self, ref: ExtensionRef, write: Write, ids: RequestIds) -> Accepted:
+        """Send one write, once."""
+        if self._bug_at and ref.cluster_id.endswith(self._bug_at):
+            self._bug_at = ""
+            message = "index out of range"
+            raise IndexError(message)
+        return await super().write(ref, write, ids)
 
 
 class GrowingAzure(SimulatedAzure):

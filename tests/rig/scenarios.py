@@ -166,6 +166,32 @@ def stuck_operations(seed: int) -> Case:
     )
 
 
+@_scenario
+def refused(seed: int) -> Case:
+    """Some extensions are read-only, as the service says when it is asked to change them."""
+    locked = [n for n in range(4) if draws.chance(500_000, seed, "locked", n)] or [1]
+    recipe = world(
+        seed,
+        clusters=4,
+        faults=STORM,
+        extensions=mesh(),
+        overrides=[{"cluster": names.cluster(n, count=4), "readOnly": True} for n in locked],
+    )
+    return Case(recipe=recipe, asked=rollouts.rollout())
+
+
+@_scenario
+def bug_of_ours(seed: int) -> Case:
+    """It hits one target and pauses the run; a person looks at it, and goes on."""
+    recipe = world(seed, clusters=4, faults=STORM, extensions=mesh())
+    return Case(
+        recipe=recipe,
+        asked=rollouts.rollout(spread=rollouts.strategy(max_concurrency=2)),
+        asks=[Ask(after=180 * MINUTE, kind="resume")],
+        bug_at=_name(seed % 4, recipe),
+    )
+
+
 # --- what is wished for ------------------------------------------------------------------
 
 
@@ -348,6 +374,20 @@ def catch_up(seed: int) -> Case:
     )
     spread = rollouts.strategy(waves=canary_and_rest())
     return Case(recipe=recipe, asked=rollouts.rollout(spread=spread))
+
+
+@_scenario
+def agents_fall_silent(seed: int) -> Case:
+    """After the plan was made, for an hour: put off to the last wave, that comes soon or late."""
+    rule = Rule(fault=Fault.OFFLINE_MIDWAY, last=1, seconds=3600)
+    made = world(seed, clusters=4, extensions=mesh())
+    hit = [_name(n, made) for n in ((1,), (1, 3))[seed % 2]]
+    spread = rollouts.strategy(waves=canary_and_rest(soak=60 * MINUTE * (seed % 3 % 2)))
+    return Case(
+        recipe=scripted(made, *(dataclasses.replace(rule, cluster=one) for one in hit)),
+        asked=rollouts.rollout(spread=spread),
+        meddlings=[Meddling(cluster=one, settings={"osm.osm.other": "theirs"}) for one in hit],
+    )
 
 
 @_scenario

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog.testing
 
 from fleet.core import draws
 from fleet.journal.sqlite import SqliteStore
@@ -34,6 +35,13 @@ def pairs() -> Iterator[tuple[str, int]]:
         return
     for n in range(int(os.environ.get("SIMULATION_SEEDS") or _PAIRS)):
         yield names[n % len(names)], n // len(names)
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Print no tracebacks of bugs that are meant: that takes longer than the runs."""
+    with structlog.testing.capture_logs():
+        yield
 
 
 @pytest.mark.parametrize(("scenario", "seed"), [*pairs()])
