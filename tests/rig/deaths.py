@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from fleet.core.state import RunState
 from fleet.engine import history, virtual
 from fleet.engine.runner import Runner
-from fleet.errors import RemoteError
 from fleet.journal.memory import MemoryStore
 from fleet.model import codec
 from fleet.model.events import Actor, Event
@@ -260,16 +259,16 @@ class LongWire:
         """Send one write, once."""
         sent = self._tasks.create_task(self._heard(ref, write, ids))
         answer = await asyncio.shield(sent)
-        if isinstance(answer, RemoteError):
+        if isinstance(answer, Exception):
             raise answer
         return answer
 
     async def _heard(
         self, ref: ExtensionRef, write: Write, ids: RequestIds
-    ) -> Accepted | RemoteError:
+    ) -> Accepted | Exception:
         try:
             return await self._inner.write(ref, write, ids)
-        except RemoteError as error:
+        except Exception as error:  # noqa: BLE001 - told to whoever still listens
             return error
 
 

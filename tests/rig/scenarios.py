@@ -187,7 +187,7 @@ def bug_of_ours(seed: int) -> Case:
     return Case(
         recipe=recipe,
         asked=rollouts.rollout(spread=rollouts.strategy(max_concurrency=2)),
-        asks=[Ask(after=180 * MINUTE, kind="resume")],
+        asks=[Ask(after=180 * n * MINUTE, kind="resume") for n in range(1, 9)],
         bug_at=_name(seed % 4, recipe),
     )
 
@@ -206,7 +206,8 @@ def several_steps(seed: int) -> Case:
 def settings(seed: int) -> Case:
     wish = rollouts.desired(settings=SETTING)
     faults = {**STORM, "operationFails": 10}
-    return Case(recipe=world(seed, faults=faults), asked=rollouts.rollout(wish=wish))
+    recipe = world(seed, clusters=(2, 4), faults=faults)
+    return Case(recipe=recipe, asked=rollouts.rollout(wish=wish))
 
 
 @_scenario

@@ -23,7 +23,7 @@ from tests.rig.cases import Case
 from tests.rig.deaths import Deaths, Story
 from tests.rig.scenarios import SCENARIOS
 
-_PAIRS = 240
+_PAIRS = 5 * len(SCENARIOS)
 
 
 def pairs() -> Iterator[tuple[str, int]]:
