@@ -33,6 +33,7 @@ SEEDS: Mapping[str, int] = {
     "enough-successes": 2,
     "agents-fall-silent": 1,
     "away": 1,
+    "catch-up": 1,
     "breach-stops": 1,
     "breach-pauses": 1,
     "breach-takes-back": 1,

@@ -364,12 +364,13 @@ def enough_successes(seed: int) -> Case:
 
 @_scenario
 def catch_up(seed: int) -> Case:
-    """Clusters that are away come back after some minutes, or much later."""
+    """Clusters that are away come back well before the last wave opens, or well after it."""
+    is_late = seed % 3 == 0
     recipe = world(
         seed,
         clusters=(3, 6),
         offlineShare=40,
-        offlineSeconds={"min": 60, "max": 3600},
+        offlineSeconds={"min": 7200, "max": 9000} if is_late else {"min": 60, "max": 1500},
         faults=STORM,
         extensions=mesh(),
     )
