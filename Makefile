@@ -57,8 +57,8 @@ test-clients: $(STAMP) $(CLIENTS_STAMP) ## Clients nobody here wrote, the Azure 
 	EXCHANGES=$(SAID)-clients $(BIN)/pytest -n auto --dist loadfile tests/clients tests/conformance/test_strangers_clients.py tests/conformance/test_command_line_calls.py
 	EXCHANGES=$(SAID)-clients $(BIN)/pytest tests/afterwards -k nothing_was_said
 
-simulate: $(STAMP) ## Kill after every append, for as many seeds as SEEDS says
-	SIMULATION_SEEDS=$(or $(SEEDS),200) $(BIN)/pytest -n auto --dist worksteal -q tests/simulation --timeout 3600
+simulate: $(STAMP) ## Kill runs after every append: SEEDS=10000 of them, or one with SCENARIO and SEED
+	SIMULATION_SEEDS=$(SEEDS) SIMULATION_SCENARIO=$(SCENARIO) SIMULATION_SEED=$(SEED) $(BIN)/pytest -n auto --dist worksteal -q tests/simulation/test_kill_after_every_append.py -k kill_after_any_append --timeout 3600
 
 benchmark: $(STAMP) ## Print the table of docs/limits.md, measured here
 	$(BIN)/python benchmarks/spine.py

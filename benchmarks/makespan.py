@@ -29,12 +29,10 @@ import gc
 import json
 import os
 import resource
-import selectors
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +47,14 @@ from benchmarks.table import Row
 from benchmarks.wire import served
 from fleet.azure import clouds, service
 from fleet.azure.service import AzureService
-from fleet.engine import clock, virtual
+from fleet.engine import clock
 from fleet.engine.clock import Clock
 from fleet.journal.sqlite import SqliteStore
 from fleet.model.desired import WaveRule
 from fleet.sim.recipe import Recipe
-from fleet.sim.server import serving
 from fleet.sim.world import World
 from fleet.sim.worldfile import WorldFile
-from tests.rig import rollouts, runs
+from tests.rig import loopback, rollouts, runs
 
 WORLD: Mapping[str, Any] = YAML(typ="safe").load(Path(__file__).with_suffix(".yaml"))
 HTTP_SCALE, THREADS_SCALE = 2, 10
@@ -207,30 +204,10 @@ class Rival:
 
 
 def on_virtual_time(work: Any) -> Any:
-    """Run *work* on a virtual clock, over sockets of this machine.
-
-    NB: what was sent over the loopback has arrived when the call returns, so time may leap
-    whenever no socket is ready.
-    """
-    leap = virtual._Leaping.select  # noqa: SLF001 - it never looks at sockets before it leaps
-
-    def select(self: Any, timeout: float | None = None) -> Any:
-        return selectors.DefaultSelector.select(self, 0) or leap(self, timeout)
-
-    virtual._Leaping.select = select  # type: ignore[method-assign] # noqa: SLF001
+    """Run *work* on a virtual clock, over sockets of this machine."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    return virtual.run(work)
-
-
-@contextlib.asynccontextmanager
-async def living(made: Recipe) -> AsyncIterator[tuple[AzureService, Clock]]:
-    """Serve a world on virtual time, and speak to it."""
-    time_ = clock.scaled(made.epoch, 1)
-    async with serving.serving(made, clock=time_, scale=Fraction(1)) as place:
-        at = clouds.place(cloud=None, endpoint=place.endpoint, audience=None)
-        async with service.connected(at, clock=time_) as azure:
-            yield azure, time_
+    return loopback.run(work)
 
 
 def alone(seed: int, clusters: int) -> dict[str, float]:
@@ -238,7 +215,7 @@ def alone(seed: int, clusters: int) -> dict[str, float]:
     made = recipe(seed, clusters)
 
     async def work() -> Found:
-        async with living(made) as (azure, time_):
+        async with loopback.living(made) as (_, azure, time_):
             return await carry_out(azure, time_, clusters)
 
     return summary(on_virtual_time(work()), made)
@@ -249,7 +226,7 @@ def beside_a_rival(seed: int, clusters: int) -> dict[str, float]:
     made = recipe(seed, clusters)
 
     async def work() -> tuple[Found, Rival]:
-        async with living(made) as (azure, time_), asyncio.TaskGroup() as tasks:
+        async with loopback.living(made) as (_, azure, time_), asyncio.TaskGroup() as tasks:
             rival = Rival(azure, time_)
             busy = tasks.create_task(rival.run(made))
             found = await carry_out(azure, time_, clusters)
@@ -268,7 +245,7 @@ def sdk_asyncio(seed: int, clusters: int, at_once: int) -> dict[str, float]:
     made = recipe(seed, clusters)
 
     async def work() -> Found:
-        async with living(made) as (azure, _):
+        async with loopback.living(made) as (_, azure, _):
             token = (await azure.wire.tokens.current()).text
             endpoint = azure.wire.place.url
             return await peers.by_asyncio(endpoint, token, at_once=at_once, scale=1)

@@ -1,92 +1,89 @@
-"""Record journals for the replay tests: once for each release, and never again over an old one.
+"""Record journals for the replay tests: once for each scenario, and never again over an old one.
 
 Run:  python -m tests.replay.record 0.1.0
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from fleet.engine import history, virtual
-from fleet.journal.memory import MemoryStore
-from fleet.model.desired import Rollout, WaveRule
-from fleet.sim.world import World
-from tests.rig import deaths, rollouts, runs
+from tests.rig import deaths
+from tests.rig.deaths import Deaths, Story
+from tests.rig.scenarios import SCENARIOS
 
 JOURNALS = Path(__file__).resolve().parent / "journals"
-_STORM = {
-    "operationFails": 10,
-    "throttled": 5,
-    "transientError": 5,
-    "resetAfter": 10,
-    "resetBefore": 5,
-    "conflict": 5,
-    "lateRead": 10,
-    "stuckOperation": 2,
+SEEDS: Mapping[str, int] = {
+    "stormy": 4,
+    "stuck-operations": 1,
+    "settings": 5,
+    "exact-settings": 1,
+    "protected-settings": 1,
+    "auto-upgrade": 1,
+    "uninstall": 5,
+    "spread-caps": 2,
+    "label-budget": 5,
+    "strict-mode": 5,
+    "shared-pool": 2,
+    "run-timeout": 3,
+    "stalled": 6,
+    "retries": 1,
+    "enough-successes": 2,
+    "agents-fall-silent": 1,
+    "away": 1,
+    "catch-up": 1,
+    "breach-stops": 1,
+    "breach-pauses": 1,
+    "breach-takes-back": 1,
+    "drift-is-replanned": 1,
+    "stopped": 1,
+    "skipped": 1,
+    "meddled-by-all": 1,
+    "plan-stores-one-at-a-time": 3,
+    "plan-uninstall": 5,
 }
-_WAVES = (
-    WaveRule(name="canary", size=1, soak=dt.timedelta(minutes=30)),
-    WaveRule(name="rest", size="rest"),
-)
+"""Where another seed than 0 tells more."""
 
 
-def scenarios() -> dict[str, tuple[World, Rollout, tuple[int, ...]]]:
-    """Return what is recorded: a world, a plan file, and how long each runner lives."""
-    spread = rollouts.strategy(waves=_WAVES, max_concurrency=5)
+def recorded(scenario: str) -> Story:
+    """Tell a scenario; every second one loses a runner half-way."""
+    case = SCENARIOS[scenario](SEEDS.get(scenario, 0))
+    whole = deaths.told(case)
+    if len(scenario) % 2:
+        return whole
+    return deaths.told(case, Deaths(lives=[whole.append_count // 2]))
+
+
+def lines(story: Story) -> list[str]:
+    """Return a journal as it is kept: the link and the body of each record."""
+    return [f"{one.link.hex()} {one.body.decode()}" for one in story.records]
+
+
+def summary(story: Story) -> dict[str, object]:
+    """Return what a journal must fold to."""
+    state = story.state
     return {
-        "calm-upgrade": (
-            runs.world(seed=3, clusters=6, offlineShare=0),
-            rollouts.rollout(spread=spread),
-            (),
-        ),
-        "stormy-upgrade-three-runners": (
-            runs.world(seed=8, clusters=30, offlineShare=10, faults=_STORM),
-            rollouts.rollout(spread=spread),
-            (25, 40),
-        ),
-        "broken-budget": (
-            runs.world(seed=4, clusters=6, offlineShare=0, faults={"operationFails": 100}),
-            rollouts.rollout(spread=rollouts.strategy(waves=_WAVES, max_failures=0)),
-            (),
-        ),
-        "uninstall": (
-            runs.world(seed=5, clusters=5, offlineShare=0),
-            rollouts.rollout(wish=rollouts.UNINSTALL),
-            (7,),
-        ),
-    }
-
-
-def recorded(
-    world: World, asked: Rollout, lives: tuple[int, ...]
-) -> tuple[list[str], dict[str, object]]:
-    """Return a journal's lines, and what it must fold to."""
-    store = MemoryStore()
-    virtual.run(deaths.play(store, world, asked, lives))
-    reader = store.read(runs.RUN)
-    lines = [f"{one.link.hex()} {one.body.decode()}" for one in reader.records()]
-    state = history.load(reader)
-    summary: dict[str, object] = {
         "status": state.status.value,
         "reason": state.finish_reason,
         "counts": state.status_counts(),
-        "results": {state.targets[n].cluster_name: r.value for n, r in state.results.items()},
+        "results": story.results,
     }
-    return lines, summary
 
 
 def main() -> None:
-    """Write the journals of one release."""
+    """Write the journals of one release; those that are there already stay as they are."""
     release = sys.argv[1]
-    for name, told in scenarios().items():
-        lines, summary = recorded(*told)
-        place = JOURNALS / f"{release}-{name}"
-        place.with_suffix(f"{place.suffix}.jsonl").write_text("\n".join(lines) + "\n")
+    for scenario in SCENARIOS:
+        place = JOURNALS / f"{release}-{scenario}"
+        journal = place.with_suffix(f"{place.suffix}.jsonl")
+        if journal.exists():
+            continue
+        story = recorded(scenario)
+        journal.write_text("\n".join(lines(story)) + "\n")
         place.with_suffix(f"{place.suffix}.expected.json").write_text(
-            json.dumps(summary, indent=1, sort_keys=True) + "\n"
+            json.dumps(summary(story), indent=1, sort_keys=True) + "\n"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import orjson
@@ -12,6 +12,7 @@ import pytest
 from fleet.core import chain, fold
 from fleet.core.state import RunState
 from fleet.model import records
+from tests.rig.scenarios import SCENARIOS
 
 JOURNALS = sorted((Path(__file__).parent / "journals").glob("*.jsonl"))
 
@@ -29,8 +30,26 @@ def journal(request: pytest.FixtureRequest) -> Path:
     return path
 
 
-def test_there_are_recorded_journals() -> None:
-    assert len(JOURNALS) >= 4
+OLDER = frozenset({"broken-budget", "calm-upgrade", "stormy-upgrade-three-runners"})
+"""Told before there was a table of scenarios, and kept as they are; "uninstall" is in both."""
+NOWHERE: Mapping[tuple[str, int], str] = {
+    ("run.created", 2): "written for a few commits and by no release; unit tests upcast it",
+}
+"""``{(kind, version): why no journal holds it}``."""
+
+
+def test_there_is_a_journal_of_every_scenario() -> None:
+    names = {path.stem.partition("-")[2] for path in JOURNALS}
+
+    assert names == OLDER | set(SCENARIOS)
+
+
+def test_every_event_of_every_version_is_in_some_journal() -> None:
+    stored = [orjson.loads(body) for path in JOURNALS for _, body, _ in links(path)]
+    found = {(one["kind"], one["v"]) for one in stored}
+
+    expected = {(kind, v) for kind, cls in records.KINDS.items() for v in range(1, cls.v + 1)}
+    assert found == expected - set(NOWHERE)
 
 
 def test_a_recorded_journal_folds_to_the_end_it_had(journal: Path) -> None:

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import datetime as dt
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
 from fleet.core.state import RunState
 from fleet.engine import history, virtual
+from fleet.engine.runner import Runner
 from fleet.journal.memory import MemoryStore
-from fleet.model.desired import Rollout
+from fleet.model import codec
 from fleet.model.events import Actor, Event
-from fleet.ports import Batch, Journal, JournalStore, OperationKey, Request, StoredRecord
-from fleet.sim.ports import SimulatedAzure
-from fleet.sim.recipe import Recipe
+from fleet.model.plan import Plan
+from fleet.model.statuses import RunStatus
+from fleet.ports import (
+    Accepted,
+    Batch,
+    ExtensionRef,
+    Journal,
+    JournalStore,
+    OperationKey,
+    Request,
+    RequestIds,
+    Service,
+    StoredRecord,
+    Write,
+)
 from fleet.sim.world import World
-from tests.rig import runs
+from tests.rig import cases, runs
+from tests.rig.cases import Case, Shared
+
+_LONG_AFTER = dt.timedelta(days=30)
+_AT_ONCE = dt.timedelta(0)
 
 
 class KilledError(Exception):
@@ -66,14 +87,37 @@ class MortalJournal:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """How a run was carried to its end."""
+
+    plan: Plan
+    append_count: int
+    runner_count: int
+    asked: tuple[str, ...]
+    """Ids of what people asked before it ended."""
+    living: RunState | None
+    """As the last runner had it; ``None`` where that died of the last append."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """A run to its end, over as many runners as it took."""
 
+    played: Played
     state: RunState
     world: World
-    append_count: int
-    runner_count: int
+    records: tuple[StoredRecord, ...]
     events: tuple[Event, ...]
+
+    @property
+    def append_count(self) -> int:
+        """Appends that it took, all runners together."""
+        return self.played.append_count
+
+    @property
+    def runner_count(self) -> int:
+        """Runners that it took."""
+        return self.played.runner_count
 
     @property
     def results(self) -> dict[str, str]:
@@ -92,46 +136,187 @@ class Story:
             if effect.is_change
         ]
 
+    @property
+    def answers(self) -> dict[str, str]:
+        """``{request: what it led to}``."""
+        found = ((getattr(one, "request_id", None), one.kind) for one in self.events)
+        return {request: kind for request, kind in found if request is not None}
 
-def told(
-    recipe: Recipe,
-    asked: Rollout,
-    *,
-    lives: Sequence[int] = (),
-    store: JournalStore | None = None,
-) -> Story:
-    """Run *asked* to its end; the n-th runner dies after ``lives[n]`` appends."""
-    world, store = World(recipe), store or MemoryStore()
-    append_count, runner_count = virtual.run(play(store, world, asked, lives))
-    return Story(
-        state=history.load(store.read(runs.RUN)),
-        world=world,
-        append_count=append_count,
-        runner_count=runner_count,
-        events=tuple(event for _, event in store.read(runs.RUN).events()),
-    )
+    @property
+    def held(self) -> dict[str, str]:
+        """What the service holds of the extension on each cluster, long after; not since when."""
+        head = self.played.plan.head
+        later = self.world.last_at + _LONG_AFTER
+        found = {}
+        for cluster in self.world.clusters(later):
+            kept = [
+                codec.to_json(dataclasses.replace(one, modified_at=None))
+                for one in cluster.extensions
+                if one.extension_type.lower() == head.extension_type.lower()
+            ]
+            found[cluster.name] = json.dumps(kept, sort_keys=True)
+        return found
 
 
-async def play(
-    store: JournalStore, world: World, asked: Rollout, lives: Sequence[int]
-) -> tuple[int, int]:
-    """Run *asked* to its end; return how many appends and how many runners it took."""
-    azure = SimulatedAzure(world, virtual.clock())
-    plan = await runs.planned(asked, azure)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Deaths:
+    """When runners die, and how."""
+
+    lives: Sequence[int] = ()
+    """Appends that the n-th runner lives to see; 0: it does not die, nor do those that follow."""
+    do_requests_arrive: bool = False
+    """Whether writes that were on their way reach the service after the death."""
+    gap: dt.timedelta = _AT_ONCE
+    """How long nobody carries the run on."""
+
+    def life(self, number: int) -> int:
+        """Return how long a runner lives, from 0."""
+        return self.lives[number] if number < len(self.lives) else 0
+
+
+NONE = Deaths()
+
+
+def told(case: Case, deaths: Deaths = NONE, *, store: JournalStore | None = None) -> Story:
+    """Run *case* to its end, over as many runners as *deaths* make necessary."""
+    world, store = World(case.recipe), store or MemoryStore()
+    played = virtual.run(play(store, world, case, deaths))
+    return story(store, world, played)
+
+
+def story(store: JournalStore, world: World, played: Played) -> Story:
+    """Return what *store* and *world* tell of a run that was played."""
+    reader = store.read(runs.RUN)
+    with contextlib.closing(reader):
+        return Story(
+            played=played,
+            state=history.load(reader),
+            world=world,
+            records=tuple(reader.records()),
+            events=tuple(event for _, event in reader.events()),
+        )
+
+
+async def play(store: JournalStore, world: World, case: Case, deaths: Deaths = NONE) -> Played:
+    """Run *case* to its end on virtual time."""
+    azure = case.service(world, virtual.clock())
+    plan = await runs.planned(case.asked, azure)
+    await cases.meddle(case, azure, plan)
+    async with cases.sharing(case, plan, virtual.clock().now()) as shared:
+        return await carried(store, azure, case, plan, deaths, shared)
+
+
+async def carried(
+    store: JournalStore,
+    azure: Service,
+    case: Case,
+    plan: Plan,
+    deaths: Deaths = NONE,
+    shared: Shared | None = None,
+) -> Played:
+    """Carry *plan* to the end of its run, by one runner after another."""
     append_count, number = 0, 0
-    while True:
-        life = lives[number] if number < len(lives) else 0
-        number += 1
-        async with store.hold(runs.RUN, actor=runs.ALICE, create=number == 1) as held:
-            journal = MortalJournal(held, store, life=life)
-            try:
-                if number == 1:
-                    runner = await runs.begun(journal, plan, azure)
-                else:
-                    runner = await runs.taken(journal, azure)
-                await runner.run()
-            except KilledError:
-                pass
-            append_count += journal.append_count
-        if history.load(store.read(runs.RUN)).status.is_terminal:
-            return append_count, number
+    asked: list[str] = []
+    async with people(store, case, asked), wired(azure, deaths) as wire:
+        while True:
+            life, number, living = deaths.life(number), number + 1, None
+            async with _holding(store, case, number) as held:
+                journal = MortalJournal(held, store, life=life)
+                with contextlib.suppress(KilledError):
+                    runner = await _runner(journal, wire, case, plan, shared, number)
+                    living = await runner.run()
+                append_count += journal.append_count
+            if _status(store).is_terminal:
+                return Played(
+                    plan=plan,
+                    append_count=append_count,
+                    runner_count=number,
+                    asked=tuple(asked),
+                    living=living,
+                )
+            await virtual.clock().sleep(deaths.gap)
+
+
+def _holding(
+    store: JournalStore, case: Case, number: int
+) -> contextlib.AbstractAsyncContextManager[Journal]:
+    secrets = tuple(case.vault.values())
+    return store.hold(runs.RUN, actor=runs.ALICE, create=number == 1, secrets=secrets)
+
+
+class LongWire:
+    """A service that hears a write to its end, whatever becomes of who sent it."""
+
+    def __init__(self, inner: Service, tasks: asyncio.TaskGroup) -> None:
+        self._tasks = tasks
+        self._inner = inner
+        self.inventory = inner.inventory
+        self.cluster = inner.cluster
+        self.get = inner.get
+        self.operation = inner.operation
+
+    async def write(self, ref: ExtensionRef, write: Write, ids: RequestIds) -> Accepted:
+        """Send one write, once."""
+        sent = self._tasks.create_task(self._heard(ref, write, ids))
+        answer = await asyncio.shield(sent)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def _heard(
+        self, ref: ExtensionRef, write: Write, ids: RequestIds
+    ) -> Accepted | Exception:
+        try:
+            return await self._inner.write(ref, write, ids)
+        except Exception as error:  # noqa: BLE001 - told to whoever still listens
+            return error
+
+
+@contextlib.asynccontextmanager
+async def wired(azure: Service, deaths: Deaths) -> AsyncIterator[Service]:
+    """Speak to *azure* by a wire that breaks with who speaks, or by one that does not."""
+    if not deaths.do_requests_arrive:
+        yield azure
+        return
+    async with asyncio.TaskGroup() as tasks:
+        yield LongWire(azure, tasks)
+
+
+@contextlib.asynccontextmanager
+async def people(store: JournalStore, case: Case, asked: list[str]) -> AsyncIterator[None]:
+    """Let people ask what they ask, each at its moment, until the run is over."""
+    async with asyncio.TaskGroup() as tasks:
+        asking = tasks.create_task(_ask(store, case, asked), name="people")
+        yield
+        asking.cancel()
+
+
+async def _ask(store: JournalStore, case: Case, asked: list[str]) -> None:
+    clock = virtual.clock()
+    begun_at = clock.now()
+    for number, one in enumerate(case.asks):
+        await clock.sleep(begun_at + one.after - clock.now())
+        request = one.request(number, at=clock.now())
+        store.ask(runs.RUN, request)
+        asked.append(request.id)
+
+
+async def _runner(
+    journal: Journal,
+    azure: Service,
+    case: Case,
+    plan: Plan,
+    shared: Shared | None,
+    number: int,
+) -> Runner:
+    upkeep = shared.keeper(plan, virtual.clock().now()) if shared else None
+    if number == 1:
+        return await runs.begun(
+            journal, plan, azure, settings=case.settings, vault=case.vault, upkeep=upkeep
+        )
+    return await runs.taken(journal, azure, settings=case.settings, vault=case.vault, upkeep=upkeep)
+
+
+def _status(store: JournalStore) -> RunStatus:
+    with contextlib.closing(store.read(runs.RUN)) as reader:
+        return history.load(reader).status

@@ -95,6 +95,7 @@ async def taken(
     *,
     settings: Settings = QUIET,
     vault: Mapping[str, str] | None = None,
+    upkeep: Upkeep | None = None,
 ) -> Runner:
     """A runner that carries on what another one left."""
     clock: Clock = virtual.clock()
@@ -107,4 +108,5 @@ async def taken(
         clock=clock,
         vault=vault or {},
         settings=settings,
+        upkeep=upkeep,
     )
