@@ -68,6 +68,16 @@ class Caps:
         (number,) = self.sizes(())[spread : spread + 1]
         self.groups[spread, number] = Group(planned=planned)
 
+    def grown(self) -> tuple[Spread, ...]:
+        """Return the plan's caps with the groups that were added since."""
+        found: list[list[SpreadGroup]] = [[] for _ in self.spreads]
+        for (spread, _), group in self.groups.items():
+            found[spread].append(group.planned)
+        return tuple(
+            dataclasses.replace(spread, groups=tuple(groups))
+            for spread, groups in zip(self.spreads, found, strict=True)
+        )
+
     def sizes(self, more: Iterable[int]) -> list[int]:
         """Return how many groups each cap has, *more* of them counted in."""
         found = [0] * len(self.spreads)

@@ -55,6 +55,8 @@ class Active:
     """The last thing that a person should know about it."""
     failure: FailureClass | None = None
     """Why it is about to fail, where trying again may help."""
+    retried_after: FailureClass | None = None
+    """What it is tried again after, if it is."""
     retry_count: int = 0
     replan_count: int = 0
     is_again: bool = False

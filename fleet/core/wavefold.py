@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fleet.core import members, moves
+from fleet.core import detours, members, moves
 from fleet.core.lines import Line
 from fleet.core.state import RunState, WaveState
 from fleet.errors import IllegalTransitionError
@@ -58,7 +58,8 @@ def _due_at(state: RunState, wave: WaveState, now: dt.datetime) -> dt.datetime |
     own = now + wave.planned.timeout if wave.planned.timeout else None
     if state.due_at is None:
         return own
-    share = now + (state.due_at - now) / (len(state.waves) - state.current)
+    left = sum(one.status is not WaveStatus.SKIPPED for one in state.waves[state.current :])
+    share = now + (state.due_at - now) / left
     return min(own or share, state.due_at)
 
 
@@ -97,10 +98,12 @@ def _breached(state: RunState, event: e.BudgetBreached) -> None:
         state.caps.report(event.label)
     else:
         wave.is_breached = True
+    detours.hurry(state)
 
 
 def _overdue(state: RunState, event: e.WaveOverdue) -> None:
     _move(state, event, WaveStatus.RUNNING).is_overdue = True
+    detours.hurry(state)
 
 
 def _skipped(state: RunState, event: e.WaveSkipped) -> None:
