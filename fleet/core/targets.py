@@ -67,7 +67,8 @@ def _target_started(state: RunState, event: e.TargetStarted) -> None:
 
 def next_of(state: RunState, wave: WaveState) -> int | None:
     """Return the target of *wave* whose turn it is; ``None`` where none may start."""
-    return wave.line.first(state.caps, state.targets.__getitem__)
+    # NB: one that timed out may be worked on still; its own operation does not keep it waiting.
+    return wave.line.first(state.caps, state.targets.__getitem__, holders=state.operations)
 
 
 def _require_room(state: RunState, wave: WaveState, event: e.TargetStarted) -> None:
