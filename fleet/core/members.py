@@ -52,11 +52,11 @@ def is_due(state: RunState, event: e.RunSurveyed) -> bool:
     return wave.status is WaveStatus.NOT_STARTED and not wave.is_surveyed
 
 
-def require_member(state: RunState, wave: WaveState, member: e.Member) -> None:
+def require_member(state: RunState, wave: WaveState, member: e.Member, *, next_number: int) -> None:
     """Raise unless *member* may wait in *wave*: it joins the run, or is to be taken back."""
     is_known = member.target < len(state.targets)
     may_go_back = wave.is_back and is_known and member.target in state.results
-    is_new = not is_known and not wave.is_back
+    is_new = member.target == next_number and not wave.is_back
     if not may_go_back and not is_new:
         message = f"target {member.target}: it cannot wait in wave {wave.planned.name}"
         raise IllegalTransitionError(message)

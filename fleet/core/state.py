@@ -191,8 +191,8 @@ class RunState:
 
     @property
     def pending_count(self) -> int:
-        """Targets never begun."""
-        return sum(wave.waiting_count for wave in self.waves)
+        """Targets never begun; who waits to be taken back has been."""
+        return sum(wave.waiting_count for wave in self.waves if not wave.is_back)
 
     @property
     def change_count(self) -> int:

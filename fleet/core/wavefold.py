@@ -84,8 +84,10 @@ def _added(state: RunState, event: e.WaveAdded) -> None:
 def _extended(state: RunState, event: e.WaveExtended) -> None:
     at = state.waves[event.wave].status if event.wave < len(state.waves) else WaveStatus.RUNNING
     wave = _require(state, event, at)
+    number = len(state.targets)
     for member in event.members:
-        members.require_member(state, wave, member)
+        members.require_member(state, wave, member, next_number=number)
+        number += member.target == number
     for member in event.members:
         members.join(state, wave, member)
 

@@ -277,7 +277,7 @@ def test_a_stop_while_going_back_ends_where_it_is() -> None:
     hand.say(e.StepProved, 3).settle()
 
     assert (hand.state.status, hand.state.finish_reason) == (RunStatus.STOPPED, "stopped: because")
-    assert hand.state.status_counts() == {"Succeeded": 4, "RolledBack": 1, "Pending": 4}
+    assert hand.state.status_counts() == {"Succeeded": 4, "RolledBack": 1}
 
 
 def test_a_wave_of_the_way_back_that_a_person_skips_is_left_as_it_is() -> None:
@@ -313,6 +313,12 @@ def test_a_wave_that_is_overdue_goes_back_too() -> None:
 
     assert hand.of(e.RunRollingBack)[0].reason == "wave w0 was not done in its time"
     assert back_waves(hand) == {"back-w0": [0]}
+    hand.end(0)
+    assert (hand.state.status, hand.state.finish_reason) == (
+        RunStatus.ROLLED_BACK,
+        "wave w0 was not done in its time; 1 taken back",
+    )
+    assert hand.state.status_counts() == {"RolledBack": 1, "Pending": 1}
 
 
 # --- what a journal may not say -----------------------------------------------------------
@@ -332,5 +338,12 @@ def test_only_what_has_ended_can_wait_to_be_taken_back() -> None:
 
     with pytest.raises(IllegalTransitionError, match="it cannot wait in wave back-w1"):
         hand.tell(event(e.WaveExtended, wave=2, members=(stranger,)))
+    ahead = wave(1, name="w1")
+    forward = Hand(opened(plan([wave(1), ahead]))).settle()
+    with pytest.raises(IllegalTransitionError, match="it cannot wait in wave w1"):
+        forward.tell(event(e.WaveExtended, wave=1, members=(stranger,)))
+    next_one = e.Member(target=2, plan=target(2))
+    forward.tell(event(e.WaveExtended, wave=1, members=(next_one,)))
+    assert list(forward.state.waves[1].line.waiting()) == [1, 2]
     with pytest.raises(IllegalTransitionError, match="wave 7 follows 3 waves"):
         hand.tell(event(e.WaveAdded, wave=7))
