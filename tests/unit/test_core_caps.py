@@ -172,6 +172,12 @@ def test_a_broken_budget_of_a_label_is_reported_with_its_name_and_ends_the_run()
     assert hand.state.status_counts()["Pending"] == 1
 
 
+def test_a_broken_budget_of_a_label_is_reported_once_however_many_more_fail() -> None:
+    hand = run([(0,)] * 3, spread((None, 0))).settle().end(0, BAD).end(1, BAD).end(2, BAD)
+
+    assert [one.failures for one in hand.of(e.BudgetBreached)] == [1]
+
+
 def test_two_budgets_that_one_failure_breaks_are_both_reported() -> None:
     hand = run([(0, 0), (0, 0)], spread((1, 0)), spread(ONE, by="location")).settle()
     both = run([(0, 0), (0, 0)], spread((1, 0)), spread((1, 0), by="location")).settle()
