@@ -147,6 +147,8 @@ def test_one_that_does_not_go_back_keeps_nobody_else_from_it_and_is_named(result
     )
     assert hand.state.status_counts() == {"RolledBack": 4, str(result): 1}
     assert not [one for one in hand.of(e.BudgetBreached) if one.wave > 1]
+    # The way back has no budgets, and what fails on it is not counted for those of the way there.
+    assert (hand.state.failures, [one.failures for one in hand.state.waves[:2]]) == (1, [0, 1])
 
 
 def test_nobody_is_named_after_the_fifth() -> None:
