@@ -241,6 +241,16 @@ def test_a_pause_after_a_label_breach_and_a_resume_count_that_label_afresh() -> 
     assert hand.state.waves[0].status is WaveStatus.SUCCEEDED_WITH_FAILURES
 
 
+def test_all_that_a_strict_budget_held_up_are_looked_at_again_when_it_counts_afresh() -> None:
+    strict = {"failure_mode": FailureMode.STRICT, "on_breach": OnBreach.PAUSE}
+    hand = run([(0,)] * 5, spread((None, 1)), **strict).settle().end(0, BAD).end(1, BAD)
+    assert (hand.state.status, hand.in_flight) == (RunStatus.PAUSED, [])
+
+    hand.ask("resume")
+
+    assert hand.settle().in_flight == [2, 3]
+
+
 def test_groups_that_came_up_since_are_told_with_those_of_the_plan() -> None:
     caps = Caps((spread(ONE, ONE), spread(FREE, by="location")))
     new = SpreadGroup(value="z", target_count=1, max_concurrency=1, max_failures=None)
