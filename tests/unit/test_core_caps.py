@@ -242,7 +242,7 @@ def test_a_pause_after_a_label_breach_and_a_resume_count_that_label_afresh() -> 
 
 
 def test_all_that_a_strict_budget_held_up_are_looked_at_again_when_it_counts_afresh() -> None:
-    strict = {"failure_mode": FailureMode.STRICT, "on_breach": OnBreach.PAUSE}
+    strict: dict[str, Any] = {"failure_mode": FailureMode.STRICT, "on_breach": OnBreach.PAUSE}
     hand = run([(0,)] * 5, spread((None, 1)), **strict).settle().end(0, BAD).end(1, BAD)
     assert (hand.state.status, hand.in_flight) == (RunStatus.PAUSED, [])
 
