@@ -12,7 +12,7 @@ from fleet.core import rollout
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
 from fleet.model.commands import Check, Follow, Prove
-from fleet.model.desired import OnBreach, RollbackScope
+from fleet.model.desired import FailureMode, OnBreach, RollbackScope
 from fleet.model.plan import Rollback, Spread, SpreadGroup, Target, Undo
 from fleet.model.statuses import HoldReason, Result, RunStatus, WaveStatus
 from tests.rig.byhand import MINUTE, Hand
@@ -215,6 +215,22 @@ def test_caps_by_label_hold_on_the_way_back_and_their_budgets_do_not() -> None:
 
     assert hand.in_flight == [1]
     assert hand.end(1, BAD).in_flight == [0]
+
+
+def test_a_strict_budget_of_a_label_that_broke_keeps_nobody_from_going_back() -> None:
+    site = SpreadGroup(value="a", target_count=1, max_concurrency=None, max_failures=0)
+    rule = limits(
+        on_breach=OnBreach.ROLLBACK,
+        undo=Undo(scope=RUN, max_concurrency=9),
+        failure_mode=FailureMode.STRICT,
+    )
+    made = [target(n, rollback=WAY, groups=(0,)) for n in range(2)]
+    spreads = (Spread(by="tag:site", groups=(site,)),)
+    hand = Hand(opened(plan([wave(2)], run=rule, targets=made, spreads=spreads))).settle().end(0)
+
+    fail(hand, 1)
+
+    assert hand.in_flight == [0, 1]
 
 
 def test_one_that_timed_out_is_looked_at_again_while_its_operation_goes_on() -> None:
