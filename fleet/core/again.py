@@ -16,7 +16,7 @@ from fleet.errors import InvariantError
 from fleet.model.cluster import Cluster, Extension, Inventory, LocalVersions, VersionLimits
 from fleet.model.desired import Desired
 from fleet.model.events import JoinedGroup
-from fleet.model.plan import Basis, PlanHead, SpreadGroup, Target
+from fleet.model.plan import Basis, PlanHead, Spread, SpreadGroup, Target
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +88,22 @@ def judged(head: PlanHead, target: Target, cluster: Cluster, found: Extension | 
     return dataclasses.replace(anew, wave=target.wave, groups=target.groups)
 
 
-def census(head: PlanHead, targets: Sequence[Target], inventory: Inventory) -> Census:
-    """Compare who is meant now with the plan's *targets*, those that joined before included."""
+def census(
+    head: PlanHead, targets: Sequence[Target], inventory: Inventory, *, spreads: Sequence[Spread]
+) -> Census:
+    """Compare who is meant now with the plan's *targets*, those that joined before included.
+
+    Args:
+        head: The plan's.
+        targets: Of the plan, and those that joined it.
+        inventory: As it is now.
+        spreads: The plan's caps by label, with the groups that came up since.
+    """
     meant = selection.selected(inventory.clusters, _basis(head).scope)
     ids = {cluster.id.lower() for cluster in meant}
     known = {target.cluster_id.lower() for target in targets}
     fresh = [cluster for cluster in meant if cluster.id.lower() not in known]
-    grown = _Grown(head)
+    grown = _Grown(spreads)
     joined = tuple(
         dataclasses.replace(target, groups=grown.of(cluster))
         for cluster, target in zip(fresh, _judged(head, fresh), strict=True)
@@ -111,9 +120,9 @@ def census(head: PlanHead, targets: Sequence[Target], inventory: Inventory) -> C
 class _Grown:
     """The groups of the plan's spread caps, and those that come up."""
 
-    def __init__(self, head: PlanHead) -> None:
-        self._spreads = head.spreads
-        self._places = [{g.value: n for n, g in enumerate(one.groups)} for one in head.spreads]
+    def __init__(self, spreads: Sequence[Spread]) -> None:
+        self._spreads = spreads
+        self._places = [{g.value: n for n, g in enumerate(one.groups)} for one in spreads]
         self.groups: list[JoinedGroup] = []
 
     def of(self, cluster: Cluster) -> tuple[int, ...]:

@@ -56,7 +56,11 @@ class Caps:
     """Those with more failures than they may have, not yet reported."""
     reported: dict[Key, None] = dataclasses.field(default_factory=dict)
 
+    counts: list[int] = dataclasses.field(default_factory=list)
+    """How many groups each cap has."""
+
     def __post_init__(self) -> None:
+        self.counts = [len(spread.groups) for spread in self.spreads]
         self.groups = {
             (n, g): Group(planned=planned)
             for n, spread in enumerate(self.spreads)
@@ -65,13 +69,23 @@ class Caps:
 
     def add(self, spread: int, planned: SpreadGroup) -> None:
         """Add a group that the plan did not know of."""
-        (number,) = self.sizes(())[spread : spread + 1]
-        self.groups[spread, number] = Group(planned=planned)
+        self.groups[spread, self.counts[spread]] = Group(planned=planned)
+        self.counts[spread] += 1
+
+    def grown(self) -> tuple[Spread, ...]:
+        """Return the plan's caps with the groups that were added since."""
+        found: list[list[SpreadGroup]] = [[] for _ in self.spreads]
+        for (spread, _), group in self.groups.items():
+            found[spread].append(group.planned)
+        return tuple(
+            dataclasses.replace(spread, groups=tuple(groups))
+            for spread, groups in zip(self.spreads, found, strict=True)
+        )
 
     def sizes(self, more: Iterable[int]) -> list[int]:
         """Return how many groups each cap has, *more* of them counted in."""
-        found = [0] * len(self.spreads)
-        for spread in (*(spread for spread, _ in self.groups), *more):
+        found = list(self.counts)
+        for spread in more:
             found[spread] += 1
         return found
 

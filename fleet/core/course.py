@@ -23,7 +23,7 @@ def next_of_run(
 ) -> None:
     """Add to *events* and *commands* what the run does at *now*."""
     if _needs_survey(state):
-        commands.append(Survey(wave=state.current))
+        commands.append(Survey(wave=state.current, spreads=state.caps.grown()))
     else:
         events += _events(state, now)
 

@@ -30,7 +30,7 @@ def retried(state: RunState, event: e.TargetRetried) -> None:
         message = f"target {event.target}: it is not tried again"
         raise IllegalTransitionError(message)
     phases.settle(state, event.target)
-    active.retry_count = event.retry
+    active.retry_count, active.retried_after = event.retry, event.failure
     active.is_again = True
     active.message = event.detail
     active.ending = active.failure = active.deadline = active.error = None
@@ -42,6 +42,13 @@ def retried(state: RunState, event: e.TargetRetried) -> None:
     active.phase, active.held = Phase.CHECKING, HoldReason.RETRY
     state.agenda.pop(event.target, None)
     state.timers.set(event.target, event.until)
+
+
+def hurry(state: RunState) -> None:
+    """Look at once at who waits to be tried again: trying again would be starting something."""
+    for target, active in state.active.items():
+        if active.held is HoldReason.RETRY and target in state.timers:
+            state.agenda[target] = None
 
 
 def _put_again(state: RunState, event: e.TargetRetried) -> None:

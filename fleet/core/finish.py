@@ -34,16 +34,25 @@ def outcome(state: RunState) -> tuple[RunStatus, str]:
         return RunStatus.STOPPED, f"stopped: {state.stopped_by[1] if state.stopped_by else ''}"
     if state.is_rolling_back:
         return _back(state)
-    if late := [wave.planned.name for wave in state.waves if wave.is_overdue]:
+    if late := _late(state):
         left = f"{state.pending_count} targets were not begun"
-        return RunStatus.FAILED, f"wave {late[0]} was not done in its time: {said or left}"
+        return RunStatus.FAILED, f"{late}: {said or left}"
     if state.is_breached or state.caps.is_breached or any(w.is_breached for w in state.waves):
-        return RunStatus.FAILED, f"the failure budget was broken: {said}"
+        return RunStatus.FAILED, f"{_BROKEN}: {said}"
     if not state.results and not state.unknown:
         return RunStatus.SUCCEEDED, "nothing to do"
     if not good:
         return RunStatus.FAILED, f"no target was changed: {said or _left_out(state)}"
     return _of_some(state, good, said)
+
+
+_BROKEN = "the failure budget was broken"
+
+
+def _late(state: RunState) -> str:
+    """Return which wave took too long; empty: none did."""
+    late = (wave.planned.name for wave in state.waves if wave.is_overdue)
+    return next((f"wave {name} was not done in its time" for name in late), "")
 
 
 def _of_some(state: RunState, good: int, said: str) -> tuple[RunStatus, str]:
@@ -60,13 +69,13 @@ def _of_some(state: RunState, good: int, said: str) -> tuple[RunStatus, str]:
 def _back(state: RunState) -> tuple[RunStatus, str]:
     """Return how a run ends that took back what it had changed."""
     back = state.counts[Result.ROLLED_BACK]
-    stuck = undo.left(state)
+    why, stuck = _late(state) or _BROKEN, undo.left(state)
     if not stuck:
-        return RunStatus.ROLLED_BACK, f"the failure budget was broken; {back} taken back"
+        return RunStatus.ROLLED_BACK, f"{why}; {back} taken back"
     names = ", ".join(state.targets[n].cluster_name for n in stuck[:_SHOWN])
     more = f" and {len(stuck) - _SHOWN} more" if len(stuck) > _SHOWN else ""
     said = f"{back} taken back, {len(stuck)} not: {names}{more}"
-    return RunStatus.FAILED, f"the failure budget was broken; {said}"
+    return RunStatus.FAILED, f"{why}; {said}"
 
 
 _SHOWN = 5

@@ -13,7 +13,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fleet.core import members, moves, planner, targets, wavefold
+from fleet.core import detours, members, moves, planner, targets, wavefold
 from fleet.core.caps import Caps
 from fleet.core.lines import Line
 from fleet.core.moves import Phase
@@ -23,7 +23,7 @@ from fleet.model import events as e
 from fleet.model.desired import FailureMode, OnBreach
 from fleet.model.events import Event
 from fleet.model.plan import Target
-from fleet.model.statuses import RunStatus, WaveStatus
+from fleet.model.statuses import HoldReason, RunStatus, WaveStatus
 
 
 def apply(state: RunState, event: Event) -> RunState:
@@ -107,7 +107,9 @@ def _taken(state: RunState, event: e.RunTaken) -> None:
         # nothing was sent is not late because nobody was there.
         if active.phase is Phase.READY:
             active.phase = Phase.CHECKING
-        if active.phase is Phase.CHECKING:
+        if active.held is HoldReason.RETRY:
+            active.step_began_at = max(active.step_began_at, event.at)
+        elif active.phase is Phase.CHECKING:
             active.step_began_at = event.at
 
 
@@ -159,7 +161,8 @@ def _allow_time(state: RunState, now: dt.datetime) -> None:
         state.due_at = _extended(state.due_at, paused, now, again=state.plan.limits.run_timeout)
     if state.current < len(state.waves) and (wave := state.waves[state.current]).due_at:
         span = wave.due_at - (wave.opened_at or now)
-        wave.due_at = _extended(wave.due_at, paused, now, again=span)
+        own = _extended(wave.due_at, paused, now, again=span)
+        wave.due_at = min(own, state.due_at or own)
 
 
 def _extended(
@@ -172,6 +175,7 @@ def _extended(
 def _stopping(state: RunState, event: e.RunStopping) -> None:
     _move_run(state, event, RunStatus.STOPPING)
     state.stopped_by = (event.actor, event.reason)
+    detours.hurry(state)
 
 
 def _refused(state: RunState, event: e.RequestRefused) -> None:
@@ -207,8 +211,7 @@ def _surveyed(state: RunState, event: e.RunSurveyed) -> None:
 
 
 def _require_survey(state: RunState, event: e.RunSurveyed) -> None:
-    is_due = event.wave == state.current < len(state.waves)
-    if not is_due or state.waves[event.wave].is_surveyed:
+    if not members.is_due(state, event):
         message = f"wave {event.wave} is not the one that opens next"
         raise IllegalTransitionError(message)
     known = state.caps.sizes(grown.spread for grown in event.groups)

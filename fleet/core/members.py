@@ -44,11 +44,19 @@ def skipped(state: RunState, event: e.TargetSkipped) -> None:
     leave(state, wave, event.target, Result.SKIPPED, event.reason)
 
 
-def require_member(state: RunState, wave: WaveState, member: e.Member) -> None:
+def is_due(state: RunState, event: e.RunSurveyed) -> bool:
+    """Tell whether *event* says who is meant for the wave that opens next."""
+    if not event.wave == state.current < len(state.waves):
+        return False
+    wave = state.waves[event.wave]
+    return wave.status is WaveStatus.NOT_STARTED and not wave.is_surveyed
+
+
+def require_member(state: RunState, wave: WaveState, member: e.Member, *, next_number: int) -> None:
     """Raise unless *member* may wait in *wave*: it joins the run, or is to be taken back."""
     is_known = member.target < len(state.targets)
     may_go_back = wave.is_back and is_known and member.target in state.results
-    is_new = not is_known and not wave.is_back
+    is_new = member.target == next_number and not wave.is_back
     if not may_go_back and not is_new:
         message = f"target {member.target}: it cannot wait in wave {wave.planned.name}"
         raise IllegalTransitionError(message)
@@ -77,6 +85,12 @@ def record(state: RunState, target: int, result: Result, detail: str) -> None:
     state.counts[result] += 1
     if result is not Result.SUCCEEDED:
         state.details[target] = detail
+
+
+def has_catch_up(state: RunState) -> bool:
+    """Tell whether who is put off gets a turn: not where a person skipped the catch-up wave."""
+    last = state.waves[-1]
+    return not (last.is_catch_up and last.status is WaveStatus.SKIPPED)
 
 
 def last_wave(state: RunState) -> WaveState:

@@ -39,13 +39,19 @@ class Fail:
 Disposition = Hold | Lost | Fail
 
 
-def backoff(count: int, *, jitter_ppm: int, first: dt.timedelta = FIRST_WAIT) -> dt.timedelta:
+def backoff(
+    count: int,
+    *,
+    jitter_ppm: int,
+    first: dt.timedelta = FIRST_WAIT,
+    longest: dt.timedelta = LONGEST_WAIT,
+) -> dt.timedelta:
     """Return how long to wait after *count* waits: doubling, capped, the upper half by chance.
 
     >>> backoff(0, jitter_ppm=0), backoff(20, jitter_ppm=999_999) <= LONGEST_WAIT
     (datetime.timedelta(seconds=5), True)
     """
-    full: dt.timedelta = min(first * (1 << min(count, 16)), LONGEST_WAIT)
+    full: dt.timedelta = min(first * (1 << min(count, 16)), longest)
     return full / 2 + full / 2 * jitter_ppm / 1_000_000
 
 

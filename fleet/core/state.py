@@ -55,6 +55,8 @@ class Active:
     """The last thing that a person should know about it."""
     failure: FailureClass | None = None
     """Why it is about to fail, where trying again may help."""
+    retried_after: FailureClass | None = None
+    """What it is tried again after, if it is."""
     retry_count: int = 0
     replan_count: int = 0
     is_again: bool = False
@@ -189,8 +191,8 @@ class RunState:
 
     @property
     def pending_count(self) -> int:
-        """Targets never begun."""
-        return sum(wave.waiting_count for wave in self.waves)
+        """Targets never begun; who waits to be taken back has been."""
+        return sum(wave.waiting_count for wave in self.waves if not wave.is_back)
 
     @property
     def change_count(self) -> int:

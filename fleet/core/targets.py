@@ -26,8 +26,7 @@ from fleet.model.statuses import Finding, HoldReason, Result, RunStatus, WaveSta
 def is_expected(state: RunState, event: TargetEvent | e.RunSurveyed) -> bool:
     """Tell whether *event* fits what its target waits for; asked before it is written down."""
     if isinstance(event, e.RunSurveyed):
-        is_next = event.wave == state.current < len(state.waves)
-        return is_next and event.kind in RUN_MOVES[state.status]
+        return members.is_due(state, event) and event.kind in RUN_MOVES[state.status]
     active = state.active.get(event.target)
     if active is None:
         return event.target in state.operations and event.kind in TARGET_MOVES[Phase.ENDED]
@@ -68,7 +67,8 @@ def _target_started(state: RunState, event: e.TargetStarted) -> None:
 
 def next_of(state: RunState, wave: WaveState) -> int | None:
     """Return the target of *wave* whose turn it is; ``None`` where none may start."""
-    return wave.line.first(state.caps, state.targets.__getitem__)
+    # NB: one that timed out may be worked on still; its own operation does not keep it waiting.
+    return wave.line.first(state.caps, state.targets.__getitem__, holders=state.operations)
 
 
 def _require_room(state: RunState, wave: WaveState, event: e.TargetStarted) -> None:
@@ -345,8 +345,9 @@ def _count_failure(state: RunState, wave: WaveState, target: int) -> None:
 
 
 def _require_ending(active: Active, event: e.TargetFinished) -> None:
-    """A target ends as its steps ended it, or early: by a deadline, or skipped by a stop."""
-    early = (Result.TIMED_OUT, Result.SKIPPED)
+    """A target ends as its steps ended it, or early: by a deadline, skipped, or given up."""
+    is_given_up = active.held is HoldReason.RETRY
+    early = (Result.TIMED_OUT, Result.SKIPPED, *([Result.FAILED] if is_given_up else []))
     if event.result not in ((active.ending[0],) if active.ending else early):
         message = f"target {event.target}: {event.result} is not what its steps came to"
         raise IllegalTransitionError(message)
@@ -355,7 +356,8 @@ def _require_ending(active: Active, event: e.TargetFinished) -> None:
 def _put_off(state: RunState, event: e.TargetPutOff) -> None:
     active = phases.active_of(state, event, Phase.PENDING)
     wave = state.waves[active.wave]
-    if wave.is_catch_up or not active.is_untouched or not _is_deferred(active):
+    has_turn = members.has_catch_up(state) and not wave.is_catch_up
+    if not has_turn or not active.is_untouched or not _is_deferred(active):
         message = f"target {event.target}: it cannot be put off"
         raise IllegalTransitionError(message)
     del state.active[event.target]

@@ -30,6 +30,9 @@ class Timers(Generic[K]):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._due
+
     def moments(self) -> dict[K, dt.datetime]:
         """Return every key with its moment."""
         return {key: due for key, (due, _) in self._due.items()}

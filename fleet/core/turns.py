@@ -9,7 +9,7 @@ import datetime as dt
 import functools
 from collections.abc import Iterator
 
-from fleet.core import draws, pacing
+from fleet.core import draws, members, pacing
 from fleet.core.detours import MOST_REPLANS
 from fleet.core.moves import Phase
 from fleet.core.state import Active, RunState
@@ -17,7 +17,7 @@ from fleet.model import events as e
 from fleet.model.commands import Check, Command, Follow, Prove, Send, Survey
 from fleet.model.desired import FailureClass, OnDrift
 from fleet.model.events import Event
-from fleet.model.statuses import Result, RunStatus
+from fleet.model.statuses import HoldReason, Result, RunStatus
 
 # Source: a cluster counts as connected for 15 minutes after its last heartbeat, so a reading that
 # is younger says as much as one made now.
@@ -64,7 +64,9 @@ def _before_write(
     events: list[Event],
     commands: list[Command | Survey],
 ) -> None:
-    if state.status is RunStatus.STOPPING and not (active.has_written or active.attempt):
+    if active.held is HoldReason.RETRY and _is_ending(state):
+        events.append(_given_up(target, active, now))
+    elif state.status is RunStatus.STOPPING and not (active.has_written or active.attempt):
         detail = "the run was stopped before anything was sent"
         events.append(_finished(target, Result.SKIPPED, detail, now))
     # NB: a write that was lost may have taken effect: however late, the extension is asked first.
@@ -79,6 +81,17 @@ def _before_write(
         commands.append(_send(intent))
     else:
         commands.append(_check(state, target, active, now))
+
+
+def _is_ending(state: RunState) -> bool:
+    """Whether nothing new starts any more, whatever a person says to a pause."""
+    return state.status is RunStatus.STOPPING or state.is_held_back
+
+
+def _given_up(target: int, active: Active, now: dt.datetime) -> e.TargetFinished:
+    is_late = active.retried_after is FailureClass.TIMED_OUT
+    detail = f"{active.message}; it was not tried again, as the run was ending"
+    return _finished(target, Result.TIMED_OUT if is_late else Result.FAILED, detail, now)
 
 
 def _start_by(state: RunState, active: Active) -> dt.datetime:
@@ -196,8 +209,9 @@ def _orphaned(target: int, active: Active, now: dt.datetime) -> e.StepLost:
 def _ended(state: RunState, target: int, active: Active, now: dt.datetime) -> Event:
     result, detail = active.ending or (Result.FAILED, "")
     wave = state.waves[active.wave]
-    is_put_off = active.is_untouched and not (wave.is_catch_up or wave.is_back)
-    if result is Result.DEFERRED and is_put_off and state.status is not RunStatus.STOPPING:
+    has_turn = members.has_catch_up(state) and not (wave.is_catch_up or wave.is_back)
+    is_put_off = result is Result.DEFERRED and active.is_untouched and has_turn
+    if is_put_off and state.status is not RunStatus.STOPPING:
         return e.TargetPutOff(at=now, target=target, detail=detail)
     ended = _finished(target, result, detail, now)
     if active.failure is None:
@@ -224,7 +238,9 @@ def _retried(
         return None
     run_id = state.header.run_id if state.header else ""
     jitter = draws.fraction_ppm(_SEED, run_id, "retry", ended.target, active.retry_count)
-    wait = pacing.backoff(active.retry_count, jitter_ppm=jitter, first=rule.backoff)
+    wait = pacing.backoff(
+        active.retry_count, jitter_ppm=jitter, first=rule.backoff, longest=dt.timedelta.max
+    )
     return e.TargetRetried(
         at=now,
         target=ended.target,

@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fleet.core import members, moves
+from fleet.core import detours, members, moves
 from fleet.core.lines import Line
 from fleet.core.state import RunState, WaveState
 from fleet.errors import IllegalTransitionError
@@ -58,7 +58,8 @@ def _due_at(state: RunState, wave: WaveState, now: dt.datetime) -> dt.datetime |
     own = now + wave.planned.timeout if wave.planned.timeout else None
     if state.due_at is None:
         return own
-    share = now + (state.due_at - now) / (len(state.waves) - state.current)
+    left = sum(one.status is not WaveStatus.SKIPPED for one in state.waves[state.current :])
+    share = now + (state.due_at - now) / left
     return min(own or share, state.due_at)
 
 
@@ -83,8 +84,10 @@ def _added(state: RunState, event: e.WaveAdded) -> None:
 def _extended(state: RunState, event: e.WaveExtended) -> None:
     at = state.waves[event.wave].status if event.wave < len(state.waves) else WaveStatus.RUNNING
     wave = _require(state, event, at)
+    number = len(state.targets)
     for member in event.members:
-        members.require_member(state, wave, member)
+        members.require_member(state, wave, member, next_number=number)
+        number += member.target == number
     for member in event.members:
         members.join(state, wave, member)
 
@@ -97,10 +100,12 @@ def _breached(state: RunState, event: e.BudgetBreached) -> None:
         state.caps.report(event.label)
     else:
         wave.is_breached = True
+    detours.hurry(state)
 
 
 def _overdue(state: RunState, event: e.WaveOverdue) -> None:
     _move(state, event, WaveStatus.RUNNING).is_overdue = True
+    detours.hurry(state)
 
 
 def _skipped(state: RunState, event: e.WaveSkipped) -> None:

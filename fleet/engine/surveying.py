@@ -35,7 +35,7 @@ async def surveyed(
     Who joins is locked first; what another run is changing joins later, or not at all.
     """
     try:
-        found = await _census(head, targets, discovery)
+        found = await _census(command, head, targets, discovery)
     except RemoteError as error:
         return problem(command, error.message, clock=clock)
     joined = await claim(found.joined, clock.now()) if claim else found.joined
@@ -56,7 +56,9 @@ def problem(command: Survey, message: str, *, clock: Clock) -> e.RunSurveyed:
     )
 
 
-async def _census(head: PlanHead, targets: Sequence[Target], discovery: Discovery) -> again.Census:
+async def _census(
+    command: Survey, head: PlanHead, targets: Sequence[Target], discovery: Discovery
+) -> again.Census:
     basis = head.basis
     if basis is None:
         message = "the plan does not hold what it was computed from"
@@ -66,4 +68,4 @@ async def _census(head: PlanHead, targets: Sequence[Target], discovery: Discover
         extension_type=head.extension_type,
         release_train=basis.desired.release_train,
     )
-    return again.census(head, targets, inventory)
+    return again.census(head, targets, inventory, spreads=command.spreads)

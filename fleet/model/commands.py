@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 
+from fleet.model.plan import Spread
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
@@ -71,6 +73,8 @@ class Survey:
     """Look which clusters the selector means now, before a wave opens."""
 
     wave: int
+    spreads: tuple[Spread, ...]
+    """The plan's caps by label, with the groups that came up since."""
 
 
 Command = Check | Send | Follow | Prove

@@ -13,6 +13,7 @@ from fleet.core import fold, rollout
 from fleet.core.state import RunState
 from fleet.model import events as e
 from fleet.model.commands import Check, Follow, Prove, Send
+from fleet.model.plan import Spread, SpreadGroup
 from tests.rig import fleets
 
 PARALLEL = 50
@@ -44,6 +45,26 @@ def opened(size: int) -> RunState:
     state.targets = UnscannedList(state.targets)
     state.results, state.details = Unscanned(), Unscanned()
     return state
+
+
+def spread_out(size: int, *, alike: int) -> RunState:
+    """Open a run of which one of each *alike* neighbours may be changed at once, by two labels."""
+    of_site = tuple(_group(f"{n}") for n in range(size // alike))
+    of_row = tuple(_group(f"{n}") for n in range(size // alike))
+    planned = fleets.plan(
+        [fleets.wave(size, max_concurrency=PARALLEL, max_failures=size)],
+        targets=[fleets.target(groups=(n // alike, n % len(of_row))) for n in range(size)],
+        spreads=(Spread(by="tag:site", groups=of_site), Spread(by="tag:row", groups=of_row)),
+    )
+    state = fleets.opened(planned)
+    state.targets = UnscannedList(state.targets)
+    state.results, state.details = Unscanned(), Unscanned()
+    state.caps.groups = Unscanned(state.caps.groups)
+    return state
+
+
+def _group(value: str) -> SpreadGroup:
+    return SpreadGroup(value=value, target_count=9, max_concurrency=1, max_failures=9)
 
 
 def outcome(command: Check | Send | Follow | Prove) -> e.Event:
@@ -97,6 +118,33 @@ def test_twenty_times_the_fleet_is_the_same_work_per_event() -> None:
 
     assert small == pytest.approx(large, rel=0.02)
     assert large / COUNTED < 400
+
+
+@pytest.mark.parametrize("alike", [2, 10])
+def test_twenty_times_the_groups_under_caps_are_the_same_work_per_event(alike: int) -> None:
+    """Half of those that wait, or nine of ten, are held up; nobody looks through them."""
+    small, large = (calls_of(spread_out(size, alike=alike)) for size in (1_000, 20_000))
+
+    # Less is as well: of few groups more are full.
+    assert large <= 1.05 * small
+    assert large / COUNTED < 600
+
+
+def test_all_held_up_by_one_group_are_looked_at_once_and_not_with_every_event() -> None:
+    """The worst of all: one at a time of 20,000, and each that ends wakes one."""
+
+    def held_up(size: int) -> RunState:
+        spread = Spread(by="location", groups=(_group("westeurope"),))
+        planned = fleets.plan(
+            [fleets.wave(size, max_concurrency=PARALLEL, max_failures=size)],
+            targets=[fleets.target(groups=(0,))] * size,
+            spreads=(spread,),
+        )
+        return fleets.opened(planned)
+
+    small, large = calls_of(held_up(1_000)), calls_of(held_up(20_000))
+
+    assert small == pytest.approx(large, rel=0.05)
 
 
 def test_what_is_kept_in_flight_does_not_grow_with_the_fleet() -> None:

@@ -30,6 +30,7 @@ def test_agrees_with_a_dict_after_every_move(
         found = list(timers.due(now))
 
         assert timers.moments() == model
+        assert (key in timers) == (key in model)
         assert timers.next_at == min(model.values(), default=None)
         assert sorted(found) == sorted(key for key, moment in model.items() if moment <= now)
         assert len(timers._heap) <= 2 * len(model) + 17
