@@ -35,8 +35,9 @@ def outcome(state: RunState) -> tuple[RunStatus, str]:
     if state.is_rolling_back:
         return _back(state)
     if late := [wave.planned.name for wave in state.waves if wave.is_overdue]:
-        left = f"{state.pending_count} targets were not begun"
-        return RunStatus.FAILED, f"wave {late[0]} was not done in its time: {said or left}"
+        left = f"{state.pending_count} not begun" if state.pending_count else ""
+        what = ", ".join(one for one in (said, left) if one)
+        return RunStatus.FAILED, f"wave {late[0]} was not done in its time: {what}"
     if state.is_breached or state.caps.is_breached or any(w.is_breached for w in state.waves):
         return RunStatus.FAILED, f"the failure budget was broken: {said}"
     if not state.results and not state.unknown:
@@ -54,6 +55,8 @@ def _of_some(state: RunState, good: int, said: str) -> tuple[RunStatus, str]:
         return RunStatus.SUCCEEDED_WITH_FAILURES, few
     if said and least is None:
         return RunStatus.SUCCEEDED_WITH_FAILURES, said
+    if said:
+        return RunStatus.SUCCEEDED, f"{good} succeeded, and {least} must: {said}"
     return RunStatus.SUCCEEDED, said or _left_out(state) or "every target is as planned"
 
 
@@ -61,12 +64,14 @@ def _back(state: RunState) -> tuple[RunStatus, str]:
     """Return how a run ends that took back what it had changed."""
     back = state.counts[Result.ROLLED_BACK]
     stuck = undo.left(state)
+    late = [wave.planned.name for wave in state.waves if wave.is_overdue]
+    why = f"wave {late[0]} was not done in its time" if late else "the failure budget was broken"
     if not stuck:
-        return RunStatus.ROLLED_BACK, f"the failure budget was broken; {back} taken back"
+        return RunStatus.ROLLED_BACK, f"{why}; {back} taken back"
     names = ", ".join(state.targets[n].cluster_name for n in stuck[:_SHOWN])
     more = f" and {len(stuck) - _SHOWN} more" if len(stuck) > _SHOWN else ""
     said = f"{back} taken back, {len(stuck)} not: {names}{more}"
-    return RunStatus.FAILED, f"the failure budget was broken; {said}"
+    return RunStatus.FAILED, f"{why}; {said}"
 
 
 _SHOWN = 5

@@ -65,7 +65,7 @@ def _backwards(state: RunState, number: int) -> Target | None:
 
 
 def _wave(wave: WaveState, count: int, rule: Undo) -> Wave:
-    name = f"back-{wave.planned.name}"
+    name = f"{NAME}{wave.planned.name}"
     at_once = min(rule.max_concurrency, count)
     return dataclasses.replace(
         wave.planned,
@@ -91,3 +91,12 @@ def left(state: RunState) -> list[int]:
 def members(state: RunState) -> frozenset[int]:
     """Return the targets that the run itself takes back, or has taken back."""
     return frozenset(n for wave in state.waves if wave.is_back for n in wave.line.joined)
+
+
+def waiting(state: RunState) -> frozenset[int]:
+    """Return those of them whose turn to be taken back did not come."""
+    return frozenset(n for wave in state.waves if wave.is_back for n in wave.line.waiting())
+
+
+NAME = "back-"
+"""What the name of a wave that takes back begins with; the rest names the wave it takes back."""
