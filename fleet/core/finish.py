@@ -57,7 +57,7 @@ def _of_some(state: RunState, good: int, said: str) -> tuple[RunStatus, str]:
         return RunStatus.SUCCEEDED_WITH_FAILURES, said
     if said:
         return RunStatus.SUCCEEDED, f"{good} succeeded, and {least} must: {said}"
-    return RunStatus.SUCCEEDED, said or _left_out(state) or "every target is as planned"
+    return RunStatus.SUCCEEDED, _left_out(state) or "every target is as planned"
 
 
 def _back(state: RunState) -> tuple[RunStatus, str]:
@@ -70,7 +70,9 @@ def _back(state: RunState) -> tuple[RunStatus, str]:
         return RunStatus.ROLLED_BACK, f"{why}; {back} taken back"
     names = ", ".join(state.targets[n].cluster_name for n in stuck[:_SHOWN])
     more = f" and {len(stuck) - _SHOWN} more" if len(stuck) > _SHOWN else ""
-    said = f"{back} taken back, {len(stuck)} not: {names}{more}"
+    partial = sum(state.results.get(n) is Result.ROLLED_BACK for n in stuck)
+    part = f", {partial} in part" if partial else ""
+    said = f"{back - partial} taken back{part}, {len(stuck) - partial} not: {names}{more}"
     return RunStatus.FAILED, f"{why}; {said}"
 
 

@@ -83,8 +83,12 @@ def _wave(wave: WaveState, count: int, rule: Undo) -> Wave:
 
 
 def left(state: RunState) -> list[int]:
-    """Return the targets that were to be taken back, and are not."""
-    stuck = (n for n in members(state) if state.results.get(n) is not Result.ROLLED_BACK)
+    """Return the targets that were to be taken back, and are not, or in part only."""
+    stuck = (
+        n
+        for n in members(state)
+        if state.results.get(n) is not Result.ROLLED_BACK or reversal.is_partial(state.targets[n])
+    )
     return sorted({*state.irreversible, *stuck})
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from fleet.core.state import RunState
 from fleet.engine import opening, virtual
@@ -142,12 +143,12 @@ def _keys(plan: Plan) -> Iterator[LockKey]:
     )
 
 
-def together(*lives: Callable[[], object]) -> Sequence[object]:
+def together(*lives: Callable[[], Coroutine[Any, Any, object]]) -> Sequence[object]:
     """Live several lives on one virtual clock; return what each came to, in their order."""
 
     async def play() -> list[object]:
         async with asyncio.TaskGroup() as tasks:
-            begun = [tasks.create_task(life()) for life in lives]  # type: ignore[arg-type]
+            begun = [tasks.create_task(life()) for life in lives]
         return [one.result() for one in begun]
 
     return virtual.run(play())

@@ -12,6 +12,7 @@ import pytest
 from fleet.core import rollout as deciding
 from fleet.core.state import RunState
 from fleet.engine import virtual
+from fleet.engine.runner import Observe
 from fleet.model import events as e
 from fleet.model.desired import Match, PoolRule, Rollout, Scope, Unreachable
 from fleet.model.events import Event
@@ -77,7 +78,7 @@ def test_who_comes_later_gets_its_share_long_before_the_first_is_done(
     firsts: dict[str, dt.datetime] = {}
     lasts: dict[str, dt.datetime] = {}
 
-    def noting(name: str):  # type: ignore[no-untyped-def]
+    def noting(name: str) -> Observe:
         def observe(events: Sequence[Event], _state: RunState) -> None:
             for event in events:
                 if isinstance(event, e.TargetStarted):
@@ -120,7 +121,7 @@ def test_a_killed_run_gives_its_places_back_when_its_lease_is_over() -> None:
 
     beside.together(dead, lambda: yard.run("b", asked("b", places=2), after=MINUTE, observe=note))
 
-    leased_from = yard.store.read("dead").events().__next__()[1].at  # type: ignore[arg-type]
+    leased_from = yard.store.read("dead").events().__next__()[1].at
     assert yard.states["b"].status is RunStatus.SUCCEEDED
     assert beside.LEASE <= began[0] - leased_from < beside.LEASE + MINUTE
 
