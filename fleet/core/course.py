@@ -235,4 +235,5 @@ def _waits(state: RunState, wave: WaveState) -> Iterator[str]:
         yield "all that wait are held up by spread caps"
         if state.operations and not state.in_flight:
             names = [state.targets[target].cluster_name for target in list(state.operations)[:3]]
-            yield f"waiting for operations that timed out to end: {', '.join(names)}"
+            said = f"waiting for operations that timed out to end: {', '.join(names)}"
+            yield f"{said} (fleet skip takes out who waits)"

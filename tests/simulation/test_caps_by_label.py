@@ -1,0 +1,191 @@
+"""Spread caps, by what the world itself was doing when: never two clusters of a store at once."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from fleet.core import rollout as deciding
+from fleet.engine import history, virtual
+from fleet.engine.runner import Settings
+from fleet.journal.memory import MemoryStore
+from fleet.model.desired import RetryRule, Rollout, SpreadRule
+from fleet.model.statuses import RunStatus
+from fleet.ports import Request
+from fleet.sim.ports import SimulatedAzure
+from tests.rig import beside, deaths, rollouts, runs
+from tests.rig.beside import Witness
+
+FILE: Mapping[str, Any] = {
+    "clusters": 16,
+    "seed": 5,
+    "offlineShare": 0,
+    "distributions": {"aks": 1},
+}
+HOUR = dt.timedelta(hours=1)
+LOOKING = Settings(inbox_every_s=60, waits_when_paused=True)
+
+
+def store_of(cluster: str) -> str:
+    return cluster.rpartition("-")[0]
+
+
+def asked(*more: SpreadRule, **changes: Any) -> Rollout:
+    spread = (SpreadRule(by="tag:site", max_concurrency=1), *more)
+    return rollouts.rollout(spread=rollouts.strategy(spread=spread, **changes))
+
+
+def world(*rules: Mapping[str, Any], **keys: Any) -> Witness:
+    return Witness(runs.recipe(*rules, **{**FILE, **keys}))
+
+
+def lived(found: Witness, asked: Rollout, *lives: int) -> RunStatus:
+    store = MemoryStore()
+    virtual.run(deaths.play(store, found, asked, lives))
+    return history.load(store.read(runs.RUN)).status
+
+
+def at_once_in_a_store(found: Witness) -> int:
+    return max(beside.most_at_once(found.spans, store_of).values())
+
+
+def test_without_a_cap_both_clusters_of_a_store_would_be_changed_together() -> None:
+    found = world()
+
+    lived(found, rollouts.rollout())
+
+    assert at_once_in_a_store(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("rules", "keys", "changes"),
+    [
+        pytest.param((), {}, {}, id="all well"),
+        pytest.param(
+            ({"fault": "operationFails", "share": "40%"},),
+            {},
+            {"retry": RetryRule(attempts=3)},
+            id="failures and retries",
+        ),
+        pytest.param(
+            ({"fault": "stuckOperation", "share": "30%"},),
+            {},
+            {"run_timeout": 6 * HOUR},
+            id="operations that never end",
+        ),
+        pytest.param(
+            ({"fault": "stuckOperation", "share": "30%"},),
+            {},
+            {
+                "retry": RetryRule(attempts=1),
+                "progress_deadline": dt.timedelta(minutes=10),
+                "run_timeout": 6 * HOUR,
+            },
+            id="timeouts and retries",
+        ),
+        pytest.param(
+            ({"fault": "lateConflict", "share": "30%"},), {}, {}, id="operations that cross"
+        ),
+        pytest.param(
+            (),
+            {"offlineShare": "40%", "offlineSeconds": {"min": 60, "max": 120}},
+            {},
+            id="catching up",
+        ),
+    ],
+)
+@pytest.mark.parametrize("lives", [(), (9, 6, 7)], ids=["one runner", "takeovers"])
+def test_the_clusters_of_a_store_are_never_changed_together(
+    rules: tuple[Mapping[str, Any], ...],
+    keys: Mapping[str, Any],
+    changes: Mapping[str, Any],
+    lives: tuple[int, ...],
+) -> None:
+    found = world(*rules, **keys)
+
+    status = lived(found, asked(**changes), *lives)
+
+    assert status.is_terminal
+    assert at_once_in_a_store(found) == 1
+    # The cap holds nobody up who is alone: several stores are changed at once.
+    assert beside.most_at_once(found.spans, lambda _name: "all")["all"] > 3
+
+
+def test_who_shares_a_store_with_an_operation_that_never_ends_waits_by_name_until_skipped() -> None:
+    """The cap is physical: only the end of the operation, of the wave, or a person lets go."""
+    stuck = {"fault": "stuckOperation", "cluster": "store-0003-a"}
+    found, store = world(stuck, clusters=6), MemoryStore()
+    said: list[tuple[str, ...]] = []
+
+    async def play() -> RunStatus:
+        azure, clock = SimulatedAzure(found, virtual.clock()), virtual.clock()
+        plan = await runs.planned(asked(), azure)
+        async with store.hold(runs.RUN, actor=runs.ALICE, create=True) as journal:
+            runner = await runs.begun(journal, plan, azure, settings=LOOKING)
+            async with asyncio.TaskGroup() as tasks:
+                running = tasks.create_task(runner.run())
+                await clock.sleep(3 * HOUR)
+                said.append(deciding.decide(runner.state, now=clock.now()).reasons)
+                store.ask(runs.RUN, _skip("store-0003-b", clock.now()))
+            return running.result().status
+
+    status = virtual.run(play())
+
+    assert said == [
+        (
+            "wave rest: 0 of 3 in flight",
+            "all that wait are held up by spread caps",
+            "waiting for operations that timed out to end: store-0003-a "
+            "(fleet skip takes out who waits)",
+        )
+    ]
+    assert status is RunStatus.SUCCEEDED_WITH_FAILURES
+    assert at_once_in_a_store(found) == 1
+
+
+def _skip(name: str, at: dt.datetime) -> Request:
+    return Request(
+        id="r1", kind="skip-target", subject=name, actor=runs.ALICE, reason="a test", at=at
+    )
+
+
+def test_a_fifth_of_a_location_at_once_and_three_failures_there_end_the_run() -> None:
+    places = {"northeurope": 1, "westeurope": 1}
+    sick = {"fault": "operationFails", "share": "50%"}
+    found = world(sick, clusters=40, locations=places)
+    rule = SpreadRule(by="location", max_concurrency="20%", max_failures=2)
+    store = MemoryStore()
+
+    virtual.run(deaths.play(store, found, asked(rule), ()))
+
+    state = history.load(store.read(runs.RUN))
+    (group,) = (one for one in state.caps.groups.values() if one.is_broken)
+    where = {
+        one.name: one.location for one in found.clusters(found.last_at)
+    }
+    caps = {
+        one.planned.value: one.planned.max_concurrency
+        for (spread, _), one in state.caps.groups.items()
+        if spread == 1
+    }
+    found_at_once = beside.most_at_once(found.spans, where.__getitem__)
+    assert state.status is RunStatus.FAILED
+    assert group.failures >= 3
+    assert all(count <= (caps[place] or 0) for place, count in found_at_once.items())
+    assert {place for place, count in found_at_once.items() if count == caps[place]}
+
+
+async def _planned(found: Witness, rollout: Rollout) -> Any:
+    return await runs.planned(rollout, SimulatedAzure(found, virtual.clock()))
+
+
+def test_a_percentage_of_a_label_is_of_the_clusters_with_that_value() -> None:
+    found = world(clusters=40)
+    plan = virtual.run(_planned(found, asked(SpreadRule(by="location", max_concurrency="20%"))))
+
+    (_, spread) = plan.head.spreads
+    assert all(one.max_concurrency == max(1, one.target_count // 5) for one in spread.groups)
