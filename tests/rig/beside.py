@@ -94,13 +94,13 @@ class Yard:
         *,
         after: dt.timedelta = dt.timedelta(0),
         observe: Observe = lambda _events, _state: None,
-        azure: SimulatedAzure | None = None,
+        azure: Callable[[], SimulatedAzure] | None = None,
     ) -> RunState:
         """Carry a plan file out to its end, a while from now."""
         clock = virtual.clock()
         await clock.sleep(after)
-        azure = azure or SimulatedAzure(self.world, clock)
-        plan, run_id, now = await runs.planned(asked, azure), RunId(name), clock.now()
+        service = azure() if azure else SimulatedAzure(self.world, clock)
+        plan, run_id, now = await runs.planned(asked, service), RunId(name), clock.now()
         self.held.take(run_id, actor=runs.ALICE, keys=list(_keys(plan)), now=now, lease=LEASE)
         async with self.store.hold(run_id, actor=runs.ALICE, create=True) as journal:
             header = dataclasses.replace(runs.opening_of(), run_id=run_id)
@@ -108,7 +108,7 @@ class Yard:
             runner = Runner(
                 journal=journal,
                 state=state,
-                service=azure,
+                service=service,
                 clock=clock,
                 vault={},
                 settings=runs.QUIET,

@@ -164,9 +164,7 @@ def test_a_fifth_of_a_location_at_once_and_three_failures_there_end_the_run() ->
 
     state = history.load(store.read(runs.RUN))
     (group,) = (one for one in state.caps.groups.values() if one.is_broken)
-    where = {
-        one.name: one.location for one in found.clusters(found.last_at)
-    }
+    where = {one.name: one.location for one in found.clusters(found.last_at)}
     caps = {
         one.planned.value: one.planned.max_concurrency
         for (spread, _), one in state.caps.groups.items()

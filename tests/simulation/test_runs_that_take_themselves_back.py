@@ -96,7 +96,9 @@ def test_what_the_scope_names_is_as_before_and_nothing_else_is_touched(
     assert {name for name, one in told.results.items() if one == "RolledBack"} == back
     assert egress(found) == {n: "true" if n in back else "false" for n in (*FIRST, *REST)}
     later = found.last_at + dt.timedelta(hours=1)
-    assert {one.settings["osm.osm.meshName"] for one in returns.extensions(found, later).values() if one} == {"osm"}
+    assert {
+        one.settings["osm.osm.meshName"] for one in returns.extensions(found, later).values() if one
+    } == {"osm"}
     assert list(leftovers.leftovers(told.state)) == []
 
 
@@ -123,9 +125,7 @@ def test_one_that_cannot_be_taken_back_keeps_nobody_and_is_told_with_the_way_on(
     )
     (left,) = leftovers.leftovers(told.state)
     assert (left.target.cluster_name, left.result) == (SICK_ONE, "Failed")
-    assert left.advice == (
-        f"mend the cause, then fleet rollback {runs.RUN} --target {SICK_ONE}"
-    )
+    assert left.advice == (f"mend the cause, then fleet rollback {runs.RUN} --target {SICK_ONE}")
     assert {n: v for n, v in egress(found).items() if n != SICK_ONE} == {
         n: "true" for n in (*FIRST, *REST) if n != SICK_ONE
     }
