@@ -26,9 +26,18 @@ def cause(event: Event) -> Cause | None:
 
 def line(event: Event, state: RunState, *, is_full: bool) -> str | None:
     """Return *event* as a line; ``None`` for one that only a full log shows."""
-    if not is_full and isinstance(event, _QUIET):
+    if not is_full and (isinstance(event, _QUIET) or _is_one_of_many(event, state)):
         return None
     return f"{event.at:%Y-%m-%d %H:%M:%S}Z  {_who(event, state)}{_what(event, state)}"
+
+
+def _is_one_of_many(event: Event, state: RunState) -> bool:
+    """Whether a target says once more that it waits: the 1st, 2nd, 4th, 8th time are told."""
+    if not isinstance(event, e.StepHeld):
+        return False
+    active = state.active.get(event.target)
+    count = active.held_count if active else 0
+    return bool(count & (count - 1))
 
 
 _Asked = (

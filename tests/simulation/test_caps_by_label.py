@@ -27,6 +27,9 @@ FILE: Mapping[str, Any] = {
     "distributions": {"aks": 1},
 }
 HOUR = dt.timedelta(hours=1)
+WAITING = (
+    "waiting for operations that timed out to end: store-0003-a (fleet skip takes out who waits)"
+)
 LOOKING = Settings(inbox_every_s=60, waits_when_paused=True)
 
 
@@ -139,8 +142,7 @@ def test_who_shares_a_store_with_an_operation_that_never_ends_waits_by_name_unti
         (
             "wave rest: 0 of 3 in flight",
             "all that wait are held up by spread caps",
-            "waiting for operations that timed out to end: store-0003-a "
-            "(fleet skip takes out who waits)",
+            WAITING,
         )
     ]
     assert status is RunStatus.SUCCEEDED_WITH_FAILURES

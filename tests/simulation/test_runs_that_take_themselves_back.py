@@ -1,4 +1,4 @@
-"""onBreach: rollback, in the simulated world: the service is as before, or it is said what is not."""
+"""onBreach: rollback, in the simulated world: all is as before, or it is said what is not."""
 
 from __future__ import annotations
 

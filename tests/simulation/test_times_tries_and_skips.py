@@ -12,10 +12,13 @@ import pytest
 from fleet.core import children
 from fleet.core.trail import Trail
 from fleet.engine import history, virtual
+from fleet.journal.memory import MemoryStore
 from fleet.model import events as e
 from fleet.model.desired import FailureClass, RetryRule, Rollout, WaveRule
 from fleet.model.plan import Verb
 from fleet.model.statuses import RunStatus, WaveStatus
+from fleet.ports import Request
+from fleet.sim.ports import SimulatedAzure
 from fleet.sim.world import World
 from fleet.ui import statusview
 from tests.rig import returns, rollouts, runs
@@ -60,7 +63,7 @@ def test_a_retry_waits_twice_as_long_each_time_and_ends_as_a_failure_after_the_l
 
     assert told.results[SICK_ONE] == "Failed"
     assert told.state.failures == 1
-    assert [round(one / MINUTE / 10) for one in waits] == [1, 2, 4]
+    assert [one // (10 * MINUTE) for one in waits] == [1, 2, 4]
 
 
 def _waits(found: list[dt.timedelta]) -> Any:
@@ -131,9 +134,7 @@ def test_whoever_takes_long_is_named_while_it_does_and_no_longer() -> None:
             lines = [line for line in statusview.reasons(state) if line.startswith("stalled")]
             said.append((state.status.is_terminal, stalled, lines))
 
-    returns.forward(
-        world(overrides=[slow]), asked(stalled_after=8 * MINUTE), observe=observe
-    )
+    returns.forward(world(overrides=[slow]), asked(stalled_after=8 * MINUTE), observe=observe)
 
     assert said == [
         (False, [SICK_ONE], [f"stalled: {SICK_ONE}"]),
@@ -197,10 +198,6 @@ def test_what_is_in_flight_is_not_skipped() -> None:
 
 def _skipping(found: World, wanted: tuple[str, str]) -> Told:
     """Somebody skips, from another process, while the first wave is under way."""
-    from fleet.journal.memory import MemoryStore  # noqa: PLC0415
-    from fleet.ports import Request  # noqa: PLC0415
-    from fleet.sim.ports import SimulatedAzure  # noqa: PLC0415
-
     store, (kind, subject) = MemoryStore(), wanted
 
     async def play() -> Any:

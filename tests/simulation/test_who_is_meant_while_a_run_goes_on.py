@@ -28,7 +28,7 @@ from fleet.model.desired import (
 from fleet.model.events import Event
 from fleet.model.plan import Verb
 from fleet.model.statuses import RunStatus
-from fleet.ports import ExtensionRef, RequestIds, Write
+from fleet.ports import ExtensionRef, RequestIds
 from fleet.sim.ports import SimulatedAzure
 from fleet.sim.world import World
 from tests.rig import beside, rollouts, runs
@@ -161,8 +161,7 @@ def test_what_joined_can_be_tried_again_and_taken_back() -> None:
 
 async def _opened(plan: Any) -> RunState:
     async with MemoryStore().hold(runs.RUN, actor=runs.ALICE, create=True) as journal:
-        state = await opening.begin(journal, plan, runs.opening_of(), now=virtual.clock().now())
-    return state
+        return await opening.begin(journal, plan, runs.opening_of(), now=virtual.clock().now())
 
 
 def test_what_cannot_be_looked_up_keeps_nobody_waiting_and_is_said() -> None:
