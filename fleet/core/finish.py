@@ -64,8 +64,7 @@ def _back(state: RunState) -> tuple[RunStatus, str]:
     """Return how a run ends that took back what it had changed."""
     back = state.counts[Result.ROLLED_BACK]
     stuck = undo.left(state)
-    late = [wave.planned.name for wave in state.waves if wave.is_overdue]
-    why = f"wave {late[0]} was not done in its time" if late else "the failure budget was broken"
+    why = why_back(state)
     if not stuck:
         return RunStatus.ROLLED_BACK, f"{why}; {back} taken back"
     names = ", ".join(state.targets[n].cluster_name for n in stuck[:_SHOWN])
@@ -74,6 +73,12 @@ def _back(state: RunState) -> tuple[RunStatus, str]:
     part = f", {partial} in part" if partial else ""
     said = f"{back - partial} taken back{part}, {len(stuck) - partial} not: {names}{more}"
     return RunStatus.FAILED, f"{why}; {said}"
+
+
+def why_back(state: RunState) -> str:
+    """Return why a run takes back what it changed."""
+    late = [wave.planned.name for wave in state.waves if wave.is_overdue]
+    return f"wave {late[0]} was not done in its time" if late else "the failure budget was broken"
 
 
 _SHOWN = 5

@@ -189,8 +189,8 @@ class RunState:
 
     @property
     def pending_count(self) -> int:
-        """Targets never begun."""
-        return sum(wave.waiting_count for wave in self.waves)
+        """Targets never begun; one that waits to be taken back was."""
+        return sum(wave.waiting_count for wave in self.waves if not wave.is_back)
 
     @property
     def change_count(self) -> int:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from fleet.core import children, leftovers
 from fleet.core.children import Choice
+from fleet.core.state import RunState
 from fleet.engine import history, virtual
 from fleet.journal.memory import MemoryStore
+from fleet.model import events as e
 from fleet.model.cluster import Extension
 from fleet.model.desired import (
     OnBreach,
@@ -20,8 +22,10 @@ from fleet.model.desired import (
     Rollout,
     WaveRule,
 )
+from fleet.model.events import Event
 from fleet.model.statuses import RunStatus
 from fleet.sim.world import World
+from fleet.ui import statusview
 from tests.rig import deaths, returns, rollouts, runs
 
 SETTINGS = {"osm.osm.meshName": "osm", "osm.osm.enableEgress": "true"}
@@ -193,3 +197,23 @@ def test_a_runner_that_dies_anywhere_on_the_way_back_leaves_it_to_the_next(life:
     assert egress(found) == dict.fromkeys((*FIRST, *REST), "true")
     changes = [one.call.cluster_id for one in found.effects if one.is_change]
     assert len(changes) == 16  # there and back, once each
+
+
+def test_while_a_run_goes_back_each_target_is_told_once_and_what_waits_is_named() -> None:
+    seen: list[tuple[int, list[str], str]] = []
+
+    def look(events: Sequence[Event], state: RunState) -> None:
+        is_new = isinstance(events[-1], e.TargetStarted) or not seen
+        if state.is_rolling_back and not state.status.is_terminal and is_new:
+            found = statusview.document(state, holder=None)
+            assert sum(found["counts"].values()) == len(found["targets"]) == 8
+            waiting = [one for one in found["targets"] if "to be taken back" in one["detail"]]
+            seen.append((len(waiting), found["reasons"], found["status"]))
+
+    returns.forward(world(ONCE), asked(RollbackScope.RUN, back_at_once=2), observe=look)
+
+    count, reasons, status = seen[0]
+    assert status == "RollingBack"
+    assert reasons == [f"the failure budget was broken: {count} wait to be taken back"]
+    assert count >= 6
+    assert seen[-1][0] == 0
