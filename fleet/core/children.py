@@ -236,7 +236,7 @@ def _split(
 ) -> tuple[list[tuple[int, Target]], list[Target]]:
     """Return the targets that go back, and those that cannot."""
     back, stuck = [], []
-    own, waiting = undo.members(state), undo.waiting(state)
+    own, untried = undo.members(state), undo.untried(state)
     for n in numbers:
         if n in own:
             # Planned as it goes back already: begun or not.
@@ -244,7 +244,7 @@ def _split(
             if state.results.get(n) is Result.DRIFTED:
                 stuck.append(_stuck(one, "somebody has changed it meanwhile", is_sure=False))
             else:
-                back.append((n, one if n in waiting else _retried(one, trail.of(n))))
+                back.append((n, one if n in untried else _retried(one, trail.of(n))))
             continue
         target, is_sure = state.targets[n], state.results.get(n) is Result.SUCCEEDED
         found = reversal.reversed_target(target, is_sure=is_sure)

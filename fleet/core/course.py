@@ -236,4 +236,5 @@ def _waits(state: RunState, wave: WaveState) -> Iterator[str]:
         if state.operations and not state.in_flight:
             names = [state.targets[target].cluster_name for target in list(state.operations)[:3]]
             said = f"waiting for operations that timed out to end: {', '.join(names)}"
-            yield f"{said} (fleet skip takes out who waits)"
+            out = f"--wave {wave.planned.name} " if wave.is_back else ""
+            yield f"{said} (fleet skip {out}takes out who waits)"

@@ -41,7 +41,7 @@ def leftovers(state: RunState) -> Iterator[Leftover]:
 
 def _left_by_itself(state: RunState) -> Iterator[Leftover]:
     """Yield what a run left of its own changes, when it went back by itself."""
-    back, waiting = undo.members(state), undo.waiting(state)
+    back, untried = undo.members(state), undo.untried(state)
     for number in sorted({*state.irreversible, *back}):
         target, result = state.targets[number], state.results.get(number)
         if number not in back:
@@ -54,7 +54,7 @@ def _left_by_itself(state: RunState) -> Iterator[Leftover]:
                 else reversal.irreversible_note(target),
                 advice=_THEIRS if theirs else _FORWARD,
             )
-        elif number in waiting:
+        elif number in untried:
             advice = _advice(state, target, None, is_active=False)
             yield Leftover(target=target, result="NotStarted", detail="", advice=advice)
         elif found := _left(state, number, target):

@@ -102,5 +102,14 @@ def waiting(state: RunState) -> frozenset[int]:
     return frozenset(n for wave in state.waves if wave.is_back for n in wave.line.waiting())
 
 
+def untried(state: RunState) -> frozenset[int]:
+    """Return those of them that nobody began to take back: their turn did not come, or was skipped.
+
+    Of those that were begun none is called Succeeded any more.
+    """
+    kept = (n for n in members(state) if state.results.get(n) is Result.SUCCEEDED)
+    return waiting(state).union(kept)
+
+
 NAME = "back-"
 """What the name of a wave that takes back begins with; the rest names the wave it takes back."""

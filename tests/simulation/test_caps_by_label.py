@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from fleet.core import rollout as deciding
+from fleet.core import leftovers, rollout as deciding
+from fleet.core.state import RunState
 from fleet.engine import history, virtual
 from fleet.engine.runner import Settings
 from fleet.journal.memory import MemoryStore
-from fleet.model.desired import RetryRule, Rollout, SpreadRule
+from fleet.model.desired import (
+    OnBreach,
+    RetryRule,
+    RollbackRule,
+    RollbackScope,
+    Rollout,
+    SpreadRule,
+)
 from fleet.model.statuses import RunStatus
 from fleet.ports import Request
 from fleet.sim.ports import SimulatedAzure
 from tests.rig import beside, deaths, rollouts, runs
 from tests.rig.beside import Witness
+from tests.simulation import test_runs_that_take_themselves_back as returning
 
 FILE: Mapping[str, Any] = {
     "clusters": 16,
@@ -189,3 +199,59 @@ def test_a_percentage_of_a_label_is_of_the_clusters_with_that_value() -> None:
 
     (_, spread) = plan.head.spreads
     assert all(one.max_concurrency == max(1, one.target_count // 5) for one in spread.groups)
+
+
+def going_back() -> Rollout:
+    """A change of settings, which can be taken back."""
+    rule = RollbackRule(scope=RollbackScope.RUN)
+    found = asked(max_failures=0, on_breach=OnBreach.ROLLBACK, rollback=rule)
+    return dataclasses.replace(found, desired=returning.OFF)
+
+
+def test_the_way_back_keeps_the_caps_and_ends_though_an_operation_never_does() -> None:
+    """Whoever is stuck is tried, and left; its neighbour is not changed beside it."""
+    stuck = {"fault": "stuckOperation", "cluster": "store-0003-a"}
+    found, store = world(stuck, clusters=6, extensions=returning.FILE["extensions"]), MemoryStore()
+    wanted = going_back()
+
+    async def play() -> None:
+        async with asyncio.timeout(48 * 3600):
+            await deaths.play(store, found, wanted, ())
+
+    virtual.run(play())
+
+    state = history.load(store.read(runs.RUN))
+    left = {one.target.cluster_name for one in leftovers.leftovers(state)}
+    assert state.status is RunStatus.FAILED
+    assert "store-0003-a" in left
+    assert at_once_in_a_store(found) == 1
+
+
+def test_a_neighbour_of_what_is_stuck_goes_not_back_beside_it_and_can_be_let_go() -> None:
+    stuck = {"fault": "stuckOperation", "cluster": "store-0003-b"}
+    found, store = world(stuck, clusters=6, extensions=returning.FILE["extensions"]), MemoryStore()
+    wanted = going_back()
+    said: list[tuple[str, ...]] = []
+
+    async def play() -> RunState:
+        azure, clock = SimulatedAzure(found, virtual.clock()), virtual.clock()
+        plan = await runs.planned(wanted, azure)
+        async with store.hold(runs.RUN, actor=runs.ALICE, create=True) as journal:
+            runner = await runs.begun(journal, plan, azure, settings=LOOKING)
+            async with asyncio.timeout(48 * 3600), asyncio.TaskGroup() as tasks:
+                running = tasks.create_task(runner.run())
+                await clock.sleep(6 * HOUR)
+                said.append(deciding.decide(runner.state, now=clock.now()).reasons)
+                ask = dataclasses.replace(
+                    _skip("back-rest", clock.now()), kind="skip-wave", id="r2"
+                )
+                store.ask(runs.RUN, ask)
+            return running.result()
+
+    state = virtual.run(play())
+
+    left = {one.target.cluster_name: one.result for one in leftovers.leftovers(state)}
+    assert any("fleet skip --wave back-rest takes out who waits" in one for one in said[0])
+    assert state.status is RunStatus.FAILED
+    assert left == {"store-0003-a": "NotStarted", "store-0003-b": "TimedOut"}
+    assert at_once_in_a_store(found) == 1
