@@ -217,3 +217,16 @@ def test_while_a_run_goes_back_each_target_is_told_once_and_what_waits_is_named(
     assert reasons == [f"the failure budget was broken: {count} wait to be taken back"]
     assert count >= 6
     assert seen[-1][0] == 0
+
+
+def test_what_the_scope_did_not_name_is_taken_back_by_command() -> None:
+    found = world(ONCE)
+    parent = returns.forward(found, asked(RollbackScope.WAVE))
+    assert parent.state.status is RunStatus.ROLLED_BACK
+
+    child = returns.child(
+        found, parent, lambda state, trail: children.rollback(state, trail, choice=Choice())
+    )
+
+    assert child.results == dict.fromkeys(FIRST, "Succeeded")
+    assert egress(found) == dict.fromkeys((*FIRST, *REST), "true")
