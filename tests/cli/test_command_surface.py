@@ -20,6 +20,7 @@ COMMANDS = (
     "pause",
     "resume",
     "stop",
+    "skip",
     "status",
     "watch",
     "log",
