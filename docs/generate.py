@@ -44,9 +44,10 @@ _CLI = """# Commands
 
 Written from the commands' own help by `docs/generate.py`.
 
-Exit codes: 0 succeeded or nothing to do, 1 finished with failures, 2 bad input, 3 refused,
-4 remote, 5 journal or tampered, 6 waiting or paused, 7 stopped, 10 a plan with changes under
-`--detailed-exitcode`, 70 a bug.
+Exit codes: 0 succeeded or nothing to do, 1 finished with failures (SucceededWithFailures, Failed,
+or RolledBack: the run took back what it had changed), 2 bad input, 3 refused, 4 remote, 5 journal
+or tampered, 6 waiting or paused, 7 stopped, 10 a plan with changes under `--detailed-exitcode`,
+70 a bug.
 
 {commands}
 """

@@ -340,9 +340,20 @@ class Pools(Protocol):
     """Places that several runs share. Each call is cheap: no commit waits for the disk."""
 
     def reserve(
-        self, pool: str, *, run_id: str, in_use: int, wanted: int, cap: int, now: dt.datetime
+        self,
+        pool: str,
+        *,
+        run_id: str,
+        in_use: int,
+        wanted: int,
+        cap: int,
+        now: dt.datetime,
+        since: dt.datetime | None = None,
     ) -> int:
         """Set how many places of *pool* a run has, and return how many these are.
+
+        Where several runs want more than there are, each comes to its share: whoever has waited
+        longer, and has less than that, is left what becomes free.
 
         A run gives back by wanting fewer. Asking again for the same is no second reservation, so
         that whoever takes a run over simply says what it has in flight. A run without locks has
@@ -355,6 +366,7 @@ class Pools(Protocol):
             wanted: How many it could use, those included.
             cap: How many there are for all runs, as this one's plan has it.
             now: By the run's clock: places of a run whose lease is over are free.
+            since: From when on the run could not start what it would have; ``None``: it can.
         """
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.text import Text
 
 from fleet.cli import context
+from fleet.core import leftovers, undo
 from fleet.core.leftovers import Leftover
 from fleet.core.state import RunState
 from fleet.errors import InvariantError
-from fleet.model.statuses import RunStatus
+from fleet.model.plan import Purpose
+from fleet.model.statuses import Result, RunStatus
 from fleet.ui import leftview, output, statusview
 from fleet.ui.output import Format
 
@@ -25,7 +27,11 @@ _EXITS: Mapping[RunStatus, int] = {
 
 
 def report(state: RunState, form: Format, *, left: Sequence[Leftover] = ()) -> None:
-    """Print how a run stands, on stdout, and what a rollback could not take back."""
+    """Print how a run stands, on stdout, and what a rollback could not take back.
+
+    Where nobody has looked at what is left, it is told from the journal.
+    """
+    left = left or tuple(leftovers.leftovers(state))
     if form is Format.NAME:
         output.print_names([state.header.run_id if state.header else ""])
     elif form in (Format.JSON, Format.YAML):
@@ -34,7 +40,7 @@ def report(state: RunState, form: Format, *, left: Sequence[Leftover] = ()) -> N
         output.print_document(found, form=form)
     elif form is Format.TABLE:
         _print_ending(state)
-        _print_left(left)
+        print_left(left)
     else:
         output.print_tables([statusview.rows(state, only_trouble=False)], form=form)
 
@@ -51,7 +57,8 @@ def _print_ending(state: RunState) -> None:
     say_causes(state)
 
 
-def _print_left(left: Sequence[Leftover]) -> None:
+def print_left(left: Sequence[Leftover]) -> None:
+    """Print on stdout what a rollback could not take back, where there is anything."""
     if left:
         on = output.console()
         on.print()
@@ -79,6 +86,25 @@ def say_what_next(state: RunState) -> None:
     elif not state.status.is_terminal:
         text = f"hint: fleet run --run-id {run_id} carries on."
         console.print(Text(text), soft_wrap=True)
+    else:
+        for text in _ways_on(state, run_id):
+            console.print(Text(text), soft_wrap=True)
+
+
+def _ways_on(state: RunState, run_id: str) -> Iterator[str]:
+    """Yield what may be done about a run that did not end well."""
+    parent = state.plan.parent
+    if state.status is RunStatus.SUCCEEDED or (parent and parent.purpose is Purpose.ROLLBACK):
+        return
+    counts = state.counts
+    if state.is_rolling_back:
+        if undo.left(state):
+            yield f"hint: fleet rollback {run_id} tries again to take back what is left."
+    elif counts[Result.FAILED] or counts[Result.TIMED_OUT]:
+        yield f"hint: fleet retry {run_id} --failed tries what failed again."
+        yield f"hint: fleet rollback {run_id} --plan-only shows what can be taken back."
+    if state.pending_count:
+        yield f"hint: not begun: {state.pending_count}. A new plan of the same file has them."
 
 
 def exit_status(state: RunState) -> int:

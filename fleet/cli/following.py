@@ -145,15 +145,22 @@ def _follow(order: Order, run: str, purpose: Purpose, make: Make, how: How) -> N
         return
     plan = make(parent, trail)
     plans.refuse_secrets(plan)
+    if not plan.targets:
+        _say_nothing(parent, run, purpose)
     if how.is_plan_only:
         planning.print_plan(plan, form=how.output)
         return
-    if not plan.targets:
-        output.say(f"run {run}: nothing to {_DOES[purpose]}", on=errors())
     running.tell(_launched(order, parent, plan, how.output), how.output)
 
 
 _DOES = {Purpose.RETRY: "try again", Purpose.ROLLBACK: "take back"}
+
+
+def _say_nothing(parent: RunState, run: str, purpose: Purpose) -> None:
+    output.say(f"run {run}: nothing to {_DOES[purpose]}", on=errors())
+    if purpose is Purpose.RETRY and parent.is_rolling_back:
+        left = f"fleet rollback {run} --plan-only shows what is left"
+        output.say(f"hint: it took back what it had changed; {left}.", on=errors())
 
 
 def _launched(order: Order, parent: RunState, plan: Plan, form: Format) -> Ended | None:

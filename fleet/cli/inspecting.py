@@ -16,14 +16,14 @@ from rich.text import Text
 
 from fleet.cli import context, ending, options
 from fleet.cli.context import Context
-from fleet.core import chain
+from fleet.core import chain, leftovers
 from fleet.core.state import RunState
 from fleet.engine import history
 from fleet.engine.history import Tail
 from fleet.errors import FleetError, InputError, TamperedError
 from fleet.model import codec, events
 from fleet.ports import JournalReader, StoredRecord
-from fleet.ui import eventlines, live, output, planview, statusview
+from fleet.ui import eventlines, leftview, live, output, planview, statusview
 from fleet.ui.output import Format
 from fleet.ui.tables import Table
 
@@ -53,12 +53,15 @@ def status(
         state, holder = history.load(reader), reader.holder()
     if form in (Format.JSON, Format.YAML):
         found = statusview.document(state, holder=holder, only_trouble=is_failed_only)
+        if left := tuple(leftovers.leftovers(state)):
+            found |= {"leftBehind": leftview.documents(left)}
         output.print_document(found, form=form)
     elif form is Format.TABLE:
         _print_head(state, f"{holder.name}@{holder.host} pid {holder.pid}" if holder else None)
         tables = [statusview.waves(state), statusview.targets(state, only_trouble=is_failed_only)]
         output.print_tables(tables, form=form)
         ending.say_causes(state)
+        ending.print_left(tuple(leftovers.leftovers(state)))
     else:
         table = statusview.rows(state, only_trouble=is_failed_only)
         if form is Format.NAME:

@@ -220,7 +220,16 @@ def _answer_in(tail: Tail, request: Request) -> Event | None:
     if found is not None and (asked := _asked_by(found)) != request.kind:
         message = f"the request id {request.id} was used before, to {asked} this run"
         raise InputError(message, hint="Use another id for another request.")
+    if isinstance(found, e.TargetSkipped) and not _is_about(tail.state, found, request):
+        name = tail.state.targets[found.target].cluster_name
+        message = f"the request id {request.id} was used before, to skip {name}"
+        raise InputError(message, hint="Use another id for another request.")
     return found
+
+
+def _is_about(state: RunState, found: e.TargetSkipped, request: Request) -> bool:
+    target = state.targets[found.target]
+    return request.subject.lower() in (target.cluster_name.lower(), target.cluster_id.lower())
 
 
 def _asked_by(event: Event) -> str:

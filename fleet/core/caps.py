@@ -35,10 +35,10 @@ class Group:
         most = self.planned.max_failures
         return most is not None and self.failures - self.forgiven > most
 
-    def is_full(self, *, is_strict: bool) -> bool:
-        """Whether no more of it may start."""
+    def is_full(self, *, is_strict: bool, own: int = 0) -> bool:
+        """Whether no more of it may start; *own* of those at work are of who asks."""
         most, budget = self.planned.max_concurrency, self.planned.max_failures
-        if most is not None and self.physical >= most:
+        if most is not None and self.physical - own >= most:
             return True
         if not is_strict or budget is None:
             return False
@@ -89,13 +89,19 @@ class Caps:
             found[spread] += 1
         return found
 
-    def full(self, target: Target) -> Key | None:
-        """Return a group that keeps *target* from starting; ``None``: none does."""
-        return next((key for key in keys(target) if self.is_full(key)), None)
+    def full(self, target: Target, *, is_at_work: bool = False) -> Key | None:
+        """Return a group that keeps *target* from starting; ``None``: none does.
 
-    def is_full(self, key: Key) -> bool:
+        Args:
+            target: Who would start.
+            is_at_work: Whether it is counted already, as its operation was not seen to end.
+        """
+        own = int(is_at_work)
+        return next((key for key in keys(target) if self.is_full(key, own=own)), None)
+
+    def is_full(self, key: Key, *, own: int = 0) -> bool:
         """Whether no more of that group may start."""
-        return self.groups[key].is_full(is_strict=self.is_strict)
+        return self.groups[key].is_full(is_strict=self.is_strict, own=own)
 
     def start(self, target: Target, *, is_physical: bool = True) -> None:
         """Count *target* in: it takes a slot, and is worked on unless it was already."""

@@ -65,7 +65,13 @@ def retry(state: RunState, trail: Trail, *, results: frozenset[Result]) -> Plan:
         n for n in range(len(state.targets)) if _result(state, n) in results and n not in own
     ]
     members = [_retried(state.targets[n], trail.of(n)) for n in numbers]
-    waves = [(wave, [one for one in members if one.wave == wave.name]) for wave in head.waves]
+    # As they came to be: clusters may have joined, and a wave may have become necessary.
+    own_waves = [
+        dataclasses.replace(wave.planned, target_count=wave.target_count)
+        for wave in state.waves
+        if not wave.is_back
+    ]
+    waves = [(wave, [one for one in members if one.wave == wave.name]) for wave in own_waves]
     limits = _limits(head.limits, count=len(members))
     return _sealed(
         state,
@@ -73,7 +79,7 @@ def retry(state: RunState, trail: Trail, *, results: frozenset[Result]) -> Plan:
         limits=limits,
         waves=tuple(_shrunk(wave, len(some), limits) for wave, some in waves if some),
         targets=[one for _, some in waves for one in some],
-        spreads=head.spreads,
+        spreads=_spreads(state),
     )
 
 
@@ -81,19 +87,20 @@ def rollback(state: RunState, trail: Trail, *, choice: Choice) -> Plan:
     """Return the plan that takes back what the run changed, as far as it can be.
 
     The newest wave first, and in each wave what failed first. What cannot be taken back is in
-    the plan too, blocked, with the reason.
+    the plan too, blocked, with the reason. What the run tried to take back itself is tried again,
+    where that failed.
     """
     head = _require_over(state)
-    own = undo.members(state)  # what the run took back itself, or tried to
-    numbers = [n for n in _chosen(state, trail, choice) if trail.of(n).is_written and n not in own]
-    back, stuck = _split(state, numbers)
+    done = {n for n in undo.members(state) if state.results.get(n) is Result.ROLLED_BACK}
+    numbers = [n for n in _chosen(state, trail, choice) if trail.of(n).is_written and n not in done]
+    back, stuck = _split(state, trail, numbers)
     limits = _rollback_limits(head.limits, [one for _, one in back])
     waves, targets = [], []
     for name in reversed(_wave_names(state)):
         members = [(n, one) for n, one in back if _wave_of(state, trail, n) == name]
         members.sort(key=lambda one: (_result(state, one[0]) not in FAILED, -one[0]))
         if members:
-            called = f"back-{name}"
+            called = f"{undo.NAME}{name}"
             waves.append(_rollback_wave(called, len(members), limits))
             targets += [dataclasses.replace(one, wave=called) for _, one in members]
     spreads = tuple(
@@ -101,7 +108,7 @@ def rollback(state: RunState, trail: Trail, *, choice: Choice) -> Plan:
             one,
             groups=tuple(dataclasses.replace(group, max_failures=None) for group in one.groups),
         )
-        for one in head.spreads
+        for one in _spreads(state)
     )
     return _sealed(
         state,
@@ -178,12 +185,15 @@ def _named(state: RunState, wanted: Iterable[str]) -> set[int]:
 
 
 def _wave_names(state: RunState) -> list[str]:
-    return list(dict.fromkeys(wave.planned.name for wave in state.waves))
+    return list(dict.fromkeys(wave.planned.name for wave in state.waves if not wave.is_back))
 
 
 def _wave_of(state: RunState, trail: Trail, target: int) -> str:
     """Return the wave in which a target's turn came."""
-    return CATCH_UP if trail.of(target).is_late else state.targets[target].wave or ""
+    name = state.targets[target].wave or ""
+    if any(wave.is_back and wave.planned.name == name for wave in state.waves):
+        name = name.removeprefix(undo.NAME)  # it was to go back already
+    return CATCH_UP if trail.of(target).is_late else name
 
 
 # --- trying again ------------------------------------------------------------------------
@@ -222,25 +232,35 @@ def _again(step: Step, target: Target, known: Facts) -> Step:
 
 
 def _split(
-    state: RunState, numbers: Sequence[int]
+    state: RunState, trail: Trail, numbers: Sequence[int]
 ) -> tuple[list[tuple[int, Target]], list[Target]]:
     """Return the targets that go back, and those that cannot."""
     back, stuck = [], []
+    own, untried = undo.members(state), undo.untried(state)
     for n in numbers:
+        if n in own:
+            # Planned as it goes back already: begun or not.
+            one = state.targets[n]
+            if state.results.get(n) is Result.DRIFTED:
+                stuck.append(_stuck(one, "somebody has changed it meanwhile", is_sure=False))
+            else:
+                back.append((n, one if n in untried else _retried(one, trail.of(n))))
+            continue
         target, is_sure = state.targets[n], state.results.get(n) is Result.SUCCEEDED
         found = reversal.reversed_target(target, is_sure=is_sure)
         if found is None:
-            stuck.append(_stuck(target, is_sure=is_sure))
+            note = reversal.irreversible_note(target)
+            stuck.append(_stuck(target, note, is_sure=is_sure))
         else:
             back.append((n, found))
     return back, stuck
 
 
-def _stuck(target: Target, *, is_sure: bool) -> Target:
+def _stuck(target: Target, reason: str, *, is_sure: bool) -> Target:
     return dataclasses.replace(
         target,
         action=Action.BLOCKED,
-        reason=reversal.irreversible_note(target),
+        reason=reason,
         wave=None,
         from_version=target.to_version if is_sure else None,
         to_version=None,
@@ -280,6 +300,17 @@ def _sealed(
         parent=Parent(run_id=header.run_id, plan_digest=header.plan_digest, purpose=purpose),
     )
     return planner.sealed(head, targets)
+
+
+def _spreads(state: RunState) -> tuple[Spread, ...]:
+    """Return the caps with all their groups: those too that came up with clusters that joined."""
+    sizes = state.caps.sizes(())
+    return tuple(
+        dataclasses.replace(
+            one, groups=tuple(state.caps.groups[n, g].planned for g in range(sizes[n]))
+        )
+        for n, one in enumerate(state.plan.spreads)
+    )
 
 
 def _recounted(spread: Spread, number: int, targets: Sequence[Target]) -> Spread:

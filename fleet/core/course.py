@@ -226,10 +226,15 @@ def _waits(state: RunState, wave: WaveState) -> Iterator[str]:
     """Yield what keeps those that wait from starting, although there is room."""
     if not wave.waiting_count:
         return
+    pools = ", ".join(pool.name for pool in state.plan.pools)
     if state.room is not None and state.room <= 0:
-        yield "pools shared with other runs are full"
+        yield f"full, shared with other runs: pools {pools}"
+    elif state.room is None and pools and startable(state):
+        yield f"waits where these are full, shared with other runs: pools {pools}"
     elif _has_room(state, wave) and targets.next_of(state, wave) is None:
         yield "all that wait are held up by spread caps"
         if state.operations and not state.in_flight:
             names = [state.targets[target].cluster_name for target in list(state.operations)[:3]]
-            yield f"waiting for operations that timed out to end: {', '.join(names)}"
+            said = f"waiting for operations that timed out to end: {', '.join(names)}"
+            out = f"--wave {wave.planned.name} " if wave.is_back else ""
+            yield f"{said} (fleet skip {out}takes out who waits)"

@@ -35,8 +35,9 @@ def outcome(state: RunState) -> tuple[RunStatus, str]:
     if state.is_rolling_back:
         return _back(state)
     if late := _late(state):
-        left = f"{state.pending_count} targets were not begun"
-        return RunStatus.FAILED, f"{late}: {said or left}"
+        left = f"{state.pending_count} not begun" if state.pending_count else ""
+        what = ", ".join(one for one in (said, left) if one)
+        return RunStatus.FAILED, f"{late}: {what}"
     if state.is_breached or state.caps.is_breached or any(w.is_breached for w in state.waves):
         return RunStatus.FAILED, f"{_BROKEN}: {said}"
     if not state.results and not state.unknown:
@@ -63,19 +64,28 @@ def _of_some(state: RunState, good: int, said: str) -> tuple[RunStatus, str]:
         return RunStatus.SUCCEEDED_WITH_FAILURES, few
     if said and least is None:
         return RunStatus.SUCCEEDED_WITH_FAILURES, said
-    return RunStatus.SUCCEEDED, said or _left_out(state) or "every target is as planned"
+    if said:
+        return RunStatus.SUCCEEDED, f"{good} succeeded, and {least} must: {said}"
+    return RunStatus.SUCCEEDED, _left_out(state) or "every target is as planned"
 
 
 def _back(state: RunState) -> tuple[RunStatus, str]:
     """Return how a run ends that took back what it had changed."""
     back = state.counts[Result.ROLLED_BACK]
-    why, stuck = _late(state) or _BROKEN, undo.left(state)
+    why, stuck = why_back(state), undo.left(state)
     if not stuck:
         return RunStatus.ROLLED_BACK, f"{why}; {back} taken back"
     names = ", ".join(state.targets[n].cluster_name for n in stuck[:_SHOWN])
     more = f" and {len(stuck) - _SHOWN} more" if len(stuck) > _SHOWN else ""
-    said = f"{back} taken back, {len(stuck)} not: {names}{more}"
+    partial = sum(state.results.get(n) is Result.ROLLED_BACK for n in stuck)
+    part = f", {partial} in part" if partial else ""
+    said = f"{back - partial} taken back{part}, {len(stuck) - partial} not: {names}{more}"
     return RunStatus.FAILED, f"{why}; {said}"
+
+
+def why_back(state: RunState) -> str:
+    """Return why a run takes back what it changed."""
+    return _late(state) or _BROKEN
 
 
 _SHOWN = 5

@@ -11,7 +11,7 @@ Shapes:  a place orders targets: those of the plan by number, those that came la
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from fleet.core.caps import Caps, Key, keys
 from fleet.model.plan import Target
@@ -101,19 +101,19 @@ class Line:
         self._parked.clear()
 
     def first(
-        self, caps: Caps, plan: Callable[[int], Target], *, holders: Container[int] = ()
+        self, caps: Caps, plan: Callable[[int], Target], at_work: Collection[int] = ()
     ) -> int | None:
         """Return whose turn it is; ``None``: nobody may start.
 
         Args:
             caps: Which groups are full.
             plan: What is planned for a target.
-            holders: Targets that hold a place in their groups already, and need no other.
+            at_work: Who is counted in its groups before it starts.
         """
         while (found := self._peek()) is not None:
             _, target = found
-            is_free = target in self._gone or target in holders
-            key = None if is_free else caps.full(plan(target))
+            is_gone = target in self._gone
+            key = None if is_gone else caps.full(plan(target), is_at_work=target in at_work)
             if key is None and target not in self._gone:
                 return target
             self._drop(found)

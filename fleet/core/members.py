@@ -41,7 +41,12 @@ def skipped(state: RunState, event: e.TargetSkipped) -> None:
     if wave is None:
         message = f"target {event.target}: {event.kind} while it is not waiting"
         raise IllegalTransitionError(message)
-    leave(state, wave, event.target, Result.SKIPPED, event.reason)
+    leave(state, wave, event.target, Result.SKIPPED, skip_detail(event))
+
+
+def skip_detail(event: e.TargetSkipped | e.WaveSkipped) -> str:
+    """Return why a target was skipped, and by whom."""
+    return f"{event.reason} (by {event.actor.name}@{event.actor.host})"
 
 
 def is_due(state: RunState, event: e.RunSurveyed) -> bool:

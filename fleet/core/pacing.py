@@ -39,20 +39,29 @@ class Fail:
 Disposition = Hold | Lost | Fail
 
 
-def backoff(
-    count: int,
-    *,
-    jitter_ppm: int,
-    first: dt.timedelta = FIRST_WAIT,
-    longest: dt.timedelta = LONGEST_WAIT,
-) -> dt.timedelta:
+def backoff(count: int, *, jitter_ppm: int, first: dt.timedelta = FIRST_WAIT) -> dt.timedelta:
     """Return how long to wait after *count* waits: doubling, capped, the upper half by chance.
 
     >>> backoff(0, jitter_ppm=0), backoff(20, jitter_ppm=999_999) <= LONGEST_WAIT
     (datetime.timedelta(seconds=5), True)
     """
-    full: dt.timedelta = min(first * (1 << min(count, 16)), longest)
+    full: dt.timedelta = min(first * (1 << min(count, 16)), LONGEST_WAIT)
     return full / 2 + full / 2 * jitter_ppm / 1_000_000
+
+
+def before_retry(count: int, *, jitter_ppm: int, first: dt.timedelta) -> dt.timedelta:
+    """Return how long a target waits before it is tried again: what the file says, and doubling.
+
+    A tenth by chance on top: those that failed together need not come back together.
+
+    >>> before_retry(2, jitter_ppm=0, first=dt.timedelta(minutes=10))
+    datetime.timedelta(seconds=2400)
+    """
+    full = min(first * (1 << min(count, 16)), _LONGEST_RETRY)
+    return full + full * jitter_ppm / 10_000_000
+
+
+_LONGEST_RETRY = dt.timedelta(days=1)
 
 
 def after_write(error: errors.RemoteError, *, count: int, jitter_ppm: int) -> Disposition:

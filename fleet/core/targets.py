@@ -52,7 +52,7 @@ def _target_started(state: RunState, event: e.TargetStarted) -> None:
     wave.in_flight += 1
     state.in_flight += 1
     # NB: one that timed out may be worked on still: it is counted once.
-    is_new = state.operations.pop(event.target, None) is None
+    is_new = event.target not in state.operations
     state.caps.start(state.targets[event.target], is_physical=is_new)
     if state.room is not None:
         state.room -= 1
@@ -67,8 +67,7 @@ def _target_started(state: RunState, event: e.TargetStarted) -> None:
 
 def next_of(state: RunState, wave: WaveState) -> int | None:
     """Return the target of *wave* whose turn it is; ``None`` where none may start."""
-    # NB: one that timed out may be worked on still; its own operation does not keep it waiting.
-    return wave.line.first(state.caps, state.targets.__getitem__, holders=state.operations)
+    return wave.line.first(state.caps, state.targets.__getitem__, state.operations)
 
 
 def _require_room(state: RunState, wave: WaveState, event: e.TargetStarted) -> None:

@@ -238,9 +238,7 @@ def _retried(
         return None
     run_id = state.header.run_id if state.header else ""
     jitter = draws.fraction_ppm(_SEED, run_id, "retry", ended.target, active.retry_count)
-    wait = pacing.backoff(
-        active.retry_count, jitter_ppm=jitter, first=rule.backoff, longest=dt.timedelta.max
-    )
+    wait = pacing.before_retry(active.retry_count, jitter_ppm=jitter, first=rule.backoff)
     return e.TargetRetried(
         at=now,
         target=ended.target,

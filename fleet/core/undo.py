@@ -65,7 +65,7 @@ def _backwards(state: RunState, number: int) -> Target | None:
 
 
 def _wave(wave: WaveState, count: int, rule: Undo) -> Wave:
-    name = f"back-{wave.planned.name}"
+    name = f"{NAME}{wave.planned.name}"
     at_once = min(rule.max_concurrency, count)
     return dataclasses.replace(
         wave.planned,
@@ -83,11 +83,33 @@ def _wave(wave: WaveState, count: int, rule: Undo) -> Wave:
 
 
 def left(state: RunState) -> list[int]:
-    """Return the targets that were to be taken back, and are not."""
-    stuck = (n for n in members(state) if state.results.get(n) is not Result.ROLLED_BACK)
+    """Return the targets that were to be taken back, and are not, or in part only."""
+    stuck = (
+        n
+        for n in members(state)
+        if state.results.get(n) is not Result.ROLLED_BACK or reversal.is_partial(state.targets[n])
+    )
     return sorted({*state.irreversible, *stuck})
 
 
 def members(state: RunState) -> frozenset[int]:
     """Return the targets that the run itself takes back, or has taken back."""
     return frozenset(n for wave in state.waves if wave.is_back for n in wave.line.joined)
+
+
+def waiting(state: RunState) -> frozenset[int]:
+    """Return those of them whose turn to be taken back did not come."""
+    return frozenset(n for wave in state.waves if wave.is_back for n in wave.line.waiting())
+
+
+def untried(state: RunState) -> frozenset[int]:
+    """Return those of them that nobody began to take back: their turn did not come, or was skipped.
+
+    Of those that were begun none is called Succeeded any more.
+    """
+    kept = (n for n in members(state) if state.results.get(n) is Result.SUCCEEDED)
+    return waiting(state).union(kept)
+
+
+NAME = "back-"
+"""What the name of a wave that takes back begins with; the rest names the wave it takes back."""

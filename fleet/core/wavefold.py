@@ -113,7 +113,7 @@ def _skipped(state: RunState, event: e.WaveSkipped) -> None:
     is_open = at is WaveStatus.RUNNING
     wave = _require(state, event, WaveStatus.RUNNING if is_open else WaveStatus.SKIPPED)
     for target in list(wave.line.waiting()):
-        members.leave(state, wave, target, Result.SKIPPED, event.reason)
+        members.leave(state, wave, target, Result.SKIPPED, members.skip_detail(event))
     if not is_open:
         wave.status = WaveStatus.SKIPPED
         # Who is meant is looked up anew for the wave that comes now.

@@ -79,11 +79,11 @@ INSERT INTO releases (run_id, holder, actor, reason, at) VALUES (?, ?, ?, ?, ?);
 SELECT run_id, holder, actor, reason, at FROM releases ORDER BY number;
 
 -- places --
-SELECT run_id, count FROM places WHERE pool = ?;
+SELECT run_id, count, since FROM places WHERE pool = ?;
 
 -- places_of --
 SELECT pool, count FROM places WHERE run_id = ? AND count > 0 ORDER BY pool;
 
 -- set_places --
-INSERT INTO places (pool, run_id, count) VALUES (:pool, :run_id, :count)
-ON CONFLICT (pool, run_id) DO UPDATE SET count = excluded.count;
+INSERT INTO places (pool, run_id, count, since) VALUES (:pool, :run_id, :count, :since)
+ON CONFLICT (pool, run_id) DO UPDATE SET count = excluded.count, since = excluded.since;

@@ -19,10 +19,12 @@ CREATE TABLE locks (
     PRIMARY KEY (endpoint, cluster_id, extension)
 ) WITHOUT ROWID;
 
+-- since: from when on the run waits for its first, or its next; NULL: it does not.
 CREATE TABLE places (
     pool   TEXT NOT NULL,
     run_id TEXT NOT NULL,
     count  INTEGER NOT NULL,
+    since  TEXT,
     PRIMARY KEY (pool, run_id)
 ) WITHOUT ROWID;
 

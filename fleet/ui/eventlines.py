@@ -26,13 +26,28 @@ def cause(event: Event) -> Cause | None:
 
 def line(event: Event, state: RunState, *, is_full: bool) -> str | None:
     """Return *event* as a line; ``None`` for one that only a full log shows."""
-    if not is_full and isinstance(event, _QUIET):
+    if not is_full and (isinstance(event, _QUIET) or _is_one_of_many(event, state)):
         return None
     return f"{event.at:%Y-%m-%d %H:%M:%S}Z  {_who(event, state)}{_what(event, state)}"
 
 
+def _is_one_of_many(event: Event, state: RunState) -> bool:
+    """Whether a target says once more that it waits: the 1st, 2nd, 4th, 8th time are told."""
+    if not isinstance(event, e.StepHeld):
+        return False
+    active = state.active.get(event.target)
+    count = active.held_count if active else 0
+    return bool(count & (count - 1))
+
+
 _Asked = (
-    e.RunPausing | e.RunStopping | e.RunResumed | e.WaveSkipped | e.SoakSkipped | e.TargetSkipped
+    e.RunPausing
+    | e.RunStopping
+    | e.RunResumed
+    | e.RequestRefused
+    | e.WaveSkipped
+    | e.SoakSkipped
+    | e.TargetSkipped
 )
 _FAILURES = (Result.FAILED, Result.TIMED_OUT, Result.DEFERRED, Result.DRIFTED)
 _QUIET = (
@@ -79,6 +94,8 @@ def _finished(event: e.TargetFinished, state: RunState) -> str:
     if event.result is Result.SUCCEEDED:
         versions = f"{target.from_version or '(none)'} -> {target.to_version or '(none)'}"
         return f"Succeeded: {target.action} {versions}"
+    if event.result is Result.ROLLED_BACK:
+        return f"RolledBack: {target.reason or target.action}"
     known = cause(event)
     aside = f" [{known.code}: {known.what}; {known.advice}]" if known else ""
     return f"{event.result}: {event.detail}{aside}"
@@ -108,7 +125,7 @@ _TOLD: Mapping[type, Callable[[Any, RunState], str]] = {
     e.RunPaused: lambda _v, _: "run paused: nothing is in flight",
     e.RunResumed: lambda v, _: f"resumed{_by(v)}: {v.reason}",
     e.RunStopping: lambda v, _: f"stopping{_by(v)}: {v.reason}",
-    e.RequestRefused: lambda v, _: f"{v.asked} refused: {v.reason}",
+    e.RequestRefused: lambda v, _: f"{v.asked}{_by(v)} refused: {v.reason}",
     e.RunFinished: _ended,
     e.WaveOpened: lambda v, s: f"opened, {s.waves[v.wave].target_count} targets",
     e.WaveAdded: lambda v, _: f"added: {v.planned.target_count} targets",

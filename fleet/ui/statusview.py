@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from fleet.core import causes, rollout
+from fleet.core import causes, finish, rollout, undo
 from fleet.core.causes import Cause
 from fleet.core.moves import Phase
 from fleet.core.state import Active, RunState
@@ -54,6 +54,9 @@ def reasons(state: RunState) -> list[str]:
         return [f"{state.status} by {actor.name if actor else 'fleet'}: {reason}", *_stalled(state)]
     if state.last_at is None:
         return []
+    if state.status is RunStatus.ROLLING_BACK:
+        why, left = finish.why_back(state), len(undo.waiting(state))
+        return [f"{why}: {left} wait to be taken back", *_stalled(state)]
     return [*rollout.decide(state, now=state.last_at).reasons, *_stalled(state)]
 
 
@@ -189,6 +192,7 @@ def _parent(state: RunState) -> dict[str, Any] | None:
 
 
 def _targets(state: RunState, *, only_trouble: bool) -> Iterator[dict[str, Any]]:
+    back = undo.waiting(state)
     order = [
         *(n for result in _RESULT_ORDER[:3] for n in _with(state, result)),
         *sorted(state.active),
@@ -197,7 +201,7 @@ def _targets(state: RunState, *, only_trouble: bool) -> Iterator[dict[str, Any]]
     if only_trouble:
         order = [n for n in order if n in state.active or state.results[n] is not Result.SUCCEEDED]
     else:
-        order += [n for wave in state.waves for n in wave.line.waiting()]
+        order += [n for wave in state.waves if not wave.is_back for n in wave.line.waiting()]
     for number in order:
         target, cause = state.targets[number], _cause(state, number)
         yield {
@@ -207,11 +211,14 @@ def _targets(state: RunState, *, only_trouble: bool) -> Iterator[dict[str, Any]]
             "wave": target.wave,
             "from": target.from_version,
             "to": target.to_version,
-            "detail": _detail(state, number),
+            "detail": _TO_GO_BACK if number in back else _detail(state, number),
             "isStalled": number in state.active and state.active[number].is_stalled,
             "cause": cause.code if cause else None,
             "nextStep": cause.advice if cause else None,
         }
+
+
+_TO_GO_BACK = "it was to be taken back, and its turn has not come"
 
 
 def _with(state: RunState, result: Result) -> list[int]:

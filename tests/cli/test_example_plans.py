@@ -12,6 +12,7 @@ EXAMPLES = sorted(path.stem for path in commands.PLANS.glob("*.yaml"))
 
 def test_there_is_an_example_for_everything_that_people_want_to_do() -> None:
     assert EXAMPLES == [
+        "flux-retry-and-timeouts",
         "flux-upgrade",
         "osm-auto-upgrade",
         "osm-install",
@@ -19,16 +20,13 @@ def test_there_is_an_example_for_everything_that_people_want_to_do() -> None:
         "osm-pin",
         "osm-ramp-up",
         "osm-stores-one-at-a-time",
+        "osm-takes-itself-back",
         "osm-uninstall",
         "osm-upgrade",
     ]
 
 
-PLANNED_ONLY = {"osm-stores-one-at-a-time"}
-"""Runs do not obey caps by label yet."""
-
-
-@pytest.mark.parametrize("name", sorted(set(EXAMPLES) - PLANNED_ONLY))
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_runs_to_its_end_and_then_has_nothing_left_to_do(
     tmp_path: Path, name: str
 ) -> None:

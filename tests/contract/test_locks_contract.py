@@ -283,8 +283,11 @@ def reserve(
     cap: int = 10,
     now: dt.datetime = AT,
     pool: str = "registry",
+    since: dt.datetime | None = None,
 ) -> int:
-    return place.pools.reserve(pool, run_id=run, in_use=in_use, wanted=wanted, cap=cap, now=now)
+    return place.pools.reserve(
+        pool, run_id=run, in_use=in_use, wanted=wanted, cap=cap, now=now, since=since
+    )
 
 
 @pytest.fixture
@@ -325,6 +328,35 @@ def test_what_is_in_flight_has_its_places_whatever_the_cap(both: Place) -> None:
 
     assert reserve(both, "b", in_use=2, wanted=5) == 2
     assert reserve(both, "a", in_use=1, wanted=10) == 8
+
+
+def test_what_becomes_free_is_left_to_who_waits_until_it_has_its_share(both: Place) -> None:
+    reserve(both, "a", wanted=10)
+    reserve(both, "b", wanted=10, since=AT)
+
+    left = [reserve(both, "a", in_use=n, wanted=10) for n in (9, 8, 5)]
+    got = reserve(both, "b", wanted=10, since=AT)
+
+    assert left == [9, 8, 5]
+    assert got == 5
+    # It has its share, though it would like more: what the other gives back is the other's.
+    assert reserve(both, "a", in_use=4, wanted=10) == 5
+
+
+def test_of_two_that_wait_the_one_that_waits_longer_comes_first(both: Place) -> None:
+    assert reserve(both, "a", wanted=1, cap=1, since=AT + MINUTE) == 1
+    assert reserve(both, "a", wanted=0, cap=1, since=AT + MINUTE) == 0
+    assert reserve(both, "b", wanted=0, cap=1, since=AT) == 0
+
+    assert reserve(both, "a", wanted=1, cap=1, since=AT + MINUTE) == 0
+    assert reserve(both, "b", wanted=1, cap=1, since=AT) == 1
+
+
+def test_who_waits_no_more_holds_nobody_up(both: Place) -> None:
+    reserve(both, "b", wanted=0, since=AT)
+    reserve(both, "b", wanted=0)
+
+    assert reserve(both, "a", wanted=10) == 10
 
 
 def test_each_run_keeps_to_its_own_cap_over_all(both: Place) -> None:

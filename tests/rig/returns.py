@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from fleet.core.state import RunState
 from fleet.core.trail import Trail
 from fleet.engine import history, opening, virtual
-from fleet.engine.runner import Runner
+from fleet.engine.runner import Observe, Runner
 from fleet.journal.memory import MemoryStore
 from fleet.model.cluster import Extension
 from fleet.model.desired import Rollout
@@ -39,13 +39,19 @@ class Told:
         }
 
 
-def forward(world: World, asked: Rollout, *, vault: Mapping[str, str] = NOTHING) -> Told:
+def forward(
+    world: World,
+    asked: Rollout,
+    *,
+    vault: Mapping[str, str] = NOTHING,
+    observe: Observe = lambda _events, _state: None,
+) -> Told:
     """Carry out what a plan file asks for."""
 
     async def make(azure: SimulatedAzure) -> Plan:
         return await runs.planned(asked, azure)
 
-    return _told(world, make, run=runs.RUN, vault=vault)
+    return _told(world, make, run=runs.RUN, vault=vault, observe=observe)
 
 
 def child(
@@ -72,6 +78,7 @@ def _told(
     run: RunId,
     vault: Mapping[str, str],
     after: dt.timedelta = dt.timedelta(0),
+    observe: Observe = lambda _events, _state: None,
 ) -> Told:
     store = MemoryStore()
 
@@ -89,6 +96,7 @@ def _told(
                 clock=virtual.clock(),
                 vault=vault,
                 settings=runs.QUIET,
+                observe=observe,
             ).run()
         return plan
 

@@ -16,6 +16,8 @@ from fleet.model.desired import Rollout
 from fleet.model.events import Actor
 from fleet.model.plan import Plan, RunId
 from fleet.ports import Journal, Service, Upkeep
+from fleet.sim.faultfile import FaultFile
+from fleet.sim.recipe import Recipe
 from fleet.sim.world import World
 from fleet.sim.worldfile import WorldFile
 
@@ -33,8 +35,16 @@ QUIET = Settings(inbox_every_s=None, waits_when_paused=False)
 
 def world(**keys: Any) -> World:
     """A world from the keys of a world file."""
+    return World(recipe(**keys))
+
+
+def recipe(*rules: Mapping[str, Any], **keys: Any) -> Recipe:
+    """A world's recipe from the keys of a world file, and from rules of a faults file."""
     file = {"apiVersion": "fleet/v1", "kind": "World", "timeScale": "max", **keys}
-    return World(WorldFile.model_validate(file).recipe())
+    found = WorldFile.model_validate(file).recipe()
+    faults = {"apiVersion": "fleet/v1", "kind": "Faults", "rules": list(rules)}
+    script = FaultFile.model_validate(faults).script() if rules else found.script
+    return dataclasses.replace(found, script=script)
 
 
 def opening_of(plan_text: str = "# a test") -> Opening:

@@ -111,7 +111,10 @@ def test_one_that_waits_is_skipped_by_name_or_id_in_any_case_and_has_no_turn() -
 
     assert (hand.state.status, hand.state.finish_reason) == (RunStatus.SUCCEEDED, "2 skipped")
     assert hand.state.results[1] is Result.SKIPPED
-    assert (hand.state.details, hand.state.failures) == ({1: "because", 2: "because"}, 0)
+    assert (hand.state.details, hand.state.failures) == (
+        {1: "because (by alice@ops-1)", 2: "because (by alice@ops-1)"},
+        0,
+    )
     assert [one.target for one in hand.of(e.TargetStarted)] == [0]
 
 

@@ -114,7 +114,7 @@ def test_a_run_that_waits_for_nothing_but_an_operation_that_timed_out_says_so() 
     assert rollout.decide(hand.state, now=hand.now).reasons == (
         "wave w0: 0 of 2 in flight",
         "all that wait are held up by spread caps",
-        "waiting for operations that timed out to end: c0",
+        "waiting for operations that timed out to end: c0 (fleet skip takes out who waits)",
     )
 
 

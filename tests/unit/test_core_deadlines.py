@@ -51,7 +51,7 @@ def test_a_wave_that_is_not_done_in_its_time_starts_nothing_more_and_ends_the_ru
     assert hand.end(0).in_flight == []
     assert (hand.state.status, hand.state.finish_reason) == (
         RunStatus.FAILED,
-        "wave w0 was not done in its time: 1 targets were not begun",
+        "wave w0 was not done in its time: 1 not begun",
     )
     assert hand.state.waves[0].status is WaveStatus.FAILED
 

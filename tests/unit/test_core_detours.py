@@ -56,7 +56,7 @@ def test_a_failure_is_tried_again_after_its_wait_and_is_no_failure() -> None:
     assert told == e.TargetRetried(
         at=T0, target=0, step=0, retry=1, failure=FAILED, until=until, detail="refused"
     )
-    assert MINUTE / 2 <= until - T0 < MINUTE
+    assert MINUTE <= until - T0 < MINUTE * 1.1
     assert (hand.state.failures, hand.in_flight, hand.state.active[0].held) == (
         0,
         [0],
@@ -88,7 +88,7 @@ def test_a_failure_counts_when_it_was_tried_as_often_as_it_may() -> None:
     assert (hand.state.failures, hand.state.status) == (1, RunStatus.FAILED)
 
 
-@pytest.mark.parametrize(("count", "least"), [(1, 30), (2, 60), (3, 120)])
+@pytest.mark.parametrize(("count", "least"), [(1, 60), (2, 120), (3, 240)])
 def test_the_wait_doubles_and_is_as_long_as_the_plan_says(count: int, least: int) -> None:
     hand = run(retry(3, backoff=HOUR))
     for _ in range(count - 1):
@@ -97,7 +97,7 @@ def test_the_wait_doubles_and_is_as_long_as_the_plan_says(count: int, least: int
     hand.end(0, BAD)
 
     wait = hand.of(e.TargetRetried)[-1].until - hand.now
-    assert least * MINUTE <= wait < 2 * least * MINUTE
+    assert least * MINUTE <= wait < 1.1 * least * MINUTE
 
 
 @pytest.mark.parametrize(
@@ -427,7 +427,7 @@ def test_being_stalled_counts_nothing_and_stops_nothing() -> None:
 @pytest.mark.parametrize(
     ("least", "ends", "status", "reason"),
     [
-        (2, (OK, OK, BAD), RunStatus.SUCCEEDED, "1 failed"),
+        (2, (OK, OK, BAD), RunStatus.SUCCEEDED, "2 succeeded, and 2 must: 1 failed"),
         (3, (OK, OK, BAD), RunStatus.SUCCEEDED_WITH_FAILURES, "2 succeeded, and 3 must: 1 failed"),
         (
             3,

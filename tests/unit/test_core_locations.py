@@ -144,7 +144,7 @@ def test_who_joins_is_judged_by_the_versions_of_its_location() -> None:
     head = dataclasses.replace(planned(wish, *places("westeurope")).head, basis=basis(wish))
     found = Inventory(clusters=places("eastus", "northeurope"), versions={"stable": OFFERED})
 
-    census = again.census(head, (), found)
+    census = again.census(head, (), found, spreads=())
 
     assert [(one.cluster_name, one.to_version) for one in census.joined] == [
         ("northeurope", "1.2.3")

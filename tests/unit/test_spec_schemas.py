@@ -60,6 +60,7 @@ def test_is_a_schema(schema: dict[str, Any]) -> None:
 
 def test_there_is_a_plan_file_for_each_thing_that_people_want() -> None:
     assert [file.stem for file in PLANS] == [
+        "flux-retry-and-timeouts",
         "flux-upgrade",
         "osm-auto-upgrade",
         "osm-install",
@@ -67,6 +68,7 @@ def test_there_is_a_plan_file_for_each_thing_that_people_want() -> None:
         "osm-pin",
         "osm-ramp-up",
         "osm-stores-one-at-a-time",
+        "osm-takes-itself-back",
         "osm-uninstall",
         "osm-upgrade",
     ]
