@@ -19,7 +19,7 @@ from http import HTTPStatus
 import aiohttp
 
 from fleet.azure import challenges
-from fleet.azure.answers import Answer, retry_after_s
+from fleet.azure.answers import Answer, problem_of, retry_after_s
 from fleet.azure.clouds import Place
 from fleet.azure.credentials import Token
 from fleet.azure.network import Network
@@ -115,6 +115,8 @@ class Wire:
         """Learn from *answer* how *token* fares; raise where it was refused."""
         if answer.status == HTTPStatus.UNAUTHORIZED:
             error = tokens.refused(token, claims=challenges.claims_of(answer))
+            if said := problem_of(answer).text:
+                error.message = f"{error.message}: {said}"
             error.correlation_id = answer.correlation_id or correlation_id
             error.retry_after_s = retry_after_s(answer, now=self.clock.now())
             raise error

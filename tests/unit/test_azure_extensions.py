@@ -619,3 +619,16 @@ async def test_a_cluster_before_its_first_heartbeat_shows_little(
         None,
         None,
     )
+
+
+async def test_what_azure_said_of_a_token_that_it_refuses_is_kept_and_can_be_looked_up() -> None:
+    said = "The access token is from the wrong issuer."
+    async with speaking() as line:
+        line.server.on("GET", "/extensions/osm", failure(401, "InvalidAuthenticationToken", said))
+        with pytest.raises(TransientError) as caught:
+            await line.azure.get(REF, IDS)
+
+    assert caught.value.message == (
+        f"the service does not take the token: fetched anew: (InvalidAuthenticationToken) {said}"
+    )
+    assert caught.value.correlation_id == IDS.correlation_id
