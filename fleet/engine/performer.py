@@ -15,18 +15,18 @@ import asyncio
 import dataclasses
 import datetime as dt
 import hashlib
-from collections.abc import Awaitable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import TypeVar
 
 from fleet import log
 from fleet.core import again, draws, facts, pacing, proof, turns
 from fleet.core.proof import Proof, Reading
-from fleet.engine import requests, surveying
+from fleet.engine import calls, requests, surveying
 from fleet.engine.clock import Clock
 from fleet.engine.outcomes import Outbox, Outcome
 from fleet.engine.poller import Followed, Poller
 from fleet.engine.surveying import Claim
-from fleet.errors import AuthError, LostAnswerError, LostClusterError, RemoteError
+from fleet.errors import AuthError, LostClusterError, RemoteError
 from fleet.model import events as e
 from fleet.model.cluster import Extension
 from fleet.model.commands import Check, Command, Follow, Prove, Send, Survey
@@ -36,9 +36,6 @@ from fleet.model.statuses import Finding, HoldReason
 from fleet.ports import OperationKey, OperationStatus, RequestIds, Service
 
 T = TypeVar("T")
-
-CALL_LIMIT_S = 300
-"""Seconds of the event loop after which a call that never answers counts as lost."""
 
 _SEED = 0
 
@@ -151,7 +148,7 @@ class Performer:
         try:
             if command.asks_connectivity and not command.is_in_doubt:
                 ids = self._ids(command, "connectivity")
-                cluster = await _limited(self._service.cluster(target.cluster_id, ids))
+                cluster = await calls.limited(self._service.cluster(target.cluster_id, ids))
                 if not cluster.is_reachable:
                     detail = f"not connected ({cluster.connectivity})"
                     return self._checked(command, Finding.UNREACHABLE, None, detail)
@@ -179,7 +176,7 @@ class Performer:
         """Work out anew what a target needs that has changed since it was planned."""
         target = self._targets[command.target]
         try:
-            cluster = await _limited(
+            cluster = await calls.limited(
                 self._service.cluster(target.cluster_id, self._ids(command, "replan"))
             )
         except LostClusterError as error:
@@ -224,7 +221,7 @@ class Performer:
             correlation_id=command.correlation_id, client_request_id=command.client_request_id
         )
         try:
-            accepted = await _limited(self._service.write(requests.ref_of(target), write, ids))
+            accepted = await calls.limited(self._service.write(requests.ref_of(target), write, ids))
         except RemoteError as error:
             return self._write_failed(command, error)
         url = accepted.operation_url
@@ -283,7 +280,7 @@ class Performer:
         command = followed.command
         followed.poll_count += 1
         try:
-            status = await _limited(
+            status = await calls.limited(
                 self._service.operation(self._urls[_key(command)], self._ids(command, "poll"))
             )
         except LostClusterError as error:
@@ -369,7 +366,7 @@ class Performer:
     async def _get(self, command: Check | Prove) -> Extension | None:
         target = self._targets[command.target]
         ids = self._ids(command, type(command).__name__)
-        return await _limited(self._service.get(requests.ref_of(target), ids))
+        return await calls.limited(self._service.get(requests.ref_of(target), ids))
 
     def _not_seen(self, command: Check | Prove, error: RemoteError) -> Outcome:
         """Look again later: a write is out, and what became of it is not known."""
@@ -442,12 +439,3 @@ class Performer:
 
 def _key(command: Command) -> OperationKey:
     return OperationKey(target=command.target, step=command.step)
-
-
-async def _limited(call: Awaitable[T]) -> T:
-    try:
-        async with asyncio.timeout(CALL_LIMIT_S):
-            return await call
-    except TimeoutError:
-        message = f"no answer within {CALL_LIMIT_S} s"
-        raise LostAnswerError(message) from None

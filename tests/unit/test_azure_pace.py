@@ -19,7 +19,7 @@ from fleet.azure.pace import Pace
 from fleet.azure.requests import Request
 from fleet.azure.service import connected
 from fleet.cli.options import Where
-from fleet.engine import clock, performer, virtual
+from fleet.engine import calls, clock, virtual
 from fleet.errors import AuthError, InputError, RefusedError, ThrottledError, TransientError
 from fleet.model.cluster import ClusterId
 from fleet.model.plan import Verb
@@ -217,7 +217,7 @@ def test_waiting_ends_long_before_a_call_would_count_as_lost() -> None:
 
     # 50 of the clock's seconds are over by then.
     assert on_virtual_time(play) == [51.04, 150.0]
-    assert 150 + Where().request_timeout < performer.CALL_LIMIT_S
+    assert 150 + Where().request_timeout < calls.CALL_LIMIT_S
 
 
 # --- what answers say --------------------------------------------------------------------
