@@ -231,8 +231,11 @@ def test_a_service_that_is_gone_is_waited_for_and_nobody_fails(tmp_path: Path) -
         Shell(root=root), "--world", str(WORLD), "--time-scale", SCALE, "--subscriptions", "2"
     )
     site = _site(served, 0, tmp_path)
-    with living(site.shell, "run", site.plan, "--yes", "--run-id", "r1") as runner:
-        runner.wait_for(UNDER_WAY)
+    # It goes while nothing is in flight: of those that start then, none gets so far as to be read.
+    soaking = site.plan.read_text().replace("name: canary,", "name: canary, soakTime: 30m,")
+    plan = commands.written(site.plan, soaking)
+    with living(site.shell, "run", plan, "--yes", "--run-id", "r1") as runner:
+        runner.wait_for("soaking until")
         _kill(process)
         held = "step.held"
         until(lambda: len(_written(site, held)) > 2, what="that it waits")
