@@ -116,7 +116,7 @@ class Wire:
         if answer.status == HTTPStatus.UNAUTHORIZED:
             error = tokens.refused(token, claims=challenges.claims_of(answer))
             if said := problem_of(answer).text:
-                error.message = f"{error.message}: {said}"
+                error.message = f"{error.message}; it said: {said}"
             error.correlation_id = answer.correlation_id or correlation_id
             error.retry_after_s = retry_after_s(answer, now=self.clock.now())
             raise error

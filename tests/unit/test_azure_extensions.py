@@ -629,6 +629,7 @@ async def test_what_azure_said_of_a_token_that_it_refuses_is_kept_and_can_be_loo
             await line.azure.get(REF, IDS)
 
     assert caught.value.message == (
-        f"the service does not take the token: fetched anew: (InvalidAuthenticationToken) {said}"
+        "the service does not take the token: fetched anew; "
+        f"it said: (InvalidAuthenticationToken) {said}"
     )
     assert caught.value.correlation_id == IDS.correlation_id
