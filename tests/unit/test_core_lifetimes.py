@@ -137,10 +137,14 @@ def test_operations_take_few_reads_however_long_they_last(
     at_once=st.integers(1, 80),
 )
 def test_whatever_happens_reads_stay_few_on_average(lasts_s: list[float], at_once: int) -> None:
-    """Few operations can surprise: a whole fleet's worth of reads is not there to draw on yet."""
+    """Few operations can surprise: a whole fleet's worth of reads is not there to draw on yet.
+
+    Durations that were picked to fall just after each read cost more than any that come about. But
+    waits grow with age: one that lasts 20,000 s takes about ten reads, and all together take fewer.
+    """
     lives = followed(lasts_s, at_once=at_once)
 
-    assert reads_each(lives) <= 5
+    assert reads_each(lives) <= 8
 
 
 @pytest.mark.parametrize("seed", range(5))
