@@ -176,26 +176,26 @@ def startable(state: RunState) -> int:
     wave = state.waves[state.current] if state.current < len(state.waves) else None
     if wave is None or wave.status is not WaveStatus.RUNNING:
         return 0
-    free = min(wave.planned.max_concurrency - wave.in_flight, wave.waiting_count)
-    return free if wave.is_back else min(free, state.plan.limits.max_concurrency - state.in_flight)
+    return max(min(_free(state, wave), wave.waiting_count), 0)
 
 
 def _has_room(state: RunState, wave: WaveState) -> bool:
     """Whether the wave, the run, their budgets and the shared pools let one more start."""
+    return _free(state, wave) > 0 and (state.room is None or state.room > 0)
+
+
+def _free(state: RunState, wave: WaveState) -> int:
+    """Return how many more the wave, the run and their budgets allow; shared pools not asked."""
     limits, planned = state.plan.limits, wave.planned
-    if wave.in_flight >= planned.max_concurrency:
-        return False
-    if state.room is not None and state.room <= 0:
-        return False
+    free = planned.max_concurrency - wave.in_flight
     if wave.is_back:
-        return True
-    if state.in_flight >= limits.max_concurrency:
-        return False
+        return free
+    free = min(free, limits.max_concurrency - state.in_flight)
     if limits.failure_mode is not FailureMode.STRICT:
-        return True
+        return free
     left = planned.max_failures + 1 - (wave.failures - wave.forgiven) - wave.in_flight
     run_left = limits.max_failures + 1 - (state.failures - state.forgiven) - state.in_flight
-    return min(left, run_left) > 0
+    return min(free, left, run_left)
 
 
 def reasons(state: RunState) -> tuple[str, ...]:
