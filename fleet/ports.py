@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 from fleet.model.cluster import AutoUpgrade, Cluster, ClusterId, Extension, Inventory
 from fleet.model.desired import Scope
 from fleet.model.events import Actor, Event
+from fleet.model.gates import Probe, Reading
 from fleet.model.plan import Target, Verb
 
 
@@ -124,8 +125,53 @@ class Extensions(Protocol):
         """Read the state of an operation."""
 
 
-class Service(Discovery, Extensions, Protocol):
-    """What a run needs of the outside world."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Unwell:
+    """An extension that is not in order, as the service's index has it: a suspicion, no proof."""
+
+    cluster_id: ClusterId
+    state: str
+    """The service's own word, such as ``Failed``."""
+
+
+class Health(Protocol):
+    """How a whole wave is, in a few requests however many are in it."""
+
+    async def unwell(
+        self, *, extension_type: str, subscriptions: Sequence[str], ids: RequestIds
+    ) -> Sequence[Unwell]:
+        """Return the extensions of this type that are neither in order nor being changed."""
+
+
+class Service(Discovery, Extensions, Health, Protocol):
+    """What a run needs of Azure."""
+
+
+# --- measurements ------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a measurement is about: fills in a query's ``${...}``."""
+
+    wave: str
+    clusters: Sequence[str]
+    """Names of the clusters that the wave changes."""
+    cluster_ids: Sequence[ClusterId]
+    subscriptions: Sequence[str]
+    window: dt.timedelta
+    """Since when it is of interest: ``${window}``, in seconds such as ``300s``."""
+
+
+class Probes(Protocol):
+    """Numbers from outside."""
+
+    async def measure(self, probe: Probe, about: About) -> Reading:
+        """Ask once, within the probe's timeout.
+
+        Whatever the answer, it is a reading: an answerer that cannot be reached, or that says
+        rubbish, is one with an error.
+        """
 
 
 # --- the journal -------------------------------------------------------------------------

@@ -10,7 +10,11 @@ import datetime as dt
 import enum
 from collections.abc import Mapping
 
+from fleet.model.approvals import ApprovalRule
+from fleet.model.calendars import Calendar, Overrun, Rule
 from fleet.model.cluster import AutoUpgrade, nothing
+from fleet.model.gates import Gate
+from fleet.model.notices import Subscriber
 from fleet.model.versions import VersionOrder
 
 
@@ -215,6 +219,20 @@ class WaveRule:
     """Cluster names or ids that stand in, instead of the next in order."""
     is_part: bool = False
     """Whether several waves came of one: a number in it is a limit, and meant for all of them."""
+    not_before: dt.datetime | None = None
+    """It does not open earlier."""
+    calendars: tuple[str, ...] = ()
+    """Names of those at the level of waves that bind it."""
+    min_success_time: dt.timedelta | None = None
+    """How long a target must stay well after its proof; ``None``: the strategy's."""
+    min_observations: int | None = None
+    observe_every: dt.timedelta | None = None
+    """Between two looks during the soak; ``None``: the strategy's."""
+    before_gates: tuple[str, ...] | None = None
+    """Names; ``None``: those of the plan file for all waves."""
+    soak_gates: tuple[str, ...] | None = None
+    after_gates: tuple[str, ...] | None = None
+    approvals: tuple[ApprovalRule, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +311,58 @@ class Strategy:
     """Labels to order by before the name; with a ``-`` before it, the largest comes first."""
     has_strict_selection: bool = False
     """Whether a target that two waves select is an error, and no warning."""
+    min_success_time: dt.timedelta | None = None
+    """For waves that set none of their own, like the two that follow."""
+    min_observations: int = 0
+    observe_every: dt.timedelta | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TagCalendars:
+    """Calendars of single targets, by the value of one of their tags."""
+
+    name: str
+    tag: str
+    zone: str
+    """For values that are spans themselves, such as ``sun-02-06``, where no tag says another."""
+    zone_tag: str | None = None
+    """The tag that holds a cluster's own zone."""
+    named: Mapping[str, tuple[tuple[Rule, ...], tuple[Rule, ...]]] = dataclasses.field(
+        default_factory=nothing
+    )
+    """``{value, lower case: (allow, deny)}``."""
+    must_be_tagged: bool = True
+    """Whether a cluster without the tag is left alone; else no calendar of this kind binds it."""
+    overrun: Overrun = Overrun.FINISH
+    overriders: tuple[str, ...] = ()
+
+
+class Missed(enum.StrEnum):
+    """What becomes of an occurrence whose time passed while nobody was there to begin it."""
+
+    SKIP = "skip"
+    """It is left out; the next one comes in its turn."""
+    LATEST = "latest"
+    """The last of those that were missed is begun late; the others are left out."""
+
+
+class Overlap(enum.StrEnum):
+    """What becomes of an occurrence while an earlier one's run is still under way."""
+
+    SKIP = "skip"
+    QUEUE = "queue"
+    """It is begun once that run has ended."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleRule:
+    """When a plan file is to be run, again and again."""
+
+    zone: str
+    rule: Rule
+    """By cron, or recurring; its length is how late an occurrence may begin and not be missed."""
+    missed: Missed = Missed.SKIP
+    overlap: Overlap = Overlap.SKIP
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,3 +381,19 @@ class Rollout:
     membership: Membership = Membership.FROZEN
     acknowledged_policies: tuple[str, ...] = ()
     """Names or ids of assignments whose conflict with the plan is accepted."""
+    not_before: dt.datetime | None = None
+    """No wave opens earlier."""
+    calendars: tuple[Calendar, ...] = ()
+    """Of the world, the run and the waves."""
+    tag_calendars: tuple[TagCalendars, ...] = ()
+    start_buffer: dt.timedelta | None = None
+    """How long before a window closes nothing starts any more; ``None``: as measured."""
+    gates: tuple[Gate, ...] = ()
+    before_gates: tuple[str, ...] = ()
+    """For waves that name none of their own, like the two that follow."""
+    soak_gates: tuple[str, ...] = ()
+    after_gates: tuple[str, ...] = ()
+    approvals: Mapping[str, tuple[ApprovalRule, ...]] = dataclasses.field(default_factory=nothing)
+    """``{wave's name: what it needs}``; under ``""`` what the others need."""
+    notify: tuple[Subscriber, ...] = ()
+    schedule: ScheduleRule | None = None

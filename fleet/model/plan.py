@@ -12,6 +12,8 @@ import enum
 from collections.abc import Iterator, Mapping
 from typing import NewType
 
+from fleet.model.approvals import ApprovalRule
+from fleet.model.calendars import Calendar
 from fleet.model.cluster import AutoUpgrade, ClusterId, LocalVersions, VersionLimits, nothing
 from fleet.model.codec import SPARSE
 from fleet.model.desired import (
@@ -25,10 +27,16 @@ from fleet.model.desired import (
     Scope,
     Unreachable,
 )
+from fleet.model.gates import Gate
+from fleet.model.notices import Subscriber
 
 RunId = NewType("RunId", str)
 Digest = NewType("Digest", str)
 """``sha256:`` and 64 hexadecimal digits, over canonical JSON."""
+
+# Source: the OSM article gives 3 to 5 minutes; twice that, as nobody measured it here.
+UNMEASURED_BUFFER = dt.timedelta(minutes=10)
+"""How long a target is taken to need until enough of the run's own are known."""
 
 CATCH_UP = "catch-up"
 """The wave, always the last, of clusters that were not connected when the plan was made."""
@@ -162,6 +170,8 @@ class Target:
     """For each of the plan's spread caps, which of its groups the cluster is in."""
     is_unsure: bool = dataclasses.field(default=False, metadata=SPARSE)
     """Whether an earlier change left it in a state that is not known: then nothing is drift."""
+    calendars: tuple[int, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """Of the plan's calendars, those of its own, beside the run's and its wave's."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +192,21 @@ class Wave:
     """How the numbers came about, such as ``maxConcurrency: 10% of 37 -> 3``."""
     timeout: dt.timedelta | None = dataclasses.field(default=None, metadata=SPARSE)
     """From its opening to the end of its last target."""
+    not_before: dt.datetime | None = dataclasses.field(default=None, metadata=SPARSE)
+    """It does not open earlier."""
+    calendars: tuple[int, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """Of the plan's calendars, those of its own, beside the run's."""
+    min_success_time: dt.timedelta | None = dataclasses.field(default=None, metadata=SPARSE)
+    """How long a target must stay well after its proof; it keeps its slot meanwhile."""
+    min_observations: int = dataclasses.field(default=0, metadata=SPARSE)
+    """How often all must have been found well before the soak ends, or a target's time."""
+    observe_every: dt.timedelta | None = dataclasses.field(default=None, metadata=SPARSE)
+    """Between two looks during the soak; ``None``: nobody looks."""
+    before_gates: tuple[str, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    soak_gates: tuple[str, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    after_gates: tuple[str, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """Names of the plan's gates."""
+    approvals: tuple[ApprovalRule, ...] = dataclasses.field(default=(), metadata=SPARSE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,7 +306,7 @@ class Limits:
     """From the accepted write; a target that takes longer is named, and nothing else happens."""
     retry: Retry | None = dataclasses.field(default=None, metadata=SPARSE)
     undo: Undo | None = dataclasses.field(default=None, metadata=SPARSE)
-    """Given exactly where :attr:`on_breach` is ``rollback``."""
+    """Given exactly where :attr:`on_breach`, or what a gate leads to, is ``rollback``."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,6 +330,15 @@ class PlanHead:
     basis: Basis | None = dataclasses.field(default=None, metadata=SPARSE)
     """Given exactly where clusters are judged anew: ``onDrift: replan``, ``membership: follow``."""
     parent: Parent | None = dataclasses.field(default=None, metadata=SPARSE)
+    not_before: dt.datetime | None = dataclasses.field(default=None, metadata=SPARSE)
+    """No wave opens earlier."""
+    calendars: tuple[Calendar, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """All of them; waves and targets name theirs by their place here."""
+    start_buffer: dt.timedelta | None = dataclasses.field(default=None, metadata=SPARSE)
+    """How long before a window closes nothing starts any more; ``None``: as long as nine of ten
+    targets of this run take, or :data:`UNMEASURED_BUFFER` until enough have ended."""
+    gates: tuple[Gate, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    notify: tuple[Subscriber, ...] = dataclasses.field(default=(), metadata=SPARSE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,8 @@ class RunStatus(enum.StrEnum):
     DRAFT = "Draft"
     PLANNED = "Planned"
     RUNNING = "Running"
+    WAITING = "Waiting"
+    """Nothing is in flight and nothing may start, for a reason that has a name."""
     PAUSING = "Pausing"
     PAUSED = "Paused"
     STOPPING = "Stopping"
@@ -25,6 +27,16 @@ class RunStatus(enum.StrEnum):
     def is_terminal(self) -> bool:
         """Whether nothing can follow."""
         return self in _TERMINAL_RUN
+
+
+class WaitCause(enum.StrEnum):
+    """What a run waits for while nothing is in flight."""
+
+    WINDOW = "window"
+    NOT_BEFORE = "notBefore"
+    SOAK = "soak"
+    GATE = "gate"
+    APPROVAL = "approval"
 
 
 class WaveStatus(enum.StrEnum):
@@ -97,6 +109,8 @@ class HoldReason(enum.StrEnum):
     """The operation ended and the extension does not show it yet."""
     RETRY = "retry"
     """It failed, and is tried again."""
+    WINDOW = "window"
+    """A change window closed between two of its writes."""
 
 
 _TERMINAL_RUN = frozenset(

@@ -11,6 +11,18 @@ Units:   ``at`` is the moment the event was decided or observed, by the run's cl
 from __future__ import annotations
 
 from fleet.model.events.actors import Actor as Actor
+from fleet.model.events.judgements import (
+    ApprovalGiven as ApprovalGiven,
+    ApprovalsVoided as ApprovalsVoided,
+    GateEnded as GateEnded,
+    GateMeasured as GateMeasured,
+    GateSkipped as GateSkipped,
+    JudgementEvent as JudgementEvent,
+    RunWaiting as RunWaiting,
+    RunWoken as RunWoken,
+    WaveObserved as WaveObserved,
+    WindowOverridden as WindowOverridden,
+)
 from fleet.model.events.runs import (
     JoinedGroup as JoinedGroup,
     RequestRefused as RequestRefused,
@@ -40,10 +52,13 @@ from fleet.model.events.targets import (
     StepUnknown as StepUnknown,
     TargetEvent as TargetEvent,
     TargetFinished as TargetFinished,
+    TargetObserved as TargetObserved,
     TargetPutOff as TargetPutOff,
     TargetReplanned as TargetReplanned,
     TargetRetried as TargetRetried,
+    TargetReturned as TargetReturned,
     TargetSkipped as TargetSkipped,
+    TargetSoaking as TargetSoaking,
     TargetStalled as TargetStalled,
     TargetStarted as TargetStarted,
 )
@@ -61,4 +76,4 @@ from fleet.model.events.waves import (
     WaveSoaking as WaveSoaking,
 )
 
-Event = RunEvent | WaveEvent | TargetEvent
+Event = RunEvent | WaveEvent | JudgementEvent | TargetEvent

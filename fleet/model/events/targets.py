@@ -252,8 +252,47 @@ class TargetSkipped:
     request_id: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSoaking:
+    """It is as planned, and must stay so; it keeps its slot."""
+
+    kind: ClassVar[str] = "target.soaking"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    target: int
+    until: dt.datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TargetObserved:
+    """It was looked at again, and is as it was proved to be."""
+
+    kind: ClassVar[str] = "target.observed"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    target: int
+    step: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TargetReturned:
+    """Its window closed before anything was sent: it waits for its turn again."""
+
+    kind: ClassVar[str] = "target.returned"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    target: int
+    detail: str
+
+
 TargetEvent = (
-    TargetStarted
+    TargetSoaking
+    | TargetObserved
+    | TargetReturned
+    | TargetStarted
     | StepChecked
     | StepIntended
     | StepAccepted
