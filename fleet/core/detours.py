@@ -33,7 +33,7 @@ def retried(state: RunState, event: e.TargetRetried) -> None:
     active.retry_count, active.retried_after = event.retry, event.failure
     active.is_again = True
     active.message = event.detail
-    active.ending = active.failure = active.deadline = active.error = None
+    active.ending = active.failure = active.deadline = active.error = active.proved_at = None
     active.mark_before = active.mark_accepted = None
     active.held_count = 0
     active.step_began_at = event.until
