@@ -39,7 +39,7 @@ def current(state: RunState, now: dt.datetime) -> Wait | None:
         case WaveStatus.RUNNING:
             return _for_gates(wave, Moment.AFTER) or _to_close(state, now)
         case WaveStatus.SOAKING:
-            return _for_soak(state, wave, now) or _to_close(state, now)
+            return _for_soak(wave, now) or _to_close(state, now)
         case _:
             return None
 
@@ -123,7 +123,7 @@ def _for_window(state: RunState, wave: WaveState) -> Wait | None:
 _SHOWN = 5
 
 
-def _for_soak(state: RunState, wave: WaveState, now: dt.datetime) -> Wait | None:
+def _for_soak(wave: WaveState, now: dt.datetime) -> Wait | None:
     if soaks.is_over(wave, now):
         return _for_gates(wave, Moment.SOAK)
     is_long = wave.soaks_until is None or now >= wave.soaks_until

@@ -25,7 +25,6 @@ from fleet.engine import calls, requests
 from fleet.engine.clock import Clock
 from fleet.engine.outcomes import Outbox, Outcome
 from fleet.engine.poller import Followed, Poller
-from fleet.engine.surveying import Claim
 from fleet.engine.wavework import WaveWork
 from fleet.errors import AuthError, LostClusterError, RemoteError
 from fleet.model import events as e
@@ -45,7 +44,7 @@ from fleet.model.commands import (
 from fleet.model.events import TargetEvent
 from fleet.model.plan import Target
 from fleet.model.statuses import Finding, HoldReason
-from fleet.ports import OperationKey, OperationStatus, Probes, RequestIds, Service
+from fleet.ports import OperationKey, OperationStatus, RequestIds, Service
 
 T = TypeVar("T")
 
@@ -65,8 +64,7 @@ class Performer:
         outbox: Outbox,
         urls: Mapping[OperationKey, str],
         vault: Mapping[str, str],
-        claim: Claim | None = None,
-        probes: Probes | None = None,
+        wave_work: WaveWork,
     ) -> None:
         self._run_id = header.run_id
         self._head = header.plan
@@ -76,14 +74,7 @@ class Performer:
         self._outbox = outbox
         self._urls: MutableMapping[OperationKey, str] = dict(urls)
         self._vault = vault
-        self._wave = WaveWork(
-            header=header,
-            targets=targets,
-            service=service,
-            clock=clock,
-            claim=claim,
-            probes=probes,
-        )
+        self._wave = wave_work
         self._found: dict[int, Extension | None] = {}
         self._poller = Poller(clock, self._read_operation)
         self.refusal: AuthError | None = None

@@ -23,6 +23,7 @@ from fleet.engine.clock import Clock
 from fleet.engine.outcomes import Outbox, Outcome, Reported, batch_of
 from fleet.engine.performer import Performer
 from fleet.engine.places import Places
+from fleet.engine.wavework import WaveWork
 from fleet.errors import FleetError, InvariantError, LostLocksError
 from fleet.model import events as e
 from fleet.model.commands import Command, WaveCommand
@@ -57,7 +58,7 @@ class Settings:
 class Runner:
     """Carries one run on, for as long as it holds its journal."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - whom it works with, each by its name
         self,
         *,
         journal: Journal,
@@ -93,8 +94,14 @@ class Runner:
             outbox=self._outbox,
             urls=journal.operations(),
             vault=vault,
-            claim=upkeep.claim if upkeep else None,
-            probes=probes,
+            wave_work=WaveWork(
+                header=state.header,
+                targets=state.targets,
+                service=service,
+                clock=clock,
+                claim=upkeep.claim if upkeep else None,
+                probes=probes,
+            ),
         )
 
     @property

@@ -129,7 +129,7 @@ class WaveWork:
     # --- all of a wave ---------------------------------------------------------------------
 
     async def _looked(self, command: Look) -> e.WaveObserved:
-        members = {self._targets[n].cluster_id.lower(): n for n in command.members}
+        known = {self._targets[n].cluster_id.lower(): n for n in command.members}
         try:
             unwell = await calls.limited(
                 self._service.unwell(
@@ -140,9 +140,7 @@ class WaveWork:
             )
         except RemoteError as error:
             return self._observation(command, detail=error.message)
-        suspects = sorted(
-            {members[n] for one in unwell if (n := one.cluster_id.lower()) in members}
-        )
+        suspects = sorted({known[i] for one in unwell if (i := one.cluster_id.lower()) in known})
         return await self._confirmed(command, suspects)
 
     async def _confirmed(self, command: Look, suspects: Sequence[int]) -> e.WaveObserved:
@@ -161,13 +159,11 @@ class WaveWork:
             for number in suspects:
                 tasks.create_task(read(number))
         relapsed = tuple(n for n in suspects if found[n])
-        first = (
-            f"{self._targets[relapsed[0]].cluster_name}: {found[relapsed[0]]}" if relapsed else ""
-        )
+        lines = [f"{self._targets[n].cluster_name}: {found[n]}" for n in relapsed] or unread
         return self._observation(
             command,
             relapsed=relapsed,
-            detail=first or next(iter(unread), ""),
+            detail=lines[0] if lines else "",
             is_seen=not unread,
         )
 
