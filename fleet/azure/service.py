@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from fleet.azure import dialects, kql, payloads, policies, transport, versions
+from fleet.azure import dialects, health, kql, payloads, policies, transport, versions
 from fleet.azure.answers import Answer, plausible
 from fleet.azure.clouds import Place
 from fleet.azure.credentials import Credential, Identity, Issuer, Kind, credentials_at, hint_of
@@ -35,7 +35,7 @@ from fleet.errors import InputError, RemoteError, UnexpectedPayloadError
 from fleet.model.cluster import Cluster, ClusterId, Extension, Inventory
 from fleet.model.desired import Scope
 from fleet.model.traces import Trace
-from fleet.ports import Accepted, Clock, ExtensionRef, OperationStatus, RequestIds, Write
+from fleet.ports import Accepted, Clock, ExtensionRef, OperationStatus, RequestIds, Unwell, Write
 
 if TYPE_CHECKING:
     from fleet.azure.graph import Graph
@@ -61,7 +61,7 @@ class PublishedTime:
 
 
 class AzureService:
-    """A :class:`fleet.ports.Discovery` and a :class:`fleet.ports.Extensions`."""
+    """A :class:`fleet.ports.Service`."""
 
     def __init__(
         self, wire: Wire, graph: Graph, *, kind: Kind, api_version: str = EXTENSIONS_API
@@ -163,6 +163,17 @@ class AzureService:
     async def operation(self, url: str, ids: RequestIds) -> OperationStatus:
         """Read the state of an operation."""
         return await self._arm.operation(url, ids)
+
+    async def unwell(
+        self, *, extension_type: str, subscriptions: Sequence[str], ids: RequestIds
+    ) -> Sequence[Unwell]:
+        """Return the extensions of this type whose last write did not end well."""
+        return await health.unwell(
+            self.graph,
+            extension_type=extension_type,
+            subscriptions=subscriptions,
+            correlation_id=ids.correlation_id,
+        )
 
 
 @asynccontextmanager

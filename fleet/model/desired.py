@@ -328,7 +328,7 @@ class TagCalendars:
     zone_tag: str | None = None
     """The tag that holds a cluster's own zone."""
     named: Mapping[str, tuple[tuple[Rule, ...], tuple[Rule, ...]]] = dataclasses.field(
-        default_factory=nothing
+        default_factory=dict
     )
     """``{value, lower case: (allow, deny)}``."""
     must_be_tagged: bool = True
@@ -393,7 +393,7 @@ class Rollout:
     """For waves that name none of their own, like the two that follow."""
     soak_gates: tuple[str, ...] = ()
     after_gates: tuple[str, ...] = ()
-    approvals: Mapping[str, tuple[ApprovalRule, ...]] = dataclasses.field(default_factory=nothing)
+    approvals: Mapping[str, tuple[ApprovalRule, ...]] = dataclasses.field(default_factory=dict)
     """``{wave's name: what it needs}``; under ``""`` what the others need."""
     notify: tuple[Subscriber, ...] = ()
     schedule: ScheduleRule | None = None

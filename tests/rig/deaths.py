@@ -254,6 +254,7 @@ class LongWire:
         self.cluster = inner.cluster
         self.get = inner.get
         self.operation = inner.operation
+        self.unwell = inner.unwell
 
     async def write(self, ref: ExtensionRef, write: Write, ids: RequestIds) -> Accepted:
         """Send one write, once."""
