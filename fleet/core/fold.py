@@ -179,9 +179,11 @@ def _allow_time(state: RunState, now: dt.datetime) -> None:
 
 
 def _soak_on(state: RunState, paused: dt.timedelta) -> None:
-    """Nobody looked during the pause: it counts for no soak."""
+    """Nobody looked during the pause: it counts for no soak in which somebody should have."""
     wave = state.waves[state.current] if state.current < len(state.waves) else None
-    if wave is not None and wave.status is WaveStatus.SOAKING and wave.soaks_until is not None:
+    if wave is None or wave.status is not WaveStatus.SOAKING or wave.soaks_until is None:
+        return
+    if wave.planned.soak_gates or wave.planned.observe_every is not None:
         wave.soaks_until += paused
 
 

@@ -43,7 +43,7 @@ def _wave(state: RunState, event: Any, *, is_current: bool = True) -> WaveState:
     is_known = event.wave == state.current if is_current else event.wave < len(state.waves)
     message = f"wave {event.wave}: {event.kind} while wave {state.current} is current"
     _require(is_known and event.wave < len(state.waves), message)
-    wave = state.waves[event.wave]
+    wave: WaveState = state.waves[event.wave]
     what = f"wave {wave.planned.name}"
     moves.require(moves.WAVE_MOVES, state=wave.status, kind=event.kind, to=wave.status, what=what)
     return wave

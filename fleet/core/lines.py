@@ -140,22 +140,20 @@ class Line:
         """
         while (found := self._peek()) is not None:
             _, target = found
-            if target in self._gone:
-                self._drop(found)
-                self._gone.discard(target)
-                continue
-            planned = plan(target)
-            key = caps.full(planned, is_at_work=target in at_work)
+            planned, is_gone = plan(target), target in self._gone
             is_shut = planned.calendars in shut
-            if key is None and not is_shut:
+            key = None if is_gone else caps.full(planned, is_at_work=target in at_work)
+            if key is None and not (is_gone or is_shut):
                 return target
             self._drop(found)
-            if is_shut:
+            if is_gone:
+                self._gone.discard(target)
+            elif is_shut:
                 self._shut_out.setdefault(planned.calendars, []).append(found)
             elif key is not None:
                 heapq.heappush(self._parked.setdefault(key, []), found)
             # Its other groups have a place that it does not take: somebody else may.
-            self.wake([one for one in keys(plan(target)) if not caps.is_full(one)])
+            self.wake([one for one in keys(planned) if not caps.is_full(one)])
         return None
 
     def _peek(self) -> _Waiting | None:

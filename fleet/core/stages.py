@@ -92,4 +92,6 @@ def wake_at(state: RunState, wave: WaveState, now: dt.datetime) -> Iterator[dt.d
         case WaveStatus.SOAKING:
             yield wave.soaks_until if wave.soaks_until and now < wave.soaks_until else None
             yield None if soaks.is_over(wave, now) else soaks.next_look(state, wave)
+        case _:
+            pass
     yield from (one for one in consents.expiries(state, state.current) if one > now)
