@@ -1,0 +1,153 @@
+"""When one calendar is open, and when several are: worked out piece by piece, and kept.
+
+A piece is a month or so, and worked out when somebody asks about it; so a question about tonight
+costs what a month does, however old a rule is and however long it goes on.
+
+Units:   moments are aware and UTC.
+"""
+
+from __future__ import annotations
+
+import bisect
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from fleet.core import patterns, spans
+from fleet.core.patterns import Pattern
+from fleet.core.spans import Span
+from fleet.core.wallclock import UTC
+from fleet.model.calendars import Calendar, Rule
+
+Zones = Callable[[str], dt.tzinfo]
+"""Zone data by name, from outside."""
+
+HORIZON = dt.timedelta(days=800)
+"""How far a search goes: a year of frozen changes, and another for a window to come in."""
+FAR_HORIZON = dt.timedelta(days=9 * 366)
+"""The same where windows may be years apart: there are eight from one 29th of February to the next
+around 2100, and four elsewhere."""
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
+_PIECE = dt.timedelta(days=32)
+_FOREVER = dt.datetime.max.replace(tzinfo=UTC)
+
+
+class Table(Protocol):
+    """When something is open."""
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether years may lie between two of its spans."""
+
+    def span(self, after: dt.datetime, limit: dt.datetime) -> Span | None:
+        """Return the first open span that ends later than *after*."""
+
+
+class Timetable:
+    """When one calendar is open."""
+
+    __slots__ = ("_allow", "_deny", "_is_sparse", "_known_until", "_pieces")
+
+    def __init__(self, calendar: Calendar, zones: Zones) -> None:
+        """Read every rule.
+
+        Raises:
+            InputError: One cannot be read, or its zone is not known.
+        """
+        self._allow = _read(calendar.allow, calendar, zones)
+        self._deny = _read(calendar.deny, calendar, zones)
+        self._known_until = calendar.known_until or _FOREVER
+        self._pieces: dict[int, list[Span]] = {}
+        self._is_sparse = bool(calendar.allow) and all(map(patterns.is_sparse, calendar.allow))
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether years may lie between two of its spans."""
+        return self._is_sparse
+
+    def span(self, after: dt.datetime, limit: dt.datetime) -> Span | None:
+        """Return the first open span that ends later than *after*.
+
+        One that goes on at *limit*, or later, may end there in what is returned; where there is
+        none, *limit* was reached.
+        """
+        number = (after - _EPOCH) // _PIECE
+        while (begins := _EPOCH + number * _PIECE) < limit:
+            piece = self._piece(number, begins)
+            at = bisect.bisect_right(piece, after, key=_end)
+            if at < len(piece):
+                return self._whole(piece[at], number, limit)
+            number += 1
+        return None
+
+    def _whole(self, span: Span, number: int, limit: dt.datetime) -> Span:
+        """Return a span with what of it is in the pieces that follow."""
+        start, end = span
+        while end < limit and end == (begins := _EPOCH + (number := number + 1) * _PIECE):
+            piece = self._piece(number, begins)
+            if not piece or piece[0].start > end:
+                break
+            end = piece[0].end
+        return Span(start, end)
+
+    def _piece(self, number: int, begins: dt.datetime) -> list[Span]:
+        if number not in self._pieces:
+            self._pieces[number] = self._worked_out(Span(begins, begins + _PIECE))
+        return self._pieces[number]
+
+    def _worked_out(self, bounds: Span) -> list[Span]:
+        known = Span(bounds.start, min(bounds.end, self._known_until))
+        allowed = _sum(self._allow, bounds) if self._allow else [bounds]
+        return spans.without(spans.within(allowed, known), _sum(self._deny, bounds))
+
+
+def limit_of(tables: Iterable[Table], after: dt.datetime) -> dt.datetime:
+    """Return up to where the spans of several are looked for."""
+    is_far = any(one.is_sparse for one in tables)
+    # A piece's end: asked again a little later, it is the same limit.
+    return _EPOCH + ((after + (FAR_HORIZON if is_far else HORIZON) - _EPOCH) // _PIECE) * _PIECE
+
+
+def common(
+    tables: Sequence[Table],
+    after: dt.datetime,
+    limit: dt.datetime,
+    *,
+    longer_than: dt.timedelta = dt.timedelta(0),
+) -> Span | None:
+    """Return the first span in which all are open that ends later than *after*.
+
+    Args:
+        tables: None: always open.
+        after: What lies before it is left out of the span.
+        limit: Where the search ends; a span that ends there, or later, may go on.
+        longer_than: What is not longer than that, from *after* on, is passed over.
+    """
+    at = after
+    while at < limit:
+        start, end = at, limit
+        for one in tables:
+            found = one.span(at, limit)
+            if found is None:
+                return None
+            start, end = max(start, found.start), min(end, found.end)
+        if start >= end or start > at:
+            # Not all of them are open at that moment, or not yet: look there again.
+            at = start
+        elif end - start > longer_than or end >= limit:
+            return Span(start, end)
+        else:
+            at = end
+    return None
+
+
+def _read(rules: Iterable[Rule], calendar: Calendar, zones: Zones) -> tuple[Pattern, ...]:
+    return tuple(patterns.read(one, zones(one.zone or calendar.zone)) for one in rules)
+
+
+def _sum(all_of: Iterable[Pattern], bounds: Span) -> list[Span]:
+    return spans.merged(span for one in all_of for span in one.overlapping(bounds))
+
+
+def _end(span: Span) -> dt.datetime:
+    return span.end
