@@ -16,7 +16,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import re
-import zoneinfo
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -156,6 +155,9 @@ class _Reader:
             return Rule(ends=_text(end), **shared)
         if length > _MAX_LENGTH:
             _refuse(self.name, f"comes again, and is longer than {_MAX_LENGTH.days} days")
+        if recurrence and not recurrences.gives(recurrence, self.start):
+            # What other programs show too: DTSTART counts, whether the rule gives it or not.
+            also = (_text(self.start), *also)
         return Rule(
             rrule=recurrence,
             except_at=self._dates(event, "EXDATE"),
@@ -309,7 +311,7 @@ def _later(local: dt.datetime, duration: dt.timedelta, zone: str | None) -> dt.d
 
 
 def _info(zone: str | None) -> dt.tzinfo:
-    return zoneinfo.ZoneInfo(zone or "UTC")
+    return (moments.zone_of(zone) if zone else None) or dt.UTC
 
 
 def _text(local: dt.datetime) -> str:

@@ -14,6 +14,7 @@ import datetime as dt
 import functools
 import re
 import zoneinfo
+from importlib import resources
 from typing import Annotated, Any
 
 from pydantic import PlainValidator, WithJsonSchema
@@ -41,12 +42,20 @@ _MAX_OFFSET = dt.timedelta(hours=18)
 
 @functools.cache
 def zone_of(name: str) -> zoneinfo.ZoneInfo | None:
-    """Return the zone that IANA calls *name*, as it is spelt there."""
-    try:
-        return zoneinfo.ZoneInfo(name)
-    # NB: "Europe" is a folder, and "../etc" no name: each has an error of its own.
-    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
+    """Return the zone that IANA calls *name*, as it is spelt there.
+
+    From the package whose version every run's header names, as :mod:`fleet.engine.zones` does:
+    the machine's own files may be of any year.
+    """
+    if name not in _zone_names():
         return None
+    with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as data:
+        return zoneinfo.ZoneInfo.from_file(data, key=name)
+
+
+@functools.cache
+def _zone_names() -> frozenset[str]:
+    return frozenset(resources.files("tzdata").joinpath("zones").read_text("utf-8").split())
 
 
 def gap_at(local: dt.datetime, zone: dt.tzinfo) -> tuple[dt.datetime, dt.datetime] | None:
@@ -73,7 +82,7 @@ def _zone(value: Any) -> str:
     if not isinstance(value, str):
         raise refusal(f"expected a time zone, found {shown(value)}", "such as Europe/Berlin")
     if zone_of(value) is None:
-        near = flaws.nearest(value, zoneinfo.available_timezones())
+        near = flaws.nearest(value, sorted(_zone_names()))
         hint = f"did you mean {quoted(near)}?" if near else "an IANA name, such as Europe/Berlin"
         raise refusal(f"unknown time zone {quoted(value)}", hint)
     return value
