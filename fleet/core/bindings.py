@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fleet.core import windows
 from fleet.core.assignment import Member
+from fleet.core.hours import Hours
 from fleet.core.maintenance import Found, Reader, called, said
 from fleet.core.timetables import Zones
-from fleet.errors import InputError
+from fleet.errors import InputError, InvariantError
 from fleet.model.calendars import Calendar, Level
 from fleet.model.cluster import Cluster, ClusterId, nothing
 from fleet.model.desired import Rollout, TagCalendars
@@ -34,14 +35,17 @@ from fleet.model.plan import (
 )
 
 _EVERYBODY = (Level.GLOBAL, Level.RUN)
-_NAMED = 5
+_SHOWN = 5
 
 
 def weighed(
-    members: Sequence[Member], rollout: Rollout, zones: Zones
+    members: Sequence[Member], rollout: Rollout, zones: Zones | None
 ) -> tuple[list[Member], Mapping[ClusterId, tuple[Calendar, ...]]]:
     """Return *members* with those blocked whose tags cannot be read, and the others' calendars."""
-    if not rollout.tag_calendars:
+    if zones is None and (rollout.calendars or rollout.tag_calendars):
+        message = "calendars are planned with, and no zone data was given"
+        raise InvariantError(message)
+    if zones is None or not rollout.tag_calendars:
         return list(members), {}
     reader = Reader(rollout.tag_calendars, zones)
     found: list[Member] = []
@@ -137,85 +141,98 @@ def of_catch_up(waves: Iterable[Wave]) -> tuple[int, ...]:
 # --- what never opens --------------------------------------------------------------------
 
 
-def require_openings(head: PlanHead, *, zones: Zones, at: dt.datetime | None) -> None:
-    """Refuse calendars that would let a run wait for ever.
+def opened(
+    head: PlanHead, targets: Sequence[Target], *, zones: Zones, at: dt.datetime | None
+) -> PlanHead:
+    """Return *head* with a warning for the targets that would wait for ever.
 
     Args:
         head: The plan's.
+        targets: Those that are changed.
         zones: Zone data.
         at: When it is planned; ``None``: nobody knows, and nothing is looked at.
+
+    Raises:
+        InputError: A wave would.
     """
     if at is None or not head.calendars:
-        return
+        return head
     at = max(at, head.not_before or at)
     _require_each(head.calendars, zones, at)
-    buffer = UNMEASURED_BUFFER if head.start_buffer is None else head.start_buffer
-    shared = [one for one in head.calendars if one.level in _EVERYBODY]
-    tried: set[tuple[int, ...]] = set()
+    search = _Search(head, Hours(head.calendars, zones), at)
     for wave in head.waves:
-        if wave.calendars in tried:
-            continue
-        tried.add(wave.calendars)
-        together = [*shared, *(head.calendars[place] for place in wave.calendars)]
-        since = max(at, wave.not_before or at)
-        if together and windows.next_open(together, since, zones=zones, buffer=buffer) is None:
-            raise _never_together(wave, together, buffer)
+        search.require(wave)
+    return dataclasses.replace(head, warnings=(*head.warnings, *search.stuck(targets)))
+
+
+class _Search:
+    """Looks which calendars of a plan are ever open together, long enough to start something."""
+
+    def __init__(self, head: PlanHead, hours: Hours, at: dt.datetime) -> None:
+        self._head = head
+        self._hours = hours
+        self._at = at
+        self._buffer = UNMEASURED_BUFFER if head.start_buffer is None else head.start_buffer
+        self._shared = tuple(n for n, one in enumerate(head.calendars) if one.level in _EVERYBODY)
+
+    def require(self, wave: Wave) -> None:
+        """Raise where a wave would wait for ever."""
+        places = (*self._shared, *wave.calendars)
+        if self._is_ever_open(places, max(self._at, wave.not_before or self._at)):
+            return
+        minutes = self._buffer // dt.timedelta(minutes=1)
+        length = f" for longer than the start buffer of {minutes} min" if self._buffer else ""
+        message = (
+            f"wave {wave.name}: its calendars are never open at once{length}: {self._names(places)}"
+        )
+        hint = "Change one of them, or take one away; or lower startBuffer."
+        raise InputError(message, hint=hint)
+
+    def stuck(self, targets: Iterable[Target]) -> Iterator[str]:
+        """Yield a warning for all targets that have calendars of their own which never open."""
+        of_wave = {wave.name: wave.calendars for wave in self._head.waves}
+        groups: dict[tuple[int, ...], list[Target]] = {}
+        for one in targets:
+            if one.calendars:
+                places = (*self._shared, *of_wave.get(one.wave or "", ()), *one.calendars)
+                groups.setdefault(places, []).append(one)
+        for places, members in groups.items():
+            if not self._is_ever_open(places, self._at):
+                names = ", ".join(one.cluster_name for one in members[:_SHOWN])
+                names += f" and {len(members) - _SHOWN} more" if len(members) > _SHOWN else ""
+                which = self._names(places)
+                yield f"{names}: never changed, since these are never open at once: {which}"
+
+    def _is_ever_open(self, places: tuple[int, ...], at: dt.datetime) -> bool:
+        found = self._hours.opening(places, at, buffer=self._buffer)
+        return found.is_open or found.changes_at is not None
+
+    def _names(self, places: Iterable[int]) -> str:
+        return ", ".join(self._head.calendars[place].name for place in places)
 
 
 def _require_each(calendars: Sequence[Calendar], zones: Zones, at: dt.datetime) -> None:
     wrong = [
         f"calendar {one.name}: {problem}"
         for one in calendars
+        if not _is_weekly(one)
         for problem in windows.problems(one, zones=zones, at=at)
     ]
     if wrong:
-        more = len(wrong) - _NAMED
+        more = len(wrong) - _SHOWN
         tail = [f"and {more} more"] if more > 0 else []
-        raise InputError("\n".join([*wrong[:_NAMED], *tail]), hint=_HINT)
+        hint = "Correct the calendar: a run that is bound by it would wait for ever."
+        raise InputError("\n".join([*wrong[:_SHOWN], *tail]), hint=hint)
 
 
-_HINT = "Correct the calendar: a run that is bound by it would wait for ever."
-
-
-def _never_together(wave: Wave, some: Sequence[Calendar], buffer: dt.timedelta) -> InputError:
-    minutes = buffer // dt.timedelta(minutes=1)
-    names = ", ".join(one.name for one in some)
-    length = f" for longer than the start buffer of {minutes} min" if buffer else ""
-    message = f"wave {wave.name}: its calendars are never open at once{length}: {names}"
-    return InputError(message, hint="Change one of them, or take one away; or lower startBuffer.")
-
-
-def never_open(
-    head: PlanHead, targets: Sequence[Target], *, zones: Zones, at: dt.datetime | None
-) -> tuple[str, ...]:
-    """Return a warning where targets' own calendars never open together with the others'."""
-    if at is None:
-        return ()
-    at = max(at, head.not_before or at)
-    buffer = UNMEASURED_BUFFER if head.start_buffer is None else head.start_buffer
-    shared = [n for n, one in enumerate(head.calendars) if one.level in _EVERYBODY]
-    of_wave = {wave.name: wave.calendars for wave in head.waves}
-    groups: dict[tuple[int, ...], list[Target]] = {}
-    for one in targets:
-        if one.calendars:
-            places = (*shared, *of_wave.get(one.wave or "", ()), *one.calendars)
-            groups.setdefault(places, []).append(one)
-    stuck = [
-        (places, members)
-        for places, members in groups.items()
-        if windows.next_open(
-            [head.calendars[place] for place in places], at, zones=zones, buffer=buffer
-        )
-        is None
-    ]
-    return tuple(_stuck(head, places, members) for places, members in stuck[:_NAMED])
-
-
-def _stuck(head: PlanHead, places: Iterable[int], members: Sequence[Target]) -> str:
-    names = ", ".join(head.calendars[place].name for place in places)
-    clusters = ", ".join(one.cluster_name for one in members[:_NAMED])
-    more = f" and {len(members) - _NAMED} more" if len(members) > _NAMED else ""
-    return f"{clusters}{more}: never changed, since these are never open at once: {names}"
+def _is_weekly(calendar: Calendar) -> bool:
+    """Tell whether a target's calendar opens every week: there may be thousands of those."""
+    return (
+        calendar.level is Level.TARGET
+        and bool(calendar.allow)
+        and not calendar.deny
+        and all(rule.days for rule in calendar.allow)
+    )
 
 
 # --- while a run goes on -----------------------------------------------------------------
@@ -252,6 +269,10 @@ def under(head: PlanHead, shared: Sequence[Calendar]) -> PlanHead:
     the plan that people agreed to had it.
     """
     new = {one.name: one for one in shared}
+    taken = [one.name for one in head.calendars if one.level is not Level.GLOBAL]
+    if clash := sorted(set(taken) & new.keys()):
+        message = f"the plan has a calendar of its own that is called {clash[0]}"
+        raise InputError(message, hint="Give the one that binds every run another name.")
     kept = [
         new.pop(one.name) if one.level is Level.GLOBAL and one.name in new else one
         for one in head.calendars
