@@ -327,6 +327,15 @@ class CalendarsDocument:
         )
 
 
+def is_one(path: FilePath) -> bool:
+    """Tell whether a file claims to be one of calendars; not where it cannot be read."""
+    try:
+        kind = below(documents.read(path).data, "kind")
+    except SpecError:
+        return False
+    return isinstance(kind, str) and kind == "Calendars"
+
+
 def read(path: FilePath) -> CalendarsDocument:
     """Read and check a file of calendars."""
     document = documents.read(path)

@@ -13,7 +13,7 @@ from typing import Any
 from fleet.spec import flaws, moments, publicholidays
 from fleet.spec.flaws import Flaw, Path, below, quoted
 
-_KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "days": (("from", "to"), ()),
     "cron": (("for",), ()),
     "rrule": (("starts", "for"), ("except",)),
@@ -138,18 +138,18 @@ def _lists(path: Path, holder: dict[str, Any], zone: Any) -> Iterator[Flaw]:
 
 def check_rule(path: Path, rule: dict[str, Any], zone: Any) -> Iterator[Flaw]:
     """Yield what is wrong between the keys of the rule at *path*; *zone*: that of its times."""
-    kind = next((one for one in _KINDS if one in rule), None)
+    kind = next((one for one in KINDS if one in rule), None)
     if kind is None:
         yield Flaw(path=path, message="when is not said", hint=_SAID, is_absence=True)
         return
-    needed, possible = _KINDS[kind]
+    needed, possible = KINDS[kind]
     for key in needed:
         if key not in rule:
             beside = kind if kind != "from" else "from"
             message = f"{key} is missing beside {beside}"
             yield Flaw(path=path, message=message, hint=f"add {key}", is_absence=True)
     for key in rule:
-        if key not in (kind, *needed, *possible) and key in _KNOWN:
+        if key not in (kind, *needed, *possible) and key in KEYS:
             yield flaws.excluded(path, key, by=kind)
     if kind == "days":
         yield from _weekly(path, rule)
@@ -162,8 +162,8 @@ def check_rule(path: Path, rule: dict[str, Any], zone: Any) -> Iterator[Flaw]:
         yield from _holidays(path, rule)
 
 
-_KNOWN = frozenset(
-    key for kind, (needed, possible) in _KINDS.items() for key in (kind, *needed, *possible)
+KEYS = frozenset(
+    key for kind, (needed, possible) in KINDS.items() for key in (kind, *needed, *possible)
 )
 
 
