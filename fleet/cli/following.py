@@ -6,6 +6,7 @@ its own, in the same place and as the same principals as the parent.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Callable
@@ -58,6 +59,7 @@ class How:
             "--no-wait", envvar="FLEET_NO_WAIT", help="Exit 6 when paused, instead of waiting."
         ),
     ] = False
+    calendars: options.Calendars = None
     form: options.Output = Format.TABLE
     as_json: options.AsJson = False
 
@@ -143,7 +145,7 @@ def _follow(order: Order, run: str, purpose: Purpose, make: Make, how: How) -> N
         _require_child(order, run, purpose)
         running.tell(running.taken_over(order), how.output)
         return
-    plan = make(parent, trail)
+    plan = _bound(order, parent, make(parent, trail), how)
     plans.refuse_secrets(plan)
     if not plan.targets:
         _say_nothing(parent, run, purpose)
@@ -151,6 +153,14 @@ def _follow(order: Order, run: str, purpose: Purpose, make: Make, how: How) -> N
         planning.print_plan(plan, form=how.output)
         return
     running.tell(_launched(order, parent, plan, how.output), how.output)
+
+
+def _bound(order: Order, parent: RunState, plan: Plan, how: How) -> Plan:
+    """Return *plan* under the calendars of today, where it is bound by any."""
+    if how.calendars is None and not plan.head.calendars:
+        return plan
+    now = asyncio.run(outside.moment(parent, state_dir=order.context.state_dir))
+    return plans.under(plan, how.calendars, now=now, network=order.where.network)
 
 
 _DOES = {Purpose.RETRY: "try again", Purpose.ROLLBACK: "take back"}

@@ -39,6 +39,16 @@ RequestId = Annotated[
     ),
 ]
 
+Calendars = Annotated[
+    Path | None,
+    typer.Option(
+        "--calendars",
+        envvar="FLEET_CALENDARS",
+        metavar="FILE",
+        help="A file of calendars that bind every run that is planned here.",
+    ),
+]
+
 
 def chosen(output: Format, *, as_json: bool) -> Format:
     """Return the format that was asked for."""

@@ -20,7 +20,8 @@ from fleet.model import codec
 from fleet.model.cluster import Cluster, Extension
 from fleet.model.desired import Desired
 from fleet.model.plan import Plan
-from fleet.spec import planfile, schemas
+from fleet.spec import calendarfile, planfile, schemas
+from fleet.spec.calendarfile import OFFLINE
 from fleet.ui import limitsview, output, planview
 from fleet.ui.output import Format
 from fleet.ui.tables import Table
@@ -32,23 +33,39 @@ class SchemaKind(enum.StrEnum):
     """What a schema is of."""
 
     ROLLOUT = "rollout"
+    CALENDARS = "calendars"
     PLAN = "plan"
 
 
 def validate(file: options.PlanFile) -> None:
-    """Check a plan file: every error at once, with its line and column."""
-    rollout = planfile.load_rollout(file)
-    output.console().print(Text(f"{file}: valid: {rollout.name}"), soft_wrap=True)
+    """Check a plan file, or a file of calendars: every error at once, with its line and column."""
+    if calendarfile.is_one(file):
+        shared = calendarfile.read(file)
+        name, feeds = f"{len(shared.calendars)} calendars", shared.feeds
+        shared.frozen(OFFLINE)
+    else:
+        plan_file = planfile.read(file)
+        name, feeds = plan_file.rollout().name, plan_file.feeds
+    output.console().print(Text(f"{file}: valid: {name}"), soft_wrap=True)
+    for feed in feeds:
+        text = f"note: {feed.shown} was not fetched: it is read when a plan is made"
+        output.say(text, on=errors())
 
 
 def schema(
     kind: Annotated[
-        SchemaKind, typer.Option("--kind", help="Of a plan file, or of a computed plan.")
+        SchemaKind, typer.Option("--kind", help="Of a plan file, a file of calendars, or a plan.")
     ] = SchemaKind.ROLLOUT,
 ) -> None:
     """Print a JSON Schema, so that an editor completes plan files."""
-    found = schemas.rollout_schema() if kind is SchemaKind.ROLLOUT else schemas.plan_schema()
-    output.print_document(found, form=Format.JSON)
+    output.print_document(_SCHEMAS[kind](), form=Format.JSON)
+
+
+_SCHEMAS = {
+    SchemaKind.ROLLOUT: schemas.rollout_schema,
+    SchemaKind.CALENDARS: schemas.calendars_schema,
+    SchemaKind.PLAN: schemas.plan_schema,
+}
 
 
 @options.at_a_place
@@ -102,10 +119,11 @@ def plan(
         bool,
         typer.Option("--detailed-exitcode", help="Exit 10 when the plan has changes, 0 when none."),
     ] = False,
+    calendars: options.Calendars = None,
 ) -> None:
     """Compute what each cluster needs, and the waves; change nothing."""
     form = options.chosen(form, as_json=as_json)
-    source = plans.read(file)
+    source = plans.read(file, calendars=calendars, network=where.network)
 
     async def work(found: Outside) -> Plan:
         made = await plans.plan_of(source, found)

@@ -111,13 +111,16 @@ def run(  # noqa: PLR0913, PLR0917 - one for each flag
             help="How long to wait; without it, as long as it takes.",
         ),
     ] = None,
+    calendars: options.Calendars = None,
     form: options.Output = Format.TABLE,
     as_json: options.AsJson = False,
 ) -> None:
     """Carry a plan out, or take over a run that nobody carries on."""
     order = Order(
         context=ctx.obj,
-        source=plans.read(file) if file is not None else None,
+        source=None
+        if file is None
+        else plans.read(file, calendars=calendars, network=where.network),
         run_id=RunId(run_id) if run_id else None,
         where=where,
         settings=Settings(waits_when_paused=not is_impatient),

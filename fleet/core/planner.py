@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from fleet.core import (
     again,
     assignment,
+    bindings,
     chain,
     conflicts,
     heartbeats,
@@ -27,7 +28,9 @@ from fleet.core import (
     waves,
 )
 from fleet.core.assignment import Assignment, Member
+from fleet.core.bindings import Bindings
 from fleet.core.spreads import Spreading
+from fleet.core.timetables import Zones
 from fleet.errors import InputError
 from fleet.model import codec
 from fleet.model.cluster import Cluster, Inventory, LocalVersions
@@ -42,12 +45,19 @@ from fleet.model.desired import (
 from fleet.model.plan import Basis, Digest, Limits, Plan, PlanHead, Pool, Target, Wave
 
 
-def plan(rollout: Rollout, inventory: Inventory) -> Plan:
-    """Compute what *rollout* does to the clusters of *inventory*."""
+def plan(rollout: Rollout, inventory: Inventory, *, zones: Zones | None = None) -> Plan:
+    """Compute what *rollout* does to the clusters of *inventory*.
+
+    Args:
+        rollout: A checked plan file.
+        inventory: As discovery returned it.
+        zones: Zone data; needed where there are calendars.
+    """
     clusters, late = _selected(rollout, inventory)
     judged, conflicting = conflicts.weighed(
         _judged(rollout, clusters, inventory), rollout, inventory
     )
+    judged, own = bindings.weighed(judged, rollout, zones)
     strategy = rollout.strategy
     changes = order.ordered(
         (member for member in judged if member[1].action.is_change),
@@ -64,7 +74,8 @@ def plan(rollout: Rollout, inventory: Inventory) -> Plan:
         idle=[cluster for cluster, target in judged if not target.action.is_change],
     )
     spreading = spreads.resolved(strategy.spread, [cluster for cluster, _ in changes])
-    resolved, placed = _placed(assigned, rollout, limits, spreading)
+    bound = bindings.resolved(rollout, _listed(assigned), own)
+    resolved, placed = _placed(assigned, rollout, limits, spreading, bound)
     rest = [target for _, target in judged if not target.action.is_change]
     head = PlanHead(
         name=rollout.name,
@@ -88,13 +99,19 @@ def plan(rollout: Rollout, inventory: Inventory) -> Plan:
             *spreading.warnings,
             *_unmarked(limits),
             *_one_way(limits, placed),
+            *bound.warnings,
         ),
         inventory_digest=_inventory_digest([target for _, target in judged]),
         spreads=spreading.spreads,
         pools=_pools(rollout),
         membership=rollout.membership,
         basis=_basis(rollout, inventory),
+        not_before=rollout.not_before,
+        calendars=bound.calendars,
+        start_buffer=rollout.start_buffer,
     )
+    if zones is not None:
+        head = bindings.opened(head, placed, zones=zones, at=inventory.read_at)
     return sealed(head, (*placed, *rest))
 
 
@@ -121,8 +138,17 @@ def _selected(rollout: Rollout, inventory: Inventory) -> tuple[Sequence[Cluster]
     return heartbeats.weighed(selected, read_at=inventory.read_at)
 
 
+def _listed(assigned: Assignment) -> dict[str, tuple[str, ...]]:
+    """Return the calendars that waves list, of those that anybody is in."""
+    return {rule.name: rule.calendars for rule, members in assigned.waves if members}
+
+
 def _placed(
-    assigned: Assignment, rollout: Rollout, limits: Limits, spreading: Spreading
+    assigned: Assignment,
+    rollout: Rollout,
+    limits: Limits,
+    spreading: Spreading,
+    bound: Bindings,
 ) -> tuple[tuple[Wave, ...], list[Target]]:
     """Return the waves that have anything to do, and their targets, wave by wave."""
     resolved, placed = [], []
@@ -139,10 +165,14 @@ def _placed(
             limits=limits,
             caps=waves.caps_of(spreading.spreads, pools, groups, is_strict=is_strict),
         )
-        resolved.append(wave)
+        resolved.append(
+            dataclasses.replace(wave, not_before=rule.not_before, calendars=bound.waves[rule.name])
+        )
         placed += [
-            dataclasses.replace(target, wave=rule.name, groups=found)
-            for (_, target), found in zip(members, groups, strict=True)
+            dataclasses.replace(
+                target, wave=rule.name, groups=found, calendars=bound.own.get(cluster.id, ())
+            )
+            for (cluster, target), found in zip(members, groups, strict=True)
         ]
     return tuple(resolved), placed
 
@@ -185,6 +215,7 @@ def _basis(rollout: Rollout, inventory: Inventory) -> Basis | None:
         versions=ordered,
         version_limits=inventory.version_limits,
         local_versions=_local(inventory),
+        tag_calendars=rollout.tag_calendars,
     )
 
 

@@ -100,10 +100,14 @@ def limits_of(strategy: Strategy, *, count: int, is_uninstall: bool) -> Limits:
     )
 
 
-def catch_up(limits: Limits) -> Wave:
+def catch_up(limits: Limits, *, calendars: tuple[int, ...] = ()) -> Wave:
     """Return the wave for clusters that turn out not to be connected when their turn comes.
 
     The plan foresaw nobody there, so there is no share to take: the run's own limits hold.
+
+    Args:
+        limits: The run's.
+        calendars: Those of all waves: see :func:`fleet.core.bindings.of_catch_up`.
     """
     return Wave(
         name=CATCH_UP,
@@ -114,6 +118,7 @@ def catch_up(limits: Limits) -> Wave:
         effective_concurrency=limits.max_concurrency,
         soak=dt.timedelta(0),
         notes=(),
+        calendars=calendars,
     )
 
 

@@ -335,6 +335,9 @@ class TagCalendars:
     """Whether a cluster without the tag is left alone; else no calendar of this kind binds it."""
     overrun: Overrun = Overrun.FINISH
     overriders: tuple[str, ...] = ()
+    source: str = ""
+    """As of a calendar, like what follows."""
+    known_until: dt.datetime | None = None
 
 
 class Missed(enum.StrEnum):

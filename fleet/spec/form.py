@@ -15,11 +15,14 @@ from pydantic import Field
 from fleet.model.cluster import AutoUpgrade
 from fleet.model.desired import Membership, OnDrift, Presence, SettingsMode, Unreachable
 from fleet.spec import rules
+from fleet.spec.calendarform import CalendarFile
 from fleet.spec.clauses import Clause
 from fleet.spec.explanation import FileModel
 from fleet.spec.flaws import Flaw
+from fleet.spec.moments import Moment
 from fleet.spec.strategyform import StrategyOrName
 from fleet.spec.values import (
+    Duration,
     ExtensionName,
     ExtensionType,
     Guid,
@@ -134,6 +137,12 @@ class SpecFile(FileModel):
     """What is known to stand against the plan, and is accepted."""
     strategy: StrategyOrName = "standard"
     """How the change spreads: a name, or a block of your own."""
+    not_before: Moment | None = None
+    """The run opens no wave earlier: a time with its offset, or a Z."""
+    start_buffer: Duration | None = None
+    """How long before a calendar closes nothing starts any more; as measured if nothing is said."""
+    calendars: Annotated[list[CalendarFile], _SOME] | None = None
+    """When a change may start; all of those that bind a target must be open."""
 
 
 class RolloutFile(FileModel):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fleet.spec import flaws, profiles, strategies, waverules
+from fleet.spec import calendarrules, flaws, profiles, strategies, waverules
 from fleet.spec.flaws import PROTECTED, Flaw, Path, below, quoted
 
 NOT_YET = frozenset(
@@ -19,14 +19,12 @@ NOT_YET = frozenset(
         "afterGates",
         "approvals",
         "beforeGates",
-        "calendars",
         "clusterAccess",
         "gates",
         "meshConfig",
         "minObservations",
         "minSuccessTime",
         "namespaces",
-        "notBefore",
         "notify",
         "schedule",
     }
@@ -36,6 +34,7 @@ NOT_YET = frozenset(
 _TARGETS: Path = ("spec", "targets")
 _EXTENSION: Path = ("spec", "extension")
 _STRATEGY: Path = ("spec", "strategy")
+_CALENDARS: Path = ("spec", "calendars")
 _PLACES = ("subscriptions", "managementGroups", "tenant")
 _ONLY_PRESENT = (
     "version",
@@ -65,6 +64,9 @@ def check(data: Any) -> Iterator[Flaw]:
         yield Flaw(path=_STRATEGY, message=message, hint=hint)
     if isinstance(strategy, dict):
         yield from waverules.check(_STRATEGY, strategy)
+    calendars = below(data, *_CALENDARS)
+    yield from calendarrules.check(_CALENDARS, calendars)
+    yield from calendarrules.check_waves((*_STRATEGY, "waves"), below(strategy, "waves"), calendars)
 
 
 def _targets(targets: dict[str, Any]) -> Iterator[Flaw]:

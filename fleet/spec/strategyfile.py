@@ -115,6 +115,8 @@ def _wave(wave: WaveFile, name: str, size: Amount | None, *, is_part: bool = Fal
         has_substitutes=wave.required if wave.substitute is None else bool(wave.substitute),
         substitutes=tuple(wave.substitute) if isinstance(wave.substitute, list) else (),
         is_part=is_part,
+        not_before=wave.not_before,
+        calendars=tuple(wave.calendars or ()),
         **_given(soak=wave.soak_time),
     )
 

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Discriminator, Field, StrictBool, Tag
 from fleet.spec import flaws
 from fleet.spec.amounts import Concurrency, Factor, Failures, Share, Sizes, list_or_one
 from fleet.spec.explanation import FileModel, refusal
+from fleet.spec.moments import Moment
 from fleet.spec.values import Deadline, Distribution, Duration, Location, Name, Text
 
 _SOME = Field(min_length=1)
@@ -80,3 +81,7 @@ class WaveFile(FileModel):
     """How long to wait after the wave's last success before the next wave opens."""
     timeout: Deadline | None = None
     """From the wave's opening to the end of its last target."""
+    not_before: Moment | None = None
+    """It does not open earlier: a time with its offset, or a Z."""
+    calendars: Annotated[list[Name], _SOME] | None = None
+    """Calendars of the file that bind this wave; each has level: wave."""
