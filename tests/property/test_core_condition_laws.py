@@ -6,6 +6,7 @@ import ast
 import contextlib
 import operator
 from fractions import Fraction
+from typing import Any
 
 from hypothesis import given, strategies as st
 
@@ -55,10 +56,10 @@ def test_agrees_with_exact_fractions(text: str, value: str, baseline: str) -> No
     assert verdict is (Verdict.PASS if expected else Verdict.FAIL)
 
 
-def _exactly(node: ast.expr, text: str, names: dict[str, Fraction]) -> object:
+def _exactly(node: ast.expr, text: str, names: dict[str, Fraction]) -> Any:
     """Work *node* out by the rules of Python, with fractions for numbers."""
 
-    def of(inner: ast.expr) -> object:
+    def of(inner: ast.expr) -> Any:
         return _exactly(inner, text, names)
 
     match node:
@@ -69,9 +70,9 @@ def _exactly(node: ast.expr, text: str, names: dict[str, Fraction]) -> object:
         case ast.UnaryOp(op=ast.Not()):
             return not of(node.operand)
         case ast.UnaryOp():
-            return -of(node.operand)  # type: ignore[operator]
+            return -of(node.operand)
         case ast.Call():
-            return abs(of(node.args[0]))  # type: ignore[arg-type]
+            return abs(of(node.args[0]))
         case ast.BinOp():
             return _SUMS[type(node.op)](of(node.left), of(node.right))
         case ast.BoolOp():
@@ -80,7 +81,8 @@ def _exactly(node: ast.expr, text: str, names: dict[str, Fraction]) -> object:
             some = [of(one) for one in (node.left, *node.comparators)]
             links = zip(node.ops, some, some[1:], strict=False)
             return all(_COMPARED[type(op)](left, right) for op, left, right in links)
-    raise AssertionError(ast.dump(node))
+        case _:
+            raise AssertionError(ast.dump(node))
 
 
 _SUMS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
