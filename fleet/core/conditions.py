@@ -93,7 +93,7 @@ def _against(gate: Gate, numbers: list[Decimal]) -> tuple[Verdict, str]:
     """
     success = parse(gate.success) if gate.success else None
     failure = parse(gate.failure) if gate.failure else None
-    shown = _shown(numbers, gate.baseline)
+    shown = _shown(numbers, _baseline(gate))
     try:
         values = _values(gate, numbers)
         if failure and _holds(failure, values):
@@ -154,10 +154,14 @@ def _values(gate: Gate, numbers: list[Decimal]) -> dict[str, Decimal]:
             values["mean"] = values["sum"] / count
         except decimal.InvalidOperation:  # plus infinity and minus infinity
             pass
-    baseline = None if gate.baseline is None else _number(gate.baseline)
-    if baseline is not None and not baseline.is_nan():
+    if (baseline := _baseline(gate)) is not None:
         values["baseline"] = baseline
     return values
+
+
+def _baseline(gate: Gate) -> Decimal | None:
+    number = None if gate.baseline is None else _number(gate.baseline)
+    return None if number is None or number.is_nan() else number
 
 
 _NUMERAL = re.compile(
@@ -178,13 +182,12 @@ def _number(text: str) -> Decimal | None:
     return Decimal("NaN") if text.lower() == "nan" else None
 
 
-def _shown(numbers: list[Decimal], baseline: str | None) -> str:
+def _shown(numbers: list[Decimal], baseline: Decimal | None) -> str:
     if len(numbers) == 1:
         what = f"value {_brief(numbers[0])}"
     else:
         what = f"{len(numbers)} values from {_brief(min(numbers))} to {_brief(max(numbers))}"
-    known = None if baseline is None else _number(baseline)
-    return what if known is None else f"{what} (baseline {_brief(known)})"
+    return what if baseline is None else f"{what} (baseline {_brief(baseline)})"
 
 
 def _brief(number: Decimal) -> str:

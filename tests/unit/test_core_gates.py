@@ -7,9 +7,10 @@ import pytest
 
 from fleet.core import gates
 from fleet.core.gates import Tally
-from fleet.model.gates import Gate, OnVerdict, Probe, ProbeKind, Verdict as V
+from fleet.model.gates import Gate, OnVerdict, Probe, ProbeKind, Verdict
 from tests.rig.fleets import T0
 
+V = Verdict
 MINUTE = dt.timedelta(minutes=1)
 
 
