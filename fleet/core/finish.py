@@ -7,8 +7,8 @@ import datetime as dt
 from fleet.core import gatework, undo
 from fleet.core.state import RunState, WaveState
 from fleet.model import events as e
-from fleet.model.gates import Moment
-from fleet.model.statuses import Result, RunStatus, WaveStatus
+from fleet.model.gates import Moment, OnVerdict
+from fleet.model.statuses import Result, RunStatus
 
 
 def finished(state: RunState, *, now: dt.datetime) -> e.RunFinished:
@@ -63,7 +63,7 @@ def _barring(state: RunState) -> str:
     """Return which gate ended the run; empty: none did."""
     for wave in state.waves:
         barring = gatework.barring(wave)
-        if barring is not None and wave.status is WaveStatus.FAILED:
+        if barring is not None and barring[1] is not OnVerdict.PAUSE:
             return barred(wave, barring[0])
     return ""
 

@@ -71,8 +71,9 @@ def decide(state: RunState, *, now: dt.datetime) -> Decision:
 
 def _waiting(state: RunState, now: dt.datetime) -> list[Event]:
     """Return that the run waits, where it does, and for what."""
+    is_asking = bool(state.measuring) or state.is_looking
     wait = waits.current(state, now)
-    if wait is None or waits.is_same(wait, state.wait, wave=state.current):
+    if is_asking or wait is None or waits.is_same(wait, state.wait, wave=state.current):
         return []
     waiting = e.RunWaiting(
         at=now, cause=wait.cause, wave=state.current, until=wait.until, detail=wait.detail
@@ -90,7 +91,8 @@ def _while_waiting(
 
     It is measured and looked at without being woken.
     """
-    if events or (not commands and waits.current(state, now) is None):
+    is_asking = bool(commands or state.measuring) or state.is_looking
+    if events or (not is_asking and waits.current(state, now) is None):
         return [e.RunWoken(at=now)], []
     return ([] if commands else _waiting(state, now)), commands
 

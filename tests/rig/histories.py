@@ -16,6 +16,7 @@ import orjson
 from fleet.core import answers, chain, draws, fold, rollout, targets
 from fleet.core.rollout import Decision
 from fleet.core.state import RunState
+from fleet.engine import zones
 from fleet.model import events as e, records
 from fleet.model.commands import Check, Command, Follow, Prove, Send, Survey
 from fleet.model.plan import Action, Plan, Target
@@ -38,7 +39,7 @@ class Life:
         self.seed, self.luck, self.unrest = seed, luck, unrest
         self.turn = 0
         self.now = fleets.T0
-        self.state = RunState()
+        self.state = RunState(zones=zones.zone)
         self.books = Books(plan=plan)
         self.records: list[bytes] = []
         self.out: dict[int, Command] = {}
