@@ -103,8 +103,10 @@ def _open(state: RunState, calendars: tuple[int, ...]) -> None:
 
 
 def _overridden(state: RunState, event: e.WindowOverridden) -> None:
+    moves.require(
+        moves.RUN_MOVES, state=state.status, kind=event.kind, to=state.status, what="the run"
+    )
     _require_calendar(state, event.calendar)
-    _move_run(state, event, state.status)
     state.override(event)
     for calendars in [key for key in state.shut if event.calendar in key]:
         _open(state, calendars)

@@ -26,11 +26,10 @@ def soaking(state: RunState, event: e.TargetSoaking) -> None:
 
 def observed(state: RunState, event: e.TargetObserved) -> None:
     """Count that it was found well; end the watch where that was often and long enough."""
-    planned = state.waves[state.active[event.target].wave].planned
-    active = state.active[event.target]
+    active = phases.active_of(state, event, Phase.SOAKING)
+    planned = state.waves[active.wave].planned
     count = active.observations + 1
     is_over = event.at >= ends_at(active, planned) and count >= planned.min_observations
-    phases.active_of(state, event, Phase.ENDING if is_over else Phase.SOAKING)
     active.observations, active.held_count = count, 0
     if is_over:
         phases.put(state, event.target, active, Phase.ENDING)

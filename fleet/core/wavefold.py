@@ -31,9 +31,11 @@ def _require(state: RunState, event: e.WaveEvent, to: WaveStatus) -> WaveState:
     return wave
 
 
-def _current(state: RunState) -> WaveState:
-    """Return the wave that is current; where there is none, any: what follows is refused."""
-    return state.waves[min(state.current, len(state.waves) - 1)]
+def _open_status(state: RunState) -> WaveStatus:
+    """Return how the current wave stands, if it is open."""
+    wave = state.waves[state.current] if state.current < len(state.waves) else None
+    is_soaking = wave is not None and wave.status is WaveStatus.SOAKING
+    return WaveStatus.SOAKING if is_soaking else WaveStatus.RUNNING
 
 
 def _move(state: RunState, event: e.WaveEvent, to: WaveStatus) -> WaveState:
@@ -102,8 +104,7 @@ def _extended(state: RunState, event: e.WaveExtended) -> None:
 
 
 def _breached(state: RunState, event: e.BudgetBreached) -> None:
-    at = _current(state).status
-    wave = _move(state, event, at if at is WaveStatus.SOAKING else WaveStatus.RUNNING)
+    wave = _move(state, event, _open_status(state))
     if event.level == "run":
         state.is_breached = True
     elif event.level == "label":
