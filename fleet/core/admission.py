@@ -72,7 +72,7 @@ def barred(
         key = tuple(n for n in key if state.plan.calendars[n].overrun is Overrun.STOP_STARTING)
     if not key or state.hours.opening(key, now).is_open:
         return None
-    if active.is_untouched:
+    if active.is_untouched and not active.retry_count:
         detail = "its change window closed before anything was sent"
         return e.TargetReturned(at=now, target=target, detail=detail)
     until = state.hours.opening(key, now, buffer=buffer(state)).changes_at

@@ -59,7 +59,7 @@ def _moves(state: RunState, now: dt.datetime) -> Iterator[stages.Move]:
 
 def may_be_overdue(wave: WaveState) -> bool:
     """Whether the wave's time runs, and its end was not noted yet."""
-    return wave.status is WaveStatus.RUNNING and not wave.is_overdue
+    return wave.status is WaveStatus.RUNNING and not (wave.is_overdue or wave.is_drained)
 
 
 def _needs_survey(state: RunState, now: dt.datetime) -> bool:
@@ -147,7 +147,7 @@ def _breach(
 
 def _overdue(state: RunState, wave: WaveState, now: dt.datetime) -> Iterator[e.WaveOverdue]:
     is_late = wave.due_at is not None and now >= wave.due_at
-    if wave.due_at is not None and is_late and may_be_overdue(wave) and not wave.is_drained:
+    if wave.due_at is not None and is_late and may_be_overdue(wave):
         yield e.WaveOverdue(at=now, wave=state.current, due_at=wave.due_at)
 
 

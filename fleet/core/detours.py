@@ -78,6 +78,7 @@ def replanned(state: RunState, event: e.TargetReplanned) -> None:
     phases.settle(state, event.target)
     state.targets[event.target] = event.plan
     state.rounds[event.target] = state.rounds.get(event.target, 0) + 1
+    state.void_approvals(active.wave)
     active.replan_count += 1
     active.step = active.attempt = active.held_count = 0
     active.mark_before = active.mark_accepted = active.deadline = active.error = None

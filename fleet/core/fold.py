@@ -229,6 +229,8 @@ def _surveyed(state: RunState, event: e.RunSurveyed) -> None:
     for grown in event.groups:
         state.caps.add(grown.spread, grown.group)
     last = members.last_wave(state)
+    if event.joined:
+        state.void_approvals(next(n for n, one in enumerate(state.waves) if one is last))
     for joined in event.joined:
         members.join(state, last, e.Member(target=len(state.targets), plan=joined))
 

@@ -122,6 +122,7 @@ def _wake_at(state: RunState, now: dt.datetime) -> dt.datetime | None:
     moments = [state.timers.next_at, state.stalls.next_at]
     if state.current < len(state.waves):
         wave = state.waves[state.current]
-        moments += stages.wake_at(state, wave, now)
+        # What is due and not done waits for something else, which wakes the run itself.
+        moments += (one for one in stages.wake_at(state, wave, now) if one and one > now)
         moments.append(wave.due_at if course.may_be_overdue(wave) else None)
     return min((moment for moment in moments if moment is not None), default=None)

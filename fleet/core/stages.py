@@ -82,16 +82,18 @@ def _close(state: RunState, wave: WaveState, now: dt.datetime) -> Iterator[Move]
 
 def wake_at(state: RunState, wave: WaveState, now: dt.datetime) -> Iterator[dt.datetime | None]:
     """Yield the moments at which the wave may have something to do."""
-    yield gatework.next_at(state, wave)
     match wave.status:
         case WaveStatus.NOT_STARTED:
             wait = waits.to_open(state, wave, now)
-            yield wait.until if wait else None
+            yield wait.until if wait else gatework.next_at(state, wave)
         case WaveStatus.RUNNING if not wave.is_drained:
             yield state.reopenings.next_at
+        case WaveStatus.RUNNING:
+            yield gatework.next_at(state, wave)
         case WaveStatus.SOAKING:
-            yield wave.soaks_until if wave.soaks_until and now < wave.soaks_until else None
-            yield None if soaks.is_over(wave, now) else soaks.next_look(state, wave)
+            yield gatework.next_at(state, wave)
+            yield wave.soaks_until
+            yield soaks.next_look(state, wave)
         case _:
             pass
-    yield from (one for one in consents.expiries(state, state.current) if one > now)
+    yield from consents.expiries(state, state.current)

@@ -267,6 +267,11 @@ class RunState:
                 self._hours.overridden[number] = override.until
         return self._hours
 
+    def void_approvals(self, wave: int) -> None:
+        """Forget who agreed to a wave: it is not what they agreed to any more."""
+        for moment in Moment:
+            self.approvals.pop((wave, moment), None)
+
     def override(self, event: WindowOverridden) -> None:
         """Heed a calendar no more."""
         self.overrides[event.calendar] = event

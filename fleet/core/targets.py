@@ -318,6 +318,7 @@ def _unknown(state: RunState, event: e.StepUnknown) -> None:
         return
     active = phases.active_of(state, event, Phase.UNKNOWN)
     active.message = event.message
+    active.ending = active.proved_at = None
     phases.settle(state, event.target)
     phases.put(state, event.target, active, Phase.UNKNOWN)
     state.agenda.pop(event.target)
@@ -382,7 +383,7 @@ def _put_off(state: RunState, event: e.TargetPutOff) -> None:
 
 def _returned(state: RunState, event: e.TargetReturned) -> None:
     active = phases.active_of(state, event, Phase.PENDING)
-    if not active.is_untouched:
+    if not active.is_untouched or active.retry_count:
         message = f"target {event.target}: it was begun, and cannot wait as if it had not been"
         raise IllegalTransitionError(message)
     _give_back(state, event.target, active)

@@ -287,7 +287,7 @@ def snapshot(state: RunState) -> dict[str, Any]:
         {
             field.name: getattr(state, field.name)
             for field in dataclasses.fields(state)
-            if field.name not in ("header", "targets", "_hours")
+            if field.name not in ("header", "targets", "_hours", "_run_calendars")
         }
     ) | {"header": state.header, "targets": list(state.targets)}
 
