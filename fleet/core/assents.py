@@ -79,8 +79,9 @@ def _place(state: RunState, subject: str, now: dt.datetime) -> tuple[int, Moment
 
 
 def _may_come(state: RunState, number: int, moment: Moment) -> bool:
-    is_before = moment is Moment.BEFORE
-    return not is_before or state.waves[number].status is WaveStatus.NOT_STARTED
+    status = state.waves[number].status
+    is_to_come = status is WaveStatus.NOT_STARTED
+    return is_to_come if moment is Moment.BEFORE else status is not WaveStatus.SKIPPED
 
 
 def overridden(
