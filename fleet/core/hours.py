@@ -148,8 +148,7 @@ class _Found:
         """Return the first span that has more than *buffer* left."""
         at = 0
         while (span := self._at(at)) is not None:
-            left = span.end - max(span.start, now)
-            if left > buffer or (span.end >= self._limit and left > NO_BUFFER):
+            if span.end - max(span.start, now) > buffer:
                 return span
             at += 1
         return None

@@ -134,7 +134,7 @@ def common(
         if start >= end or start > at:
             # Not all of them are open at that moment, or not yet: look there again.
             at = start
-        elif end - start > longer_than or end >= limit:
+        elif end - start > longer_than:
             return Span(start, end)
         else:
             at = end
