@@ -141,14 +141,14 @@ class _Found:
     def _leave_behind(self, now: dt.datetime) -> None:
         """Forget what is over: who goes back in time begins anew."""
         while self._spans and self._spans[0].end <= now:
-            self.since = self._spans.pop(0).end
+            self._spans.pop(0)
+            self.since = now
 
     def _long_enough(self, now: dt.datetime, buffer: dt.timedelta) -> Span | None:
         """Return the first span that has more than *buffer* left."""
         at = 0
         while (span := self._at(at)) is not None:
-            left = span.end - max(span.start, now)
-            if left > buffer or (span.end >= self._limit and left > NO_BUFFER):
+            if span.end - max(span.start, now) > buffer:
                 return span
             at += 1
         return None
