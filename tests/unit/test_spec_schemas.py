@@ -66,6 +66,7 @@ def test_there_is_a_plan_file_for_each_thing_that_people_want() -> None:
         "flux-retry-and-timeouts",
         "flux-upgrade",
         "osm-auto-upgrade",
+        "osm-change-windows",
         "osm-install",
         "osm-openshift",
         "osm-pin",
