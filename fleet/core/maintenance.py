@@ -94,8 +94,8 @@ def called(rule: TagCalendars, value: str, zone: str) -> str:
 def spans(value: str) -> tuple[Rule, ...] | None:
     """Return the weekly spans that *value* is; ``None``: it is none.
 
-    >>> spans("sun-02-06")
-    (Rule(days=(6,), at='02:00', until='06:00'),)
+    >>> [(one.days, one.at, one.until) for one in spans("sun-02-06") or ()], spans("sunday")
+    ([((6,), '02:00', '06:00')], None)
     """
     found = [_span(part.strip()) for part in value.split(";")]
     rules = tuple(one for one in found if one is not None)
@@ -122,13 +122,14 @@ def _calendar(rule: TagCalendars, value: str, zone: str, zones: Zones) -> Calend
         zones(zone)
     except InputError as error:
         hint = f" ({error.hint.rstrip('.')})" if error.hint else ""
-        return f"its tag {rule.zone_tag}={_shown(zone)} is no time zone{hint}: {_ask(rule)}"
+        what = f"its tag {rule.zone_tag}={_shown(zone)} is no time zone{hint}"
+        return f"{what}: its owner can correct it"
     lists = rule.named.get(value)
     allow, deny = lists if lists is not None else (spans(value) or (), ())
     if lists is None and not allow:
         return (
             f"its tag {rule.tag}={_shown(value)} is no time that can be read, "
-            f"such as {_EXAMPLES}, and no value that the plan file lists: {_ask(rule)}"
+            f"such as {_EXAMPLES}: {_ask(rule)}"
         )
     return Calendar(
         name=called(rule, value, zone),
@@ -144,11 +145,12 @@ def _calendar(rule: TagCalendars, value: str, zone: str, zones: Zones) -> Calend
 
 
 def _untagged(rule: TagCalendars) -> str:
-    return f"it has no tag {rule.tag}, which says when it may be changed: {_ask(rule)}"
+    what = f"it has no tag {rule.tag}, which says when it may be changed ({rule.name})"
+    return f"{what}: its owner can set it, or the plan file can say untagged: allow"
 
 
 def _ask(rule: TagCalendars) -> str:
-    return f"its owner can set the tag; or the calendar {rule.name} says something else"
+    return f"its owner can correct it, or the plan file can list it under {rule.name}"
 
 
 def _shown(text: str) -> str:

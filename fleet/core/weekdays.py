@@ -34,12 +34,12 @@ def read(text: str) -> tuple[int, ...] | None:
     One, a range (``fri-mon`` goes over the weekend), a group, or several with ``,`` or ``+``.
     """
     found: set[int] = set()
-    for part in _LISTED.split(text.strip().lower()):
-        days = _part(part.strip())
+    for part in filter(None, (one.strip() for one in _LISTED.split(text.lower()))):
+        days = _part(part)
         if days is None:
             return None
         found |= set(days)
-    return tuple(sorted(found))
+    return tuple(sorted(found)) or None
 
 
 def words(text: str) -> list[str]:

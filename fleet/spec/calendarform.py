@@ -7,12 +7,21 @@ say. Which keys go together is in :mod:`fleet.spec.calendarrules`; what becomes 
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import urllib.parse
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+)
 
 from fleet.model.calendars import Overrun
 from fleet.model.redaction import Redactor
@@ -21,7 +30,7 @@ from fleet.spec.amounts import shown
 from fleet.spec.explanation import FileModel, refusal
 from fleet.spec.flaws import Flaw
 from fleet.spec.moments import Days, Edge, LocalTime, Zone
-from fleet.spec.values import Deadline, Name, Text, Variable
+from fleet.spec.values import Duration, Name, Text, Variable
 
 # NB: strict mode takes no text for an enum; these fields read it by its value.
 _BY_VALUE = Field(strict=False)
@@ -86,6 +95,13 @@ def _country(value: Any) -> str:
     return publicholidays.country(value)
 
 
+def _length(value: dt.timedelta) -> dt.timedelta:
+    if not value:
+        message = "a span cannot be empty"
+        raise refusal(message, "write how long it is, such as 4h")
+    return value
+
+
 def _file_kind(value: Any) -> str:
     return "<variable>" if isinstance(value, dict) else "<file>"
 
@@ -108,6 +124,7 @@ Recurrence = Annotated[
     WithJsonSchema({"type": "string", "pattern": "FREQ=", "examples": ["FREQ=MONTHLY;BYDAY=2SU"]}),
 ]
 """The value of an RRULE."""
+Length = Annotated[Duration, AfterValidator(_length)]
 Ical = Annotated[
     Annotated[str, BeforeValidator(_ical), Tag("<file>")] | Annotated[FeedFile, Tag("<variable>")],
     Discriminator(_file_kind),
@@ -134,7 +151,7 @@ class RuleFile(FileModel):
     """A rule of RFC 5545 that says when it starts again."""
     starts: LocalTime | None = None
     """Beside rrule: when it starts for the first time (DTSTART)."""
-    length: Annotated[Deadline | None, Field(alias="for", title="for")] = None
+    length: Annotated[Length | None, Field(alias="for", title="for")] = None
     """Beside cron or rrule: how long it lasts."""
     exceptions: Annotated[
         list[LocalTime] | None, Field(alias="except", title="except", min_length=1)

@@ -108,7 +108,8 @@ def _calendar(path: Path, calendar: dict[str, Any], *, is_global: bool) -> Itera
 
 def _says_when(path: Path, calendar: dict[str, Any]) -> Iterator[Flaw]:
     if not calendar.keys() & {"allow", "deny"}:
-        message, hint = "when it is open is not said", "add allow, deny, or both; or byTag"
+        or_by_tag = "" if "values" in path else "; or byTag"
+        message, hint = "when it is open is not said", f"add allow, deny, or both{or_by_tag}"
         yield Flaw(path=path, message=message, hint=hint, is_absence=True)
 
 

@@ -13,9 +13,12 @@ Source:  RFC 5545; X-WR-TIMEZONE as Google, Apple and Microsoft write it.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime as dt
+import functools
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -38,9 +41,10 @@ _MAX_DATES = 2_000
 """Of EXDATE and RDATE, in one event."""
 _MAX_LENGTH = dt.timedelta(days=366)
 _LONGEST_NAME = 80
-_BEGIN = re.compile(r"^BEGIN:", re.MULTILINE | re.IGNORECASE)
+_BEGIN = re.compile(r"^BEGIN:([A-Z-]*)", re.MULTILINE | re.IGNORECASE)
 
 
+@functools.lru_cache(maxsize=4)
 def rules(text: str) -> tuple[Rule, ...]:
     """Return the events of the iCalendar file *text*, in its order."""
     _require_bounds(text)
@@ -78,8 +82,9 @@ def _require_bounds(text: str) -> None:
         hint = "it is a web page: does it ask for a login?" if is_page else None
         message = "this is no iCalendar file: it does not begin with BEGIN:VCALENDAR"
         raise refusal(message, hint)
-    parts = sum(1 for _ in _BEGIN.finditer(text))
-    if parts > _MAX_PARTS or text.count("\n") > _MAX_LINES:
+    begun = collections.Counter(part.upper() for part in _BEGIN.findall(text))
+    is_long = begun.total() > _MAX_PARTS or text.count("\n") > _MAX_LINES
+    if begun["VEVENT"] > MAX_EVENTS or is_long:
         message = f"the calendar has more than {MAX_EVENTS} events"
         raise refusal(message, "keep maintenance in a calendar of its own")
 
@@ -88,15 +93,15 @@ def _parsed(text: str) -> tuple[Any, list[Event]]:
     import icalendar  # noqa: PLC0415 - most plan files name no iCalendar file
 
     try:
-        (found,) = icalendar.Calendar.from_ical(text.lstrip("\ufeff"), multiple=True)
+        with warnings.catch_warnings():
+            # NB: it tells of zones that it guesses; what they mean is decided here.
+            warnings.simplefilter("ignore")
+            (found,) = icalendar.Calendar.from_ical(text.lstrip("\ufeff"), multiple=True)
         events = [one for one in found.walk("VEVENT") if isinstance(one, icalendar.Event)]
     # NB: the parser's own words quote the file; and what it raises is not always its own.
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         message = "this is no iCalendar file: it cannot be parsed"
         raise refusal(message, "export it again from the program that keeps it") from None
-    if len(events) > MAX_EVENTS:
-        message = f"the calendar has more than {MAX_EVENTS} events"
-        raise refusal(message, "keep maintenance in a calendar of its own")
     return found, events
 
 
@@ -206,10 +211,8 @@ class _Reader:
         found: list[str] = []
         value = event.get(key)
         for some in value if isinstance(value, list) else [value] if value is not None else ():
-            dates = getattr(some, "dts", None)
-            if not isinstance(dates, list):
-                _refuse(self.name, f"has a {key} that cannot be read")
-            found += [_text(self._date(one.dt, key)) for one in dates]
+            _require_whole(some, key, self.name)
+            found += [_text(self._date(one.dt, key)) for one in some.dts]
         if len(found) > _MAX_DATES:
             _refuse(self.name, f"has more than {_MAX_DATES} dates in {key}")
         return tuple(dict.fromkeys(found))
@@ -231,15 +234,20 @@ def _value(event: Event, key: str, name: str) -> Any:
     found = event.get(key)
     if found is None:
         return None
-    if type(found).__name__ == "vBroken":
-        _refuse(name, f"has a {key} that cannot be read")
+    _require_whole(found, key, name)
     return getattr(found, "dt", found)
+
+
+def _require_whole(value: object, key: str, name: str) -> None:
+    # NB: the package keeps what it cannot parse, and raises wherever that is looked at.
+    if type(value).__name__ == "vBroken":
+        _refuse(name, f"has no {key} that can be read")
 
 
 def _moment(event: Event, key: str, name: str) -> dt.datetime | dt.date | None:
     value = _value(event, key, name)
     if value is not None and not isinstance(value, dt.date):
-        _refuse(name, f"has a {key} that is no time")
+        _refuse(name, f"has no {key} that is a time")
     if value is not None and "TZID" in event[key].params:
         _zone(str(event[key].params["TZID"]), name)
     moment: dt.datetime | dt.date | None = value

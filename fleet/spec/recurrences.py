@@ -11,12 +11,14 @@ import datetime as dt
 import re
 
 from fleet.core import crons, rruletext
+from fleet.core.recurrences import MOST_COUNTED
 from fleet.errors import InputError
 from fleet.spec import flaws
 from fleet.spec.explanation import refusal
 from fleet.spec.flaws import quoted
 
 _LONGEST = 500
+_DIGITS = 9
 _WORDS = (
     *("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
     *("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
@@ -33,7 +35,7 @@ def cron(text: str) -> str:
     try:
         crons.read(tidy)
     except InputError as error:
-        message, hint = error.message, error.hint or _cron_hint(tidy)
+        message, hint = error.message, _inside(error.hint) or _cron_hint(tidy)
     else:
         return tidy
     raise refusal(message, hint)
@@ -47,7 +49,7 @@ def rrule(text: str) -> str:
     try:
         rruletext.read(tidy, _ANY_DAY)
     except InputError as error:
-        message, hint = error.message, error.hint
+        message, hint = error.message, _inside(error.hint)
     else:
         return tidy
     raise refusal(message, hint or 'such as "FREQ=MONTHLY;BYDAY=2SU"')
@@ -57,6 +59,11 @@ def gives(rule: str, start: dt.datetime) -> bool:
     """Tell whether *rule* itself gives the local time that it starts at."""
     found = rruletext.read(rule, start)
     return any(True for _ in found.between(start, start + dt.timedelta(seconds=1)))
+
+
+def _inside(hint: str | None) -> str:
+    """Return a hint that was a sentence as a part of one."""
+    return hint[:1].lower() + hint[1:].rstrip(".") if hint else ""
 
 
 def _require_short(text: str) -> None:
@@ -79,3 +86,7 @@ def _require_known(text: str) -> None:
         if equals and key not in _PARTS:
             hint = flaws.suggestion(key, _PARTS)
             raise refusal(f"{quoted(key)} is no part of a rule of RFC 5545", hint)
+    count = re.search(r"(?:^|;)COUNT=([0-9]+)(?:;|$)", text)
+    if count and (len(count[1]) > _DIGITS or int(count[1]) > MOST_COUNTED):
+        message = f"{count[0].strip(';')} is more than anybody counts: at most {MOST_COUNTED:,}"
+        raise refusal(message, "say UNTIL, or nothing")
