@@ -11,19 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fleet.spec import calendarrules, flaws, profiles, strategies, waverules
+from fleet.spec import calendarrules, flaws, gaterules, profiles, strategies, waverules
 from fleet.spec.flaws import PROTECTED, Flaw, Path, below, quoted
 
 NOT_YET = frozenset(
     {
-        "afterGates",
-        "approvals",
-        "beforeGates",
         "clusterAccess",
-        "gates",
         "meshConfig",
-        "minObservations",
-        "minSuccessTime",
         "namespaces",
         "notify",
         "schedule",
@@ -67,6 +61,7 @@ def check(data: Any) -> Iterator[Flaw]:
     calendars = below(data, *_CALENDARS)
     yield from calendarrules.check(_CALENDARS, calendars)
     yield from calendarrules.check_waves((*_STRATEGY, "waves"), below(strategy, "waves"), calendars)
+    yield from gaterules.check(data)
 
 
 def _targets(targets: dict[str, Any]) -> Iterator[Flaw]:
