@@ -64,8 +64,7 @@ def canned(name: str, provider: str) -> GateFile:
     found = gates.keys(name, provider)
     query = found.pop("query")
     place = {"url": "https://localhost"} if provider == "prometheus" else {"workspace": _NOBODY}
-    keys = {key: one for key, one in found.items() if key != "about"}
-    return GateFile.model_validate({**keys, "name": name, provider: {**place, "query": query}})
+    return GateFile.model_validate({**found, "name": name, provider: {**place, "query": query}})
 
 
 _NOBODY = "00000000-0000-0000-0000-000000000000"

@@ -6,6 +6,7 @@ What must hold between keys is in :mod:`fleet.spec.gaterules`; what becomes of t
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import urllib.parse
 from typing import Annotated, Any, Literal
@@ -121,6 +122,13 @@ def _from_env(value: Any) -> Any:
     return value
 
 
+def _interval(value: dt.timedelta) -> dt.timedelta:
+    if not value:
+        message = "an interval cannot be zero"
+        raise refusal(message, "such as 1m; without one there is one measurement")
+    return value
+
+
 def _whole(least: int, most: int) -> BeforeValidator:
     def check(value: Any) -> Any:
         if isinstance(value, int) and not isinstance(value, bool):
@@ -156,7 +164,8 @@ Times = Annotated[int, _whole(1, 10_000), Field(json_schema_extra={"minimum": 1}
 Limit = Annotated[int, _whole(0, 10_000), Field(json_schema_extra={"minimum": 0})]
 LimitOrNone = Annotated[int, _whole(-1, 10_000), Field(json_schema_extra={"minimum": -1})]
 Quorum = Annotated[int, _whole(1, 20), Field(json_schema_extra={"minimum": 1, "maximum": 20})]
-Observations = Annotated[int, _whole(1, 10_000), Field(json_schema_extra={"minimum": 1})]
+Observations = Annotated[int, _whole(0, 10_000), Field(json_schema_extra={"minimum": 0})]
+Interval = Annotated[Duration, AfterValidator(_interval)]
 
 
 class HeaderFile(FileModel):
@@ -247,7 +256,7 @@ class GateFile(FileModel):
     """What must hold, such as value >= 0.99; without success and failure any number passes."""
     failure: Condition | None = None
     """What must not hold; what meets neither condition is inconclusive."""
-    interval: Deadline | None = None
+    interval: Interval | None = None
     """Between measurements; without it there is one."""
     count: Times | None = None
     """How many; without it, and with an interval, as long as the soak lasts."""

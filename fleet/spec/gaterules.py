@@ -36,6 +36,19 @@ def check(data: Any) -> Iterator[Flaw]:
     yield from _run_approvals(("spec", "approvals"), below(spec, "approvals"), waves)
 
 
+def may_roll_back(data: Any) -> bool:
+    """Tell whether any gate leads to a rollback."""
+    found = below(data, "spec", "gates")
+    return any(
+        below(gate, key) == "rollback"
+        for gate in (found if isinstance(found, list) else ())
+        for key in _ACTIONS
+    )
+
+
+_ACTIONS = ("onFail", "onInconclusive", "onNoData", "onError")
+
+
 def _named(found: Any) -> dict[str, Mapping[str, Any]]:
     return {
         name: gate
@@ -69,7 +82,8 @@ def _gate(path: Path, gate: dict[str, Any]) -> Iterator[Flaw]:
 def _canned(gate: dict[str, Any], given: Sequence[str]) -> Mapping[str, Any]:
     uses = gate.get("uses")
     is_known = isinstance(uses, str) and uses in gates.names()
-    return gates.keys(str(uses), given[0]) if is_known and given else {}
+    is_asked = bool(given) and given[0] in gates.PROVIDERS
+    return gates.keys(str(uses), given[0]) if is_known and is_asked else {}
 
 
 def _source(path: Path, gate: dict[str, Any], key: str) -> Iterator[Flaw]:
@@ -174,7 +188,7 @@ def _strategy(
     spans = [strategy, *(wave for wave in waves if isinstance(wave, dict))]
     if not any(_has_time(one) for one in spans):
         for key in ("minObservations", "observeEvery"):
-            if key in strategy:
+            if strategy.get(key):
                 yield _timeless((*path, key), key)
 
 
@@ -187,7 +201,7 @@ def _soak(path: Path, wave: dict[str, Any], strategy: dict[str, Any]) -> Iterato
     if "observeEvery" in wave and not has_soak:
         yield _timeless((*path, "observeEvery"), "observeEvery")
     has_time = has_soak or _has_time({"minSuccessTime": strategy.get("minSuccessTime"), **wave})
-    if "minObservations" in wave and not has_time:
+    if wave.get("minObservations") and not has_time:
         yield _timeless((*path, "minObservations"), "minObservations")
 
 

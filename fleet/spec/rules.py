@@ -57,7 +57,8 @@ def check(data: Any) -> Iterator[Flaw]:
         message = f"unknown strategy {quoted(strategy)}"
         yield Flaw(path=_STRATEGY, message=message, hint=hint)
     if isinstance(strategy, dict):
-        yield from waverules.check(_STRATEGY, strategy)
+        may_roll_back = gaterules.may_roll_back(data)
+        yield from waverules.check(_STRATEGY, strategy, may_roll_back=may_roll_back)
     calendars = below(data, *_CALENDARS)
     yield from calendarrules.check(_CALENDARS, calendars)
     yield from calendarrules.check_waves((*_STRATEGY, "waves"), below(strategy, "waves"), calendars)

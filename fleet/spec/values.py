@@ -20,7 +20,6 @@ from pydantic import (
     StringConstraints,
     WithJsonSchema,
 )
-
 from pydantic_core import PydanticCustomError
 
 from fleet.model import versions
