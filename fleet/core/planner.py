@@ -250,8 +250,9 @@ def _one_way(limits: Limits, placed: Sequence[Target]) -> tuple[str, ...]:
     stuck = sum(target.rollback is not None and target.rollback.is_one_way for target in placed)
     if limits.undo is None or not stuck:
         return ()
-    cause = "onBreach" if limits.on_breach is OnBreach.ROLLBACK else "a gate's"
-    return (f"{cause}: rollback cannot take back {stuck} of {len(placed)}: irreversible",)
+    is_breach = limits.on_breach is OnBreach.ROLLBACK
+    cause = "onBreach: rollback" if is_breach else "the rollback of a gate"
+    return (f"{cause} cannot take back {stuck} of {len(placed)}: irreversible",)
 
 
 def _inventory_digest(targets: Sequence[Target]) -> Digest:
