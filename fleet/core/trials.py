@@ -139,6 +139,9 @@ def _of_soak(wave: Wave, measured: Iterable[Gate]) -> Iterator[str]:
             f"wave {wave.name}: {looks} looks take {_text(long)}, and its soak is "
             f"{_text(wave.soak)}: it soaks longer"
         )
+    lasting = wave.min_success_time
+    if lasting and looks and lasting / looks < _SHORTEST_GAP:
+        yield f"wave {wave.name}: each target is looked at {looks} times in {_text(lasting)}"
     for gate in measured:
         yield from _of_measurements(wave, gate)
 

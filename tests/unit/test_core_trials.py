@@ -294,6 +294,15 @@ def test_looks_that_take_longer_than_the_soak_are_told_of() -> None:
     ]
 
 
+def test_targets_that_are_looked_at_without_a_rest_are_told_of() -> None:
+    hasty = WaveRule(name="rest", size="rest", min_success_time=MINUTE, min_observations=7)
+    calm = dataclasses.replace(hasty, min_observations=6)
+
+    told = "wave rest: each target is looked at 7 times in 1m"
+    assert told in planned(asked(hasty)).head.warnings
+    assert not [one for one in planned(asked(calm)).head.warnings if "looked at" in one]
+
+
 @pytest.mark.parametrize(
     ("own", "of_all", "expected"),
     [

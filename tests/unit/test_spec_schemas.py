@@ -63,6 +63,7 @@ def test_there_is_a_plan_file_for_each_thing_that_people_want() -> None:
         "flux-retry-and-timeouts",
         "flux-upgrade",
         "osm-auto-upgrade",
+        "osm-gated",
         "osm-install",
         "osm-openshift",
         "osm-pin",
