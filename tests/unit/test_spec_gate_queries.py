@@ -226,7 +226,7 @@ def grown(values: Sequence[int]) -> int:
     return total
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(well=st.lists(COUNTER, max_size=3), badly=st.lists(COUNTER, max_size=3))
 def test_growth_is_added_up_over_restarts(
     well: list[list[int]], badly: list[list[int]], workspace: Workspace
