@@ -24,6 +24,7 @@ from fleet.core import (
     policy,
     selection,
     spreads,
+    trials,
     unread,
     waves,
 )
@@ -65,7 +66,10 @@ def plan(rollout: Rollout, inventory: Inventory, *, zones: Zones | None = None) 
         cluster=lambda member: member[0],
     )
     limits = waves.limits_of(
-        strategy, count=len(changes), is_uninstall=rollout.desired.presence is Presence.ABSENT
+        strategy,
+        count=len(changes),
+        is_uninstall=rollout.desired.presence is Presence.ABSENT,
+        may_roll_back=trials.may_roll_back(rollout),
     )
     assigned = assignment.assign(
         [member for member in changes if member[0].is_reachable],
@@ -94,12 +98,15 @@ def plan(rollout: Rollout, inventory: Inventory, *, zones: Zones | None = None) 
             *unread.warnings(clusters, rollout.desired),
             *conflicting,
             *assigned.warnings,
-            *waves.clamps(strategy, assigned, count=len(changes)),
+            *waves.clamps(
+                strategy, assigned, count=len(changes), may_roll_back=limits.undo is not None
+            ),
             *assignment.emptied(assigned),
             *spreading.warnings,
             *_unmarked(limits),
             *_one_way(limits, placed),
             *bound.warnings,
+            *trials.warnings(rollout, resolved),
         ),
         inventory_digest=_inventory_digest([target for _, target in judged]),
         spreads=spreading.spreads,
@@ -109,6 +116,7 @@ def plan(rollout: Rollout, inventory: Inventory, *, zones: Zones | None = None) 
         not_before=rollout.not_before,
         calendars=bound.calendars,
         start_buffer=rollout.start_buffer,
+        gates=trials.used(rollout, resolved),
     )
     if zones is not None:
         head = bindings.opened(head, placed, zones=zones, at=inventory.read_at)
@@ -165,9 +173,10 @@ def _placed(
             limits=limits,
             caps=waves.caps_of(spreading.spreads, pools, groups, is_strict=is_strict),
         )
-        resolved.append(
-            dataclasses.replace(wave, not_before=rule.not_before, calendars=bound.waves[rule.name])
+        wave = dataclasses.replace(
+            wave, not_before=rule.not_before, calendars=bound.waves[rule.name]
         )
+        resolved.append(trials.added(wave, rule, rollout))
         placed += [
             dataclasses.replace(
                 target, wave=rule.name, groups=found, calendars=bound.own.get(cluster.id, ())
@@ -239,9 +248,11 @@ def _unmarked(limits: Limits) -> tuple[str, ...]:
 def _one_way(limits: Limits, placed: Sequence[Target]) -> tuple[str, ...]:
     """Return a warning where a run would take back what cannot be."""
     stuck = sum(target.rollback is not None and target.rollback.is_one_way for target in placed)
-    if limits.on_breach is not OnBreach.ROLLBACK or not stuck:
+    if limits.undo is None or not stuck:
         return ()
-    return (f"onBreach: rollback cannot take back {stuck} of {len(placed)}: irreversible",)
+    is_breach = limits.on_breach is OnBreach.ROLLBACK
+    cause = "onBreach: rollback" if is_breach else "the rollback of a gate"
+    return (f"{cause} cannot take back {stuck} of {len(placed)}: irreversible",)
 
 
 def _inventory_digest(targets: Sequence[Target]) -> Digest:

@@ -22,6 +22,8 @@ Position = tuple[int, int]
 """Line and column, both from 1."""
 
 PROTECTED = "protectedSettings"
+HEADERS = "headers"
+"""Of a request: their names are no secret, where they are names."""
 
 # Beyond this a word is no slip of the fingers, and comparing it costs time.
 _LONGEST_WORD = 64
@@ -125,11 +127,21 @@ def without_secrets(path: Path, data: object = None) -> Path:
 
     A setting's own name stays, if *data* shows that it was given a value.
     """
+    if HEADERS in path:
+        return _without_values(path)
     if PROTECTED not in path:
         return path
     end = path.index(PROTECTED) + 1
     is_named = len(path) > end and below(data, *path[: end + 1]) is not None
     return path[: end + 1] if is_named and isinstance(path[end], str) else path[:end]
+
+
+def _without_values(path: Path) -> Path:
+    start = path.index(HEADERS) + 1
+    known = [part for part in path[start:] if isinstance(part, str) and _PLAIN_KEY.fullmatch(part)]
+    if len(known) < len(path[start:]):
+        return path[:start]
+    return path if path[start + 1 :] in ((), ("fromEnv",)) else path[: start + 1]
 
 
 _KINDS = {

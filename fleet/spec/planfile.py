@@ -17,6 +17,7 @@ from fleet.model.desired import Desired, Profile, Rollout, Scope
 from fleet.spec import (
     calendarfile,
     document as documents,
+    gatefile,
     profiles,
     settings,
     strategyfile,
@@ -118,6 +119,11 @@ def _rollout(file: RolloutFile, text: str, from_file: Mapping[str, str]) -> Roll
         acknowledged_policies=tuple(spec.acknowledge.policies if spec.acknowledge else ()),
         not_before=spec.not_before,
         start_buffer=spec.start_buffer,
+        gates=tuple(map(gatefile.gate, spec.gates or ())),
+        before_gates=tuple(spec.before_gates or ()),
+        soak_gates=tuple(spec.soak_gates or ()),
+        after_gates=tuple(spec.after_gates or ()),
+        approvals=gatefile.approvals_by_wave(spec.approvals or ()),
     )
 
 

@@ -11,19 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fleet.spec import calendarrules, flaws, profiles, strategies, waverules
+from fleet.spec import calendarrules, flaws, gaterules, profiles, strategies, waverules
 from fleet.spec.flaws import PROTECTED, Flaw, Path, below, quoted
 
 NOT_YET = frozenset(
     {
-        "afterGates",
-        "approvals",
-        "beforeGates",
         "clusterAccess",
-        "gates",
         "meshConfig",
-        "minObservations",
-        "minSuccessTime",
         "namespaces",
         "notify",
         "schedule",
@@ -63,10 +57,12 @@ def check(data: Any) -> Iterator[Flaw]:
         message = f"unknown strategy {quoted(strategy)}"
         yield Flaw(path=_STRATEGY, message=message, hint=hint)
     if isinstance(strategy, dict):
-        yield from waverules.check(_STRATEGY, strategy)
+        may_roll_back = gaterules.may_roll_back(data)
+        yield from waverules.check(_STRATEGY, strategy, may_roll_back=may_roll_back)
     calendars = below(data, *_CALENDARS)
     yield from calendarrules.check(_CALENDARS, calendars)
     yield from calendarrules.check_waves((*_STRATEGY, "waves"), below(strategy, "waves"), calendars)
+    yield from gaterules.check(data)
 
 
 def _targets(targets: dict[str, Any]) -> Iterator[Flaw]:

@@ -461,6 +461,7 @@ def test_cautious_grows_slowly_and_strictly() -> None:
         max_failures="2%",
         wave_max_concurrency="10%",
         failure_mode=FailureMode.STRICT,
+        min_observations=100,
     )
 
 
@@ -479,6 +480,7 @@ def test_standard_is_a_canary_a_tenth_a_third_and_the_rest() -> None:
         max_failures="2%",
         wave_max_concurrency="33%",
         wave_max_failures="2%",
+        observe_every=dt.timedelta(minutes=10),
     )
 
 

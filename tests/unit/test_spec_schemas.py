@@ -67,6 +67,7 @@ def test_there_is_a_plan_file_for_each_thing_that_people_want() -> None:
         "flux-upgrade",
         "osm-auto-upgrade",
         "osm-change-windows",
+        "osm-gated",
         "osm-install",
         "osm-openshift",
         "osm-pin",
@@ -102,8 +103,10 @@ BEYOND_SHAPES = {
     "a-version-with-auto-upgrade-on",
     "a-misspelt-latest",
     "absent-with-wishes",
+    "approvals-of-waves-that-a-strategy-does-not-have",
     "exact-with-protected-settings",
     "exact-without-settings",
+    "looks-without-a-soak",
     "no-wish-at-all",
     "settings-and-a-settings-file",
     "secrets-that-look-like-yaml-marks",
@@ -352,7 +355,7 @@ def test_what_is_printed_of_a_plan_that_says_everything_fits() -> None:
 
     Validator(schemas.plan_schema()).validate(document)
     properties = schemas.plan_schema()["properties"]
-    assert properties.keys() - document.keys() == {"membership", "parent"}
+    assert properties.keys() - document.keys() == {"gates", "membership", "parent"}
     limits = schemas.plan_schema()["$defs"]["limits"]["properties"]
     assert document["limits"].keys() == limits.keys()
     assert saved.plan_of(json.loads(json.dumps(document))) == made

@@ -13,7 +13,7 @@ import importlib.resources
 import json
 from typing import Any
 
-from fleet.spec import profiles, strategies
+from fleet.spec import gaterules, gates, profiles, strategies
 from fleet.spec.calendarform import CalendarsFile
 from fleet.spec.calendarrules import KEYS, KINDS
 from fleet.spec.form import RolloutFile
@@ -26,6 +26,7 @@ _REQUIRED_ONE_OF: dict[str, tuple[tuple[str, ...], ...]] = {
     "TargetsFile": (("subscriptions",), ("managementGroups",), ("tenant",)),
     "ExtensionFile": (("profile",), ("extensionType",)),
     "WaveFile": (("size",), ("match",), ("targets",)),
+    "GateFile": tuple((key,) for key in gaterules.SOURCES),
 }
 """``{model: sets of keys}``: exactly one set must be there."""
 _REQUIRED_SOME_OF: dict[str, tuple[str, ...]] = {
@@ -50,6 +51,7 @@ def rollout_schema() -> dict[str, Any]:
     _one_of_names(extension["profile"], profiles.names())
     extension["settings"] |= {"propertyNames": {"minLength": 1}}
     _one_of_names(parts["SpecFile"]["properties"]["strategy"], strategies.names())
+    _one_of_names(parts["GateFile"]["properties"]["uses"], gates.names())
     parts["TargetsFile"]["properties"]["tenant"] |= {"const": True}
     return {"$schema": DIALECT, "$id": ROLLOUT_ID, **_without_null(schema)}
 
