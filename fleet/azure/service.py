@@ -21,7 +21,6 @@ from fleet.azure.answers import Answer, plausible
 from fleet.azure.clouds import Place
 from fleet.azure.credentials import Credential, Identity, Issuer, Kind, credentials_at, hint_of
 from fleet.azure.extensions import ArmExtensions
-from fleet.azure.network import Network
 from fleet.azure.paths import EXTENSIONS_API
 from fleet.azure.principals import Principal, Principals
 from fleet.azure.refusals import refusal
@@ -35,6 +34,7 @@ from fleet.errors import InputError, RemoteError, UnexpectedPayloadError
 from fleet.model.cluster import Cluster, ClusterId, Extension, Inventory
 from fleet.model.desired import Scope
 from fleet.model.traces import Trace
+from fleet.net.network import Network
 from fleet.ports import Accepted, Clock, ExtensionRef, OperationStatus, RequestIds, Unwell, Write
 
 if TYPE_CHECKING:

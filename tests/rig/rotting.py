@@ -23,12 +23,12 @@ from hypothesis import strategies as st
 from fleet.azure import clouds
 from fleet.azure.credentials import Credential, Kind
 from fleet.azure.graph import Graph
-from fleet.azure.network import Network
 from fleet.azure.principals import Principal, Principals
 from fleet.azure.service import AzureService
 from fleet.azure.simulated import SimulatedIssuer
 from fleet.azure.tokens import Tokens
 from fleet.azure.wire import Wire
+from fleet.net.network import Network
 from fleet.ports import Clock
 from tests.rig import scripted
 from tests.rig.scripted import TOKEN_PATH, Got, Say, SkippingClock

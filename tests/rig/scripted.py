@@ -21,8 +21,8 @@ from aiohttp import web
 
 from fleet.azure import clouds
 from fleet.azure.credentials import named
-from fleet.azure.network import Network
 from fleet.azure.service import AzureService, connected
+from fleet.net.network import Network
 from fleet.ports import RequestIds
 
 TOKEN_PATH = "/oauth2/v2.0/token"  # noqa: S105 - a path
