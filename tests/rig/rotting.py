@@ -21,6 +21,7 @@ from azure.mgmt.resourcegraph.aio import ResourceGraphClient
 from hypothesis import strategies as st
 
 from fleet.azure import clouds
+from fleet.azure.audiences import Audiences
 from fleet.azure.credentials import Credential, Kind
 from fleet.azure.graph import Graph
 from fleet.azure.principals import Principal, Principals
@@ -387,7 +388,12 @@ def answered_by(door: Door, clock: Clock | None = None) -> AzureService:
     network = Network(call_limit_s=5)
     wire = Wire(place, opened=opened, principals=principals, clock=clock, network=network)
     graph = Graph(wire, cast("ResourceGraphClient", door), call_limit_s=5)
-    return AzureService(wire, graph, kind=Kind.SIMULATOR)
+
+    async def issuer_for(_audience: str) -> SimulatedIssuer:
+        return issuer
+
+    audiences = Audiences(issuer_for, clock=clock, hint="Log in.")
+    return AzureService(wire, graph, kind=Kind.SIMULATOR, audiences=audiences)
 
 
 def page(rows: Sequence[Any], *, after: str | None = None, total: int | None = None) -> Say:
