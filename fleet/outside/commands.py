@@ -16,7 +16,6 @@ import json
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import orjson
 
@@ -30,8 +29,10 @@ from fleet.outside.fetching import line
 MOST_BYTES = 1_000_000
 AT_A_TIME = 4
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
-_CHUNK = 64 * 1024
 _LONGEST_SAID = 4096
+_GRACE_S = 5.0
+"""For one that was ended to be gone."""
+_OUT = 1
 
 
 class Commands:
@@ -64,76 +65,83 @@ def environment(ours: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _run(argv: Sequence[str], who: str) -> tuple[int, bytes, bytes]:
+    """Return how a command ended, what it printed, and the end of what it said of errors."""
+    loop = asyncio.get_running_loop()
     try:
-        process = await asyncio.create_subprocess_exec(
+        transport, watch = await loop.subprocess_exec(
+            lambda: _Watch(loop),
             *argv,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=environment(os.environ),
             start_new_session=True,
-            limit=_CHUNK,
         )
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else None
         raise InputError(f"{who} cannot be run: {why or 'an argument cannot be passed'}") from None
     try:
-        return await _outcome(process, who)
+        await watch.closed
     finally:
-        await _end(process)
-
-
-async def _outcome(process: asyncio.subprocess.Process, who: str) -> tuple[int, bytes, bytes]:
-    out, err = process.stdout, process.stderr
-    assert out is not None  # noqa: S101 - both are pipes
-    assert err is not None  # noqa: S101
-    async with asyncio.TaskGroup() as tasks:
-        printed = tasks.create_task(_printed(out, process), name="a command's output")
-        said = tasks.create_task(_last(err), name="a command's errors")
-        watching = tasks.create_task(process.wait(), name="a command")
-        status = await watching
-        # NB: what it left behind may hold the pipes open.
-        _kill(process)
-    whole = printed.result()
-    if whole is None:
+        await _end(transport, watch)
+    if len(watch.printed) > MOST_BYTES:
         raise RemoteError(f"{who}: it printed more than {MOST_BYTES // 1_000_000} MB")
-    return status, whole, said.result()
+    return transport.get_returncode() or 0, bytes(watch.printed), watch.said
 
 
-async def _printed(
-    stream: asyncio.StreamReader, process: asyncio.subprocess.Process
-) -> bytes | None:
-    """Read to the end, and return all of it; end the command, and return ``None``, on too much."""
-    found = bytearray()
-    while part := await stream.read(_CHUNK):
-        found += part
-        if len(found) > MOST_BYTES:
-            _kill(process)
-            return None
-    return bytes(found)
+class _Watch(asyncio.SubprocessProtocol):
+    """Hears a command out, within bounds, and ends what it leaves behind.
+
+    NB: no streams of asyncio's: their process counts as ended only once every pipe is closed, and
+    whoever it left behind may hold them open.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.printed = bytearray()
+        self.said = b""
+        self.exited: asyncio.Future[None] = loop.create_future()
+        self.closed: asyncio.Future[None] = loop.create_future()
+        """The command has ended, and so have both pipes."""
+        self._pid: int | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Note whom this is about."""
+        assert isinstance(transport, asyncio.SubprocessTransport)  # noqa: S101 - asyncio's promise
+        self._pid = transport.get_pid()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """Keep what it prints, and the end of what it says."""
+        if fd != _OUT:
+            self.said = (self.said + data)[-_LONGEST_SAID:]
+        elif len(self.printed) <= MOST_BYTES:
+            self.printed += data
+            if len(self.printed) > MOST_BYTES:
+                self.kill()
+
+    def process_exited(self) -> None:
+        """End what it left behind."""
+        self.kill()
+        self.exited.set_result(None)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Let whoever waits go on."""
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def kill(self) -> None:
+        """End the command, and everybody in its group."""
+        if self._pid is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._pid, signal.SIGKILL)
 
 
-async def _last(stream: asyncio.StreamReader) -> bytes:
-    """Read to the end, and return the end."""
-    found = b""
-    while part := await stream.read(_CHUNK):
-        found = (found + part)[-_LONGEST_SAID:]
-    return found
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    _kill(process)
-    if process.returncode is None:
-        await process.wait()
-    # NB: somebody may have left the group and hold the pipes: nobody waits for them.
-    transport: Any = getattr(process, "_transport", None)
-    if transport is not None:
-        transport.close()
-
-
-def _kill(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+async def _end(transport: asyncio.SubprocessTransport, watch: _Watch) -> None:
+    if not watch.exited.done():
+        watch.kill()
+    transport.close()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_GRACE_S):
+            await watch.exited
 
 
 def _ended(status: int) -> str:
