@@ -34,7 +34,6 @@ from fleet.azure import pages
 from fleet.azure.answers import Answer, Object, headers_of, moment, problem_of
 from fleet.azure.credentials import scope_of
 from fleet.azure.kql import AND_BELOW
-from fleet.azure.network import Network
 from fleet.azure.pages import Page
 from fleet.azure.paths import GRAPH_API, url
 from fleet.azure.questions import WHAT, Question
@@ -44,6 +43,7 @@ from fleet.azure.retries import reading
 from fleet.azure.transport import AGENT, broken
 from fleet.azure.wire import Wire
 from fleet.errors import RemoteError, UnexpectedPayloadError
+from fleet.net.network import Network
 
 T = TypeVar("T")
 

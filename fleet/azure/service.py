@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from fleet.azure import dialects, health, kql, payloads, policies, transport, versions
-from fleet.azure.answers import Answer, plausible
+from fleet.azure.answers import Answer, Object, plausible
+from fleet.azure.audiences import Audiences
 from fleet.azure.clouds import Place
 from fleet.azure.credentials import Credential, Identity, Issuer, Kind, credentials_at, hint_of
 from fleet.azure.extensions import ArmExtensions
-from fleet.azure.network import Network
 from fleet.azure.paths import EXTENSIONS_API
 from fleet.azure.principals import Principal, Principals
 from fleet.azure.refusals import refusal
@@ -35,6 +35,7 @@ from fleet.errors import InputError, RemoteError, UnexpectedPayloadError
 from fleet.model.cluster import Cluster, ClusterId, Extension, Inventory
 from fleet.model.desired import Scope
 from fleet.model.traces import Trace
+from fleet.net.network import Network
 from fleet.ports import Accepted, Clock, ExtensionRef, OperationStatus, RequestIds, Unwell, Write
 
 if TYPE_CHECKING:
@@ -64,11 +65,18 @@ class AzureService:
     """A :class:`fleet.ports.Service`."""
 
     def __init__(
-        self, wire: Wire, graph: Graph, *, kind: Kind, api_version: str = EXTENSIONS_API
+        self,
+        wire: Wire,
+        graph: Graph,
+        *,
+        kind: Kind,
+        audiences: Audiences,
+        api_version: str = EXTENSIONS_API,
     ) -> None:
         self.wire = wire
         self.graph = graph
         self.kind = kind
+        self.audiences = audiences
         self._arm = ArmExtensions(wire, api_version=api_version)
 
     @property
@@ -78,13 +86,23 @@ class AzureService:
 
     def speaking(self, api_version: str) -> AzureService:
         """Return the same service, spoken to in another api-version."""
-        return AzureService(self.wire, self.graph, kind=self.kind, api_version=api_version)
+        return AzureService(
+            self.wire,
+            self.graph,
+            kind=self.kind,
+            audiences=self.audiences,
+            api_version=api_version,
+        )
 
     def alone(self, principal: str) -> AzureService:
         """Return the same service, asked as one of those we are and nobody else."""
         wire = self.wire.alone(principal)
         return AzureService(
-            wire, self.graph.over(wire), kind=self.kind, api_version=self.api_version
+            wire,
+            self.graph.over(wire),
+            kind=self.kind,
+            audiences=self.audiences,
+            api_version=self.api_version,
         )
 
     async def api_versions(self, subscriptions: Iterable[str]) -> Sequence[str]:
@@ -164,6 +182,11 @@ class AzureService:
         """Read the state of an operation."""
         return await self._arm.operation(url, ids)
 
+    async def rows(self, query: str, subscriptions: Sequence[str]) -> Sequence[Object]:
+        """Return the rows of a query of Resource Graph that fits a page."""
+        rows, _ = await self.graph.table(query, subscriptions=subscriptions)
+        return rows
+
     async def unwell(
         self, *, extension_type: str, subscriptions: Sequence[str], ids: RequestIds
     ) -> Sequence[Unwell]:
@@ -221,8 +244,19 @@ async def connected(
             network=network,
         )
         found = await stack.enter_async_context(graph.connected(wire, network=network))
+
+        async def opened_for(audience: str) -> Issuer:
+            meant = dataclasses.replace(place, audience=audience)
+            return await _issuer(
+                stack, meant, chosen[0], network=network, opened=opened, clock=clock, wall=wall
+            )
+
         yield AzureService(
-            wire, found, kind=chosen[0].kind, api_version=dialects.known(api_version)
+            wire,
+            found,
+            kind=chosen[0].kind,
+            audiences=Audiences(opened_for, clock=clock, hint=hint_of(chosen[0].kind)),
+            api_version=dialects.known(api_version),
         )
 
 

@@ -62,7 +62,7 @@ async def carried_on(
         journal: Held by this process.
         state: What it adds up to.
         found: The service, and the clock.
-        vault: ``{environment variable: value}`` of the protected settings.
+        vault: ``{environment variable: value}`` of protected settings and headers.
         upkeep: What keeps the run's locks.
     """
     console = context.errors()
@@ -83,6 +83,7 @@ async def carried_on(
             settings=_settings(how.settings, found),
             observe=observe,
             upkeep=upkeep,
+            probes=found.probes(state.plan.extension_type, vault),
         )
         # The plan and what it was made from live as long as the run: a sixth of a large run's CPU
         # went into the garbage collector looking at them again and again.

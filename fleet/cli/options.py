@@ -17,8 +17,8 @@ import typer
 
 from fleet.azure import credentials
 from fleet.azure.credentials import Credential, Kind
-from fleet.azure.network import Network
 from fleet.azure.paths import EXTENSIONS_API, EXTENSIONS_APIS
+from fleet.net.network import Network
 from fleet.ui.output import Format
 
 PlanFile = Annotated[Path, typer.Argument(metavar="FILE", help="A plan file.")]

@@ -7,12 +7,12 @@ import contextlib
 import dataclasses
 import datetime as dt
 import hashlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fleet.azure import clouds
+from fleet.azure import clouds, monitors
 from fleet.azure.clouds import Place
 from fleet.azure.paths import EXTENSIONS_API
 from fleet.cli.options import Where
@@ -21,10 +21,11 @@ from fleet.engine import clock, virtual
 from fleet.engine.clock import Clock
 from fleet.engine.opening import Origin
 from fleet.errors import InputError, RemoteError
-from fleet.ports import Service
+from fleet.ports import Probes, Service
 
 if TYPE_CHECKING:
     from fleet.azure.service import AzureService
+    from fleet.outside.identity import Identity
     from fleet.sim.opening import OpenWorld
 
 T = TypeVar("T")
@@ -45,6 +46,9 @@ class Outside:
     is_virtual: bool
     """Whether time is virtual: then it does not wait for other processes."""
 
+    probing: Probing
+    """Makes what measures."""
+
     azure: AzureService | None = None
     """The service, where it is spoken to over HTTP."""
     is_api_named: bool = True
@@ -55,6 +59,15 @@ class Outside:
         """Whether it is spoken to over HTTP."""
         return not self.origin.endpoint.startswith(_SCHEME)
 
+    def probes(self, extension_type: str, secrets: Mapping[str, str]) -> Probes:
+        """Return what measures for gates.
+
+        Args:
+            extension_type: The plan's.
+            secrets: ``{environment variable: value}`` of those that headers name.
+        """
+        return self.probing(extension_type, secrets)
+
     def speaking(self, api_version: str) -> Outside:
         """Return the same, spoken to in another api-version of extensions."""
         if self.azure is None:
@@ -64,6 +77,8 @@ class Outside:
         return dataclasses.replace(self, service=azure, azure=azure, origin=origin)
 
 
+Probing = Callable[[str, Mapping[str, str]], Probes]
+"""Takes the extensions' type, and the values of the variables that headers name."""
 Work = Callable[[Outside], Coroutine[Any, Any, T]]
 
 
@@ -152,9 +167,17 @@ def _origin_of_world(world: Path) -> Origin:
 
 async def _on_world(found: OpenWorld, base_at: dt.datetime, origin: Origin, work: Work[T]) -> T:
     shared = virtual.clock() if found.is_virtual else clock.scaled(base_at, found.time_scale)
+    service = found.azure(shared)
+
+    def probing(extension_type: str, _secrets: Mapping[str, str]) -> Probes:
+        from fleet.sim.probes import SimulatedProbes  # noqa: PLC0415 - Azure needs no world
+
+        return SimulatedProbes(service, shared, extension_type=extension_type)
+
     return await work(
         Outside(
-            service=found.azure(shared),
+            service=service,
+            probing=probing,
             clock=shared,
             origin=origin,
             time_scale=Fraction(found.time_scale),
@@ -182,6 +205,7 @@ async def _on_azure(where: Where, not_before: dt.datetime | None, work: Work[T])
         return await work(
             Outside(
                 service=service,
+                probing=_probing(service, where),
                 clock=there.clock,
                 origin=Origin(
                     endpoint=there.place.url,
@@ -196,6 +220,38 @@ async def _on_azure(where: Where, not_before: dt.datetime | None, work: Work[T])
                 is_api_named=where.api_version is not None,
             )
         )
+
+
+def _probing(service: AzureService, where: Where) -> Probing:
+    def probing(extension_type: str, secrets: Mapping[str, str]) -> Probes:
+        from fleet.outside.probes import OutsideProbes  # noqa: PLC0415 - only where one is wanted
+
+        return OutsideProbes(
+            health=service,
+            extension_type=extension_type,
+            network=where.network,
+            identity=_identity(service),
+            secrets=secrets,
+        )
+
+    return probing
+
+
+def _identity(service: AzureService) -> Identity:
+    from fleet.outside.identity import Identity  # noqa: PLC0415 - only where one is wanted
+
+    token, rows = service.audiences.token, service.rows
+    found = monitors.monitor(service.wire.place)
+    if found is None:
+        return Identity(token=token, rows=rows)
+    return Identity(
+        token=token,
+        rows=rows,
+        logs_url=found.logs_url,
+        logs_audience=found.logs_audience,
+        metrics_audience=found.metrics_audience,
+        is_metrics=found.is_metrics,
+    )
 
 
 async def whereabouts(where: Where, *, not_before: dt.datetime | None = None) -> Whereabouts:

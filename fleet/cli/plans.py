@@ -17,17 +17,17 @@ from pathlib import Path
 import orjson
 
 from fleet.azure import paths
-from fleet.azure.network import Network
 from fleet.cli.context import DISCRETION, errors
 from fleet.cli.outside import Outside
 from fleet.core import bindings, planner, saved
-from fleet.engine import requests, zones
+from fleet.engine import baselines, requests, zones
 from fleet.errors import InputError, RefusedError
 from fleet.model.calendars import Level
 from fleet.model.cluster import AutoUpgrade
 from fleet.model.desired import Rollout
 from fleet.model.plan import Plan, PlanHead, Target
 from fleet.model.redaction import Redactor
+from fleet.net.network import Network
 from fleet.spec import calendarfile, planfile
 from fleet.spec.calendarfile import Feed, Fetched, Surroundings
 from fleet.spec.planfile import PlanFile
@@ -95,6 +95,9 @@ async def plan_of(source: Source, outside: Outside) -> Plan:
     )
     plan = planner.plan(rollout, inventory, zones=zones.zone)
     refuse_secrets(plan)
+    if any(map(baselines.is_wanted, plan.head.gates)):
+        probes = outside.probes(plan.head.extension_type, _known(requests.headers(plan.head)))
+        plan = await baselines.measured(plan, probes)
     return plan
 
 
@@ -134,10 +137,10 @@ def _fetched(feeds: Iterable[Feed], network: Network | None) -> Mapping[str, Fet
 
 
 async def _asked(urls: Mapping[Feed, str], network: Network) -> Mapping[str, Fetched]:
-    from fleet.azure import transport  # noqa: PLC0415 - HTTP is loaded only where it is spoken
+    from fleet.net import connections  # noqa: PLC0415 - HTTP is loaded only where it is spoken
     from fleet.outside import feeds  # noqa: PLC0415 - likewise
 
-    way = feeds.Way(tls=transport.trust(network), proxy_for=network.proxy_for)
+    way = feeds.Way(tls=connections.trust(network), proxy_for=network.proxy_for)
     return {
         feed.key: Fetched(text=await feeds.text(url, called=feed.shown, way=way), shown=feed.shown)
         for feed, url in urls.items()
@@ -189,13 +192,20 @@ async def fluent(plan: Plan, outside: Outside) -> Outside:
 
 
 def vault(head: PlanHead, targets: Iterable[Target]) -> Mapping[str, str]:
-    """Return the protected settings' values, from the environment variables that hold them."""
-    names = sorted(requests.variables(head, targets))
-    absent = [name for name in names if not os.environ.get(name)]
+    """Return the values of protected settings and headers, from the variables that hold them."""
+    found = _known(requests.variables(head, targets))
+    absent = sorted(requests.variables(head, targets) - found.keys())
     if absent:
-        message = f"protected settings are to come from {', '.join(absent)}, which is not set"
+        are_headers = requests.headers(head).issuperset(absent)
+        what = "headers of gates" if are_headers else "protected settings"
+        message = f"{what} are to come from {', '.join(absent)}, which is not set"
         raise InputError(message, hint="Set the environment variable for this process only.")
-    found = {name: os.environ[name] for name in names}
+    return found
+
+
+def _known(names: Iterable[str]) -> Mapping[str, str]:
+    """Return the values of those variables that are set; they are secrets from now on."""
+    found = {name: os.environ[name] for name in sorted(names) if os.environ.get(name)}
     DISCRETION.learn(found.values())
     return found
 

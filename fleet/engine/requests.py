@@ -42,17 +42,27 @@ def write_of(
 
 
 def variables(head: PlanHead, targets: Iterable[Target]) -> frozenset[str]:
-    """Return the environment variables that hold the protected settings of a plan.
+    """Return the environment variables that hold the secrets of a plan.
 
-    Clusters that are judged anew while it runs may need those that none of *targets* does now.
+    These are protected settings, and headers of its gates. Clusters that are judged anew while it
+    runs may need those that none of *targets* does now.
     """
     later = head.basis.desired.protected.values() if head.basis else ()
-    return frozenset(later) | frozenset(
-        name
-        for target in targets
-        for step in target.steps
-        for name in (step.protected or {}).values()
+    return (
+        frozenset(later)
+        | headers(head)
+        | frozenset(
+            name
+            for target in targets
+            for step in target.steps
+            for name in (step.protected or {}).values()
+        )
     )
+
+
+def headers(head: PlanHead) -> frozenset[str]:
+    """Return the environment variables that hold what the gates of a plan send as headers."""
+    return frozenset(name for gate in head.gates for name in gate.probe.headers.values())
 
 
 def _settings(step: Step, found: Extension | None) -> Mapping[str, str] | None:

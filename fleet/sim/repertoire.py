@@ -33,6 +33,10 @@ class Asked(enum.StrEnum):
     POLICIES = "policies"
     PERMISSIONS = "permissions"
     ACTIVITY = "activity"
+    METRICS = "metrics"
+    """Instant queries of Prometheus."""
+    LOGS = "logs"
+    """Queries of Log Analytics."""
 
 
 class Level(enum.Enum):

@@ -43,6 +43,7 @@ PATIENCE = dt.timedelta(hours=48)
 _REFUSAL_S = Span(low=20, high=40)
 """How long the service takes to find that a version does not exist."""
 _CONFLICT_S = Span(low=1, high=3)
+_AT_ONCE = dt.timedelta(0)
 _LATE = dt.timedelta(seconds=30)
 _RELAPSES_AFTER = dt.timedelta(minutes=10)
 _NO_FAULTS = Faults()
@@ -128,6 +129,10 @@ class World:
     def hearings(self) -> tuple[Hearing, ...]:
         """The writes that reached the service, refused ones too, in order."""
         return tuple(self._hearings)
+
+    def since_begun(self, now: dt.datetime) -> dt.timedelta:
+        """Return how long ago the first write was heard; nothing where none was."""
+        return max(now - self._begun_at, _AT_ONCE) if self._orders else _AT_ONCE
 
     @property
     def change_count(self) -> int:

@@ -1,8 +1,8 @@
 """The way to a service, as somebody set it: proxies, authorities to trust, limits.
 
 Pure but for the environment's variables, which are read when a way is asked
-for; connections are made by :mod:`fleet.azure.transport`. The same way leads
-to Resource Manager, to Resource Graph and to whoever gives tokens.
+for; connections are made by :mod:`fleet.net.connections`. The same way leads
+to Resource Manager, to Resource Graph, to whoever gives tokens and to everybody else.
 
 Units:   seconds.
 Errors:  :exc:`InputError` for a proxy or a file that cannot be used; a proxy's password is in none.
@@ -19,7 +19,6 @@ from pathlib import Path
 
 from yarl import URL
 
-from fleet.azure.clouds import is_loopback
 from fleet.errors import InputError
 
 _SCHEMES = ("http", "https")
@@ -78,6 +77,16 @@ class Network:
             if text := os.environ.get(name):
                 yield Path(text)
                 return
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine, by its name or address alone."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def shown(proxy: URL) -> str:
