@@ -94,6 +94,7 @@ def plan(rollout: Rollout, inventory: Inventory) -> Plan:
         pools=_pools(rollout),
         membership=rollout.membership,
         basis=_basis(rollout, inventory),
+        notify=rollout.notify,
     )
     return sealed(head, (*placed, *rest))
 

@@ -22,6 +22,7 @@ Position = tuple[int, int]
 """Line and column, both from 1."""
 
 PROTECTED = "protectedSettings"
+NOTIFY, SECRET = "notify", "secret"
 
 # Beyond this a word is no slip of the fingers, and comparing it costs time.
 _LONGEST_WORD = 64
@@ -125,6 +126,8 @@ def without_secrets(path: Path, data: object = None) -> Path:
 
     A setting's own name stays, if *data* shows that it was given a value.
     """
+    if NOTIFY in path and SECRET in path:
+        return path[: path.index(SECRET) + 1]
     if PROTECTED not in path:
         return path
     end = path.index(PROTECTED) + 1

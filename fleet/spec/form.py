@@ -18,6 +18,7 @@ from fleet.spec import rules
 from fleet.spec.clauses import Clause
 from fleet.spec.explanation import FileModel
 from fleet.spec.flaws import Flaw
+from fleet.spec.noticeform import NotifyFile
 from fleet.spec.strategyform import StrategyOrName
 from fleet.spec.values import (
     ExtensionName,
@@ -134,6 +135,8 @@ class SpecFile(FileModel):
     """What is known to stand against the plan, and is accepted."""
     strategy: StrategyOrName = "standard"
     """How the change spreads: a name, or a block of your own."""
+    notify: Annotated[list[NotifyFile], _SOME] | None = None
+    """Who is told of what, while it runs."""
 
 
 class RolloutFile(FileModel):

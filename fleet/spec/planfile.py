@@ -10,8 +10,10 @@ from pathlib import Path
 
 from fleet.model.cluster import nothing
 from fleet.model.desired import Desired, Profile, Rollout, Scope
-from fleet.spec import document as documents, profiles, settings, strategyfile
+from fleet.model.notices import Subscriber, Topic
+from fleet.spec import document as documents, noticerules, profiles, settings, strategyfile
 from fleet.spec.form import ExtensionFile, RolloutFile, TargetsFile
+from fleet.spec.noticeform import FromEnvFile, NotifyFile
 
 
 def load_rollout(path: Path) -> Rollout:
@@ -36,6 +38,7 @@ def _rollout(file: RolloutFile, text: str, from_file: Mapping[str, str]) -> Roll
         text=text,
         membership=spec.targets.membership,
         acknowledged_policies=tuple(spec.acknowledge.policies if spec.acknowledge else ()),
+        notify=tuple(_subscriber(n, one) for n, one in enumerate(spec.notify or ())),
     )
 
 
@@ -68,6 +71,18 @@ def _desired(extension: ExtensionFile, from_file: Mapping[str, str]) -> Desired:
         on_drift=extension.on_drift,
         allow_downgrade=extension.allow_downgrade,
         allow_skip_minor=extension.allow_skip_minor,
+    )
+
+
+def _subscriber(number: int, told: NotifyFile) -> Subscriber:
+    way = "webhook" if told.webhook is not None else "command"
+    return Subscriber(
+        name=told.name or noticerules.default_name(way, number),
+        on=tuple(one for one in Topic if told.on is None or one in told.on),
+        url=told.webhook if isinstance(told.webhook, str) else "",
+        url_from=told.webhook.from_env if isinstance(told.webhook, FromEnvFile) else "",
+        signed_with=told.secret.from_env if told.secret else "",
+        argv=tuple(told.command or ()),
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fleet.spec import flaws, profiles, strategies, waverules
+from fleet.spec import flaws, noticerules, profiles, strategies, waverules
 from fleet.spec.flaws import PROTECTED, Flaw, Path, below, quoted
 
 NOT_YET = frozenset(
@@ -27,7 +27,6 @@ NOT_YET = frozenset(
         "minSuccessTime",
         "namespaces",
         "notBefore",
-        "notify",
         "schedule",
     }
 )
@@ -36,6 +35,7 @@ NOT_YET = frozenset(
 _TARGETS: Path = ("spec", "targets")
 _EXTENSION: Path = ("spec", "extension")
 _STRATEGY: Path = ("spec", "strategy")
+_NOTIFY: Path = ("spec", "notify")
 _PLACES = ("subscriptions", "managementGroups", "tenant")
 _ONLY_PRESENT = (
     "version",
@@ -65,6 +65,8 @@ def check(data: Any) -> Iterator[Flaw]:
         yield Flaw(path=_STRATEGY, message=message, hint=hint)
     if isinstance(strategy, dict):
         yield from waverules.check(_STRATEGY, strategy)
+    if isinstance(told := below(data, *_NOTIFY), list):
+        yield from noticerules.check(_NOTIFY, told)
 
 
 def _targets(targets: dict[str, Any]) -> Iterator[Flaw]:

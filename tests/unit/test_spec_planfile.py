@@ -30,6 +30,7 @@ from fleet.model.desired import (
     Unreachable,
     WaveRule,
 )
+from fleet.model.notices import Subscriber, Topic
 from fleet.spec import planfile, profiles, strategies, strategyfile
 from fleet.spec.problems import Problem, SpecError
 
@@ -167,6 +168,18 @@ def test_every_key_of_a_plan_file_reaches_the_rollout() -> None:
         text=file.read_text("utf-8"),
         membership=Membership.FOLLOW,
         acknowledged_policies=("deploy-osm",),
+        notify=(
+            Subscriber(
+                name="ops",
+                on=(Topic.RUN, Topic.APPROVAL),
+                url_from="HOOK_URL",
+                signed_with="HOOK_KEY",
+            ),
+            Subscriber(name="webhook-2", on=tuple(Topic), url="https://hooks.example/fleet"),
+            Subscriber(
+                name="command-3", on=(Topic.GATE, Topic.BREACH), argv=("notify-send", "told")
+            ),
+        ),
     )
 
 

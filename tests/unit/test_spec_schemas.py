@@ -22,6 +22,7 @@ from fleet.model.desired import (
     SpreadRule,
     Unreachable,
 )
+from fleet.model.notices import Subscriber, Topic
 from fleet.model.plan import (
     Action,
     Change,
@@ -290,6 +291,13 @@ def _sparse(cls: Any) -> list[str]:
     ]
 
 
+SUBSCRIBERS = (
+    Subscriber(name="ops", on=(Topic.RUN,), url_from="HOOK_URL", signed_with="HOOK_KEY"),
+    Subscriber(name="chat", on=tuple(Topic), url="https://hooks.example/fleet"),
+    Subscriber(name="mail", on=(Topic.BREACH, Topic.APPROVAL), argv=("mail", "ops")),
+)
+
+
 def test_what_is_printed_of_a_plan_that_says_everything_fits() -> None:
     asked = rollouts.rollout(
         wish=rollouts.desired(on_drift=OnDrift.REPLAN),
@@ -307,6 +315,7 @@ def test_what_is_printed_of_a_plan_that_says_everything_fits() -> None:
             pools=(PoolRule(name="wan", max_concurrency=2),),
         ),
     )
+    asked = dataclasses.replace(asked, notify=SUBSCRIBERS)
     made = planner.plan(asked, fleets.inventory(fleets.stores(3, fleets.extension("1.1.1"))))
     document = saved.document(made)
 

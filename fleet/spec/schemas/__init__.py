@@ -23,6 +23,7 @@ _REQUIRED_ONE_OF: dict[str, tuple[tuple[str, ...], ...]] = {
     "TargetsFile": (("subscriptions",), ("managementGroups",), ("tenant",)),
     "ExtensionFile": (("profile",), ("extensionType",)),
     "WaveFile": (("size",), ("match",), ("targets",)),
+    "NotifyFile": (("webhook",), ("command",)),
 }
 """``{model: sets of keys}``: exactly one set must be there."""
 _REQUIRED_SOME_OF: dict[str, tuple[str, ...]] = {"SpreadFile": ("maxConcurrency", "maxFailures")}
@@ -42,6 +43,7 @@ def rollout_schema() -> dict[str, Any]:
     for part, keys in _REQUIRED_SOME_OF.items():
         parts[part]["anyOf"] = [{"required": [key]} for key in keys]
     parts["ExtensionFile"]["dependentRequired"] = {"extensionType": ["name"]}
+    parts["NotifyFile"]["dependentRequired"] = {"secret": ["webhook"]}
     extension = parts["ExtensionFile"]["properties"]
     _one_of_names(extension["profile"], profiles.names())
     extension["settings"] |= {"propertyNames": {"minLength": 1}}
