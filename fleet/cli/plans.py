@@ -10,7 +10,8 @@ from pathlib import Path
 import orjson
 
 from fleet.azure import paths
-from fleet.cli.context import DISCRETION, errors
+from fleet.cli import notifying
+from fleet.cli.context import errors
 from fleet.cli.outside import Outside
 from fleet.core import planner, saved
 from fleet.engine import requests
@@ -95,14 +96,12 @@ async def fluent(plan: Plan, outside: Outside) -> Outside:
 
 
 def vault(head: PlanHead, targets: Iterable[Target]) -> Mapping[str, str]:
-    """Return the protected settings' values, from the environment variables that hold them."""
-    names = sorted(requests.variables(head, targets))
-    absent = [name for name in names if not os.environ.get(name)]
-    if absent:
-        message = f"protected settings are to come from {', '.join(absent)}, which is not set"
-        raise InputError(message, hint="Set the environment variable for this process only.")
-    found = {name: os.environ[name] for name in names}
-    DISCRETION.learn(found.values())
+    """Return the plan's secrets, from the environment variables that hold them.
+
+    Protected settings, and where and how people are told.
+    """
+    found = notifying.values(requests.variables(head, targets))
+    notifying.require_usable(head, found)
     return found
 
 

@@ -42,16 +42,27 @@ def write_of(
 
 
 def variables(head: PlanHead, targets: Iterable[Target]) -> frozenset[str]:
-    """Return the environment variables that hold the protected settings of a plan.
+    """Return the environment variables that hold the secrets of a plan.
 
     Clusters that are judged anew while it runs may need those that none of *targets* does now.
     """
     later = head.basis.desired.protected.values() if head.basis else ()
-    return frozenset(later) | frozenset(
-        name
-        for target in targets
-        for step in target.steps
-        for name in (step.protected or {}).values()
+    return (
+        notice_variables(head)
+        | frozenset(later)
+        | frozenset(
+            name
+            for target in targets
+            for step in target.steps
+            for name in (step.protected or {}).values()
+        )
+    )
+
+
+def notice_variables(head: PlanHead) -> frozenset[str]:
+    """Return those that hold where subscribers are told, and what that is signed with."""
+    return frozenset(
+        name for one in head.notify for name in (one.url_from, one.signed_with) if name
     )
 
 

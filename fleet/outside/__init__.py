@@ -1,0 +1,1 @@
+"""Services that are neither Azure nor a cluster: measured, read, or told."""
