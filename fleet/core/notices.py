@@ -168,16 +168,18 @@ class Account:
         header, wave = self._header(), getattr(event, "wave", None)
         tally = self._wave if wave is not None and wave == self._opened else self._run
         about = None if wave is None else self._about_wave(wave)
-        place = f"wave {about.name}: " if about else ""
+        place = f"{header.plan.name}, wave {about.name}" if about else header.plan.name
+        counts = getattr(event, "counts", None) or tally.counts()
+        ending = _in_words(counts) if told.is_counted else ""
         return Notice(
             sequence=sequence,
             kind=told.kind,
             topic=told.topic,
             at=event.at,
-            title=_cut(f"{header.plan.name}: {place}{told.title}"),
+            title=_cut(f"{place}: {told.title}") + ending,
             run=_about_run(header),
             wave=about,
-            counts=getattr(event, "counts", None) or tally.counts(),
+            counts=counts,
             reason=_cut(told.reason),
             actor=told.actor,
             until=told.until,
@@ -226,6 +228,11 @@ def _about_run(header: RunCreated) -> AboutRun:
         owner=plan.owner,
         started_by=header.actor,
     )
+
+
+def _in_words(counts: Mapping[str, int]) -> str:
+    found = ", ".join(f"{count} {name}" for name, count in counts.items())
+    return f" ({found})" if found else ""
 
 
 def _cut(text: str) -> str:

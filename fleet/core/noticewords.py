@@ -30,6 +30,8 @@ class Told:
     actor: Actor | None = None
     until: dt.datetime | None = None
     is_about_failures: bool = False
+    is_counted: bool = False
+    """Whether the title ends in how targets ended."""
     commands: tuple[str, ...] = ()
     """What somebody may do, with ``{run}`` and ``{wave}``."""
     is_for_approvers: bool = False
@@ -165,12 +167,12 @@ def _rolling_back(event: e.RunRollingBack, _: Halt) -> Told:
 
 
 def _finished(event: e.RunFinished, _: Halt) -> Told:
-    counts = ", ".join(f"{count} {name}" for name, count in event.counts.items())
     return Told(
         kind="run.finished",
         topic=Topic.RUN,
-        title=f"{event.status}{_because(event.reason)} ({counts})",
+        title=f"{event.status}{_because(event.reason)}",
         reason=event.reason,
+        is_counted=True,
         is_about_failures=event.status is not RunStatus.SUCCEEDED,
         commands=_ways_on(event),
     )
@@ -244,7 +246,8 @@ def _closed(event: e.WaveClosed, _: Halt) -> Told:
     return Told(
         kind="wave.closed",
         topic=Topic.WAVE,
-        title=f"closed: {event.status}",
+        title=f"closed, {event.status}",
+        is_counted=True,
         is_about_failures=event.status is not WaveStatus.SUCCEEDED,
     )
 
