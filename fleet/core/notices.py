@@ -166,11 +166,13 @@ class Account:
 
     def _notice(self, sequence: int, event: Event, told: Told) -> Notice:
         header, wave = self._header(), getattr(event, "wave", None)
-        tally = self._wave if wave is not None and wave == self._opened else self._run
-        about = None if wave is None else self._about_wave(wave)
+        about = self._about_wave(wave)
+        tally = self._wave if about and wave == self._opened else self._run
         place = f"{header.plan.name}, wave {about.name}" if about else header.plan.name
         counts = getattr(event, "counts", None) or tally.counts()
         ending = _in_words(counts) if told.is_counted else ""
+        if told.is_sized and about:
+            ending = f", {about.targets} targets"
         return Notice(
             sequence=sequence,
             kind=told.kind,
@@ -203,7 +205,9 @@ class Account:
             who = header.plan.owner or header.actor.called
         return Call(who=who, commands=commands)
 
-    def _about_wave(self, number: int) -> AboutWave:
+    def _about_wave(self, number: int | None) -> AboutWave | None:
+        if number is None or number >= len(self._state.waves):
+            return None
         planned = self._state.waves[number].planned
         return AboutWave(name=planned.name, number=number + 1, targets=planned.target_count)
 

@@ -32,6 +32,8 @@ class Told:
     is_about_failures: bool = False
     is_counted: bool = False
     """Whether the title ends in how targets ended."""
+    is_sized: bool = False
+    """Whether it ends in how many targets the wave has."""
     commands: tuple[str, ...] = ()
     """What somebody may do, with ``{run}`` and ``{wave}``."""
     is_for_approvers: bool = False
@@ -201,7 +203,7 @@ def _overridden(event: e.WindowOverridden, _: Halt) -> Told:
 
 
 def _opened(_event: e.WaveOpened, _: Halt) -> Told:
-    return Told(kind="wave.opened", topic=Topic.WAVE, title="opened")
+    return Told(kind="wave.opened", topic=Topic.WAVE, title="opened", is_sized=True)
 
 
 def _soaking(event: e.WaveSoaking, _: Halt) -> Told:
