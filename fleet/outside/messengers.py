@@ -136,5 +136,6 @@ def _ended(status: int) -> str:
 
 
 def _words(said: bytes | bytearray) -> str:
-    text = " ".join(Redactor().text(said.decode(errors="replace")).split())
+    plain = "".join(c if c.isprintable() else " " for c in said.decode(errors="replace"))
+    text = " ".join(Redactor().text(plain).split())
     return f": {text}" if text else ""
