@@ -24,6 +24,9 @@ class Event(enum.StrEnum):
     RUN_LEFT = "run.left"
     BUG_CAUGHT = "bug.caught"
     OUTCOME_DROPPED = "outcome.dropped"
+    NOTICE_RETRIED = "notice.retried"
+    NOTICE_MISSED = "notice.missed"
+    NOTICES_LEFT = "notices.left"
 
 
 @dataclasses.dataclass(slots=True)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
+from fleet.core.notices import Notice
 from fleet.model.cluster import AutoUpgrade, Cluster, ClusterId, Extension, Inventory
 from fleet.model.desired import Scope
 from fleet.model.events import Actor, Event
@@ -174,6 +175,27 @@ class Probes(Protocol):
         """
 
 
+# --- those who are told ------------------------------------------------------------------
+
+
+class Pause(Protocol):
+    """A wait between two tries."""
+
+    async def __call__(self, seconds: float, *, is_asked_for: bool) -> None:
+        """Wait; where the process is about to end, only as long as the other side asked for."""
+
+
+class Messenger(Protocol):
+    """The way to one subscriber."""
+
+    async def bring(self, notice: Notice, pause: Pause) -> None:
+        """Bring *notice*, trying again while that may help, for a bounded time.
+
+        Raises:
+            RemoteError: It was not taken; where its status is 410, nothing more is wanted there.
+        """
+
+
 # --- the journal -------------------------------------------------------------------------
 
 
@@ -193,6 +215,8 @@ class Batch:
     keep: Mapping[OperationKey, str] = dataclasses.field(default_factory=dict, repr=False)
     """Operation URLs to remember until they are dropped."""
     drop: Sequence[OperationKey] = ()
+    told: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """``{subscriber: record}`` up to which each was told; never goes back."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +259,9 @@ class JournalReader(Protocol):
 
     def holder(self) -> Actor | None:
         """Return who runs it now; ``None`` where nobody does."""
+
+    def told(self) -> Mapping[str, int]:
+        """Return up to which record each subscriber was told."""
 
     def close(self) -> None:
         """Let go of the file."""

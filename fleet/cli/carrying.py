@@ -13,8 +13,9 @@ from typing import Protocol
 from rich.text import Text
 
 from fleet.azure.paths import EXTENSIONS_API
-from fleet.cli import context, leaving, locking
+from fleet.cli import context, leaving, locking, notifying
 from fleet.cli.context import Context
+from fleet.cli.options import Where
 from fleet.cli.outside import Outside
 from fleet.core.leftovers import Leftover
 from fleet.core.state import RunState
@@ -46,6 +47,10 @@ class How(Protocol):
     def settings(self) -> Settings:
         """How the runner behaves."""
 
+    @property
+    def where(self) -> Where:
+        """How others are reached."""
+
 
 async def carried_on(
     how: How,
@@ -62,15 +67,18 @@ async def carried_on(
         journal: Held by this process.
         state: What it adds up to.
         found: The service, and the clock.
-        vault: ``{environment variable: value}`` of protected settings and headers.
+        vault: ``{environment variable: value}`` of the plan's secrets.
         upkeep: What keeps the run's locks.
     """
     console = context.errors()
     console.print(Text(f"run {state.header.run_id if state.header else ''}"), soft_wrap=True)
+    network, is_virtual = how.where.network, found.is_virtual
+    telling = notifying.telling(journal, state, vault, network, is_virtual=is_virtual)
     with live.view(console, clean=context.DISCRETION.text) as view:
 
         def observe(events: Sequence[Event], state: RunState) -> None:
             view.show(events, state)
+            told.observe(events, state)
             if state.has_bug:  # nothing to wait for: somebody has to look at it first
                 runner.settle_for_pause()
 
@@ -88,9 +96,10 @@ async def carried_on(
         # The plan and what it was made from live as long as the run: a sixth of a large run's CPU
         # went into the garbage collector looking at them again and again.
         gc.freeze()
-        with _signals(runner):
-            ended = await _run(runner)
-    locking.let_go(how.context, ended)
+        async with telling as told:
+            with _signals(runner):
+                ended = await _run(runner)
+            locking.let_go(how.context, ended)
     # What is told is what is kept: an error may have quoted a secret, and the journal has it not.
     ended = history.load(journal) if vault else ended
     return Ended(state=ended, left=await leaving.read(ended, found))

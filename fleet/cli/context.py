@@ -23,11 +23,13 @@ class Discretion:
     """Takes secrets out of what is said: what looks like one, and those this process was given."""
 
     def __init__(self) -> None:
+        self._known: frozenset[str] = frozenset()
         self._redactor = Redactor()
 
     def learn(self, secrets: Iterable[str]) -> None:
-        """Keep *secrets* back from now on."""
-        self._redactor = Redactor(secrets)
+        """Keep *secrets* back from now on, beside those that are known."""
+        self._known |= frozenset(secrets)
+        self._redactor = Redactor(self._known)
 
     def text(self, text: str) -> str:
         """Return *text* without secrets."""

@@ -17,6 +17,7 @@ from pathlib import Path
 import orjson
 
 from fleet.azure import paths
+from fleet.cli import notifying
 from fleet.cli.context import DISCRETION, errors
 from fleet.cli.outside import Outside
 from fleet.core import bindings, planner, saved
@@ -192,14 +193,12 @@ async def fluent(plan: Plan, outside: Outside) -> Outside:
 
 
 def vault(head: PlanHead, targets: Iterable[Target]) -> Mapping[str, str]:
-    """Return the values of protected settings and headers, from the variables that hold them."""
-    found = _known(requests.variables(head, targets))
-    absent = sorted(requests.variables(head, targets) - found.keys())
-    if absent:
-        are_headers = requests.headers(head).issuperset(absent)
-        what = "headers of gates" if are_headers else "protected settings"
-        message = f"{what} are to come from {', '.join(absent)}, which is not set"
-        raise InputError(message, hint="Set the environment variable for this process only.")
+    """Return the plan's secrets, from the environment variables that hold them.
+
+    Protected settings, and where and how people are told.
+    """
+    found = notifying.values(requests.variables(head, targets))
+    notifying.require_usable(head, found)
     return found
 
 

@@ -20,6 +20,7 @@ from fleet.cli import (
     context,
     ending,
     locking,
+    notifying,
     options,
     outside,
     planning,
@@ -282,6 +283,7 @@ def taken_over(order: Order) -> Ended | None:
     _require_same(order, known)
     if known.status.is_terminal:
         locking.let_go(order.context, known)
+        notifying.tell_rest(order.context, known, order.where.network)
         return Ended(state=known)
     vault = plans.vault(known.plan, known.targets)
     actor = context.actor()

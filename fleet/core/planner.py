@@ -117,6 +117,7 @@ def plan(rollout: Rollout, inventory: Inventory, *, zones: Zones | None = None) 
         calendars=bound.calendars,
         start_buffer=rollout.start_buffer,
         gates=trials.used(rollout, resolved),
+        notify=rollout.notify,
     )
     if zones is not None:
         head = bindings.opened(head, placed, zones=zones, at=inventory.read_at)

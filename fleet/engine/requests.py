@@ -49,14 +49,22 @@ def variables(head: PlanHead, targets: Iterable[Target]) -> frozenset[str]:
     """
     later = head.basis.desired.protected.values() if head.basis else ()
     return (
-        frozenset(later)
+        notice_variables(head)
         | headers(head)
+        | frozenset(later)
         | frozenset(
             name
             for target in targets
             for step in target.steps
             for name in (step.protected or {}).values()
         )
+    )
+
+
+def notice_variables(head: PlanHead) -> frozenset[str]:
+    """Return those that hold where subscribers are told, and what that is signed with."""
+    return frozenset(
+        name for one in head.notify for name in (one.url_from, one.signed_with) if name
     )
 
 

@@ -74,6 +74,13 @@ UPDATE requests SET answered = 1 WHERE id = ?;
 -- open_requests --
 SELECT id, kind, actor, reason, at, subject FROM requests WHERE answered = 0 ORDER BY rowid;
 
+-- tell --
+INSERT INTO told (subscriber, seq) VALUES (?, ?)
+ON CONFLICT (subscriber) DO UPDATE SET seq = max(seq, excluded.seq);
+
+-- told --
+SELECT subscriber, seq FROM told ORDER BY subscriber;
+
 -- all_records --
 -- The casts: what somebody has put in place of a record is handed on, as bytes, to be found out.
 SELECT seq, coalesce(CAST(body AS BLOB), x''), coalesce(CAST(link AS BLOB), x'')

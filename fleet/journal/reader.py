@@ -79,6 +79,11 @@ class SqliteReader:
         with self._translated():
             return requests.unanswered(self._db)
 
+    def told(self) -> Mapping[str, int]:
+        """Return up to which record each subscriber was told."""
+        with self._translated():
+            return dict(self._db.execute(SQL["told"]).fetchall())
+
     def close(self) -> None:
         """Let go of the file."""
         self._close()

@@ -55,3 +55,13 @@ PRAGMA user_version = 1;
 ALTER TABLE requests ADD COLUMN subject TEXT NOT NULL DEFAULT '';
 
 PRAGMA user_version = 2;
+
+-- 3 --
+-- Up to which record each subscriber was told. No part of the chain: where a row is gone, it is
+-- told all of it once more.
+CREATE TABLE told (
+    subscriber TEXT PRIMARY KEY,
+    seq        INTEGER NOT NULL
+) WITHOUT ROWID;
+
+PRAGMA user_version = 3;

@@ -40,6 +40,7 @@ class _Pending:
     keep: list[tuple[int, int, bytes]]
     drop: list[tuple[int, int]]
     answered: list[tuple[str]]
+    told: list[tuple[str, int]]
     done: asyncio.Future[None] | None = None
     """``None`` where the caller commits by itself."""
 
@@ -111,6 +112,10 @@ class SqliteJournal:
         self._seen_version, self._has_unread = self._data_version, False
         return self._holding.reader.requests()
 
+    def told(self) -> Mapping[str, int]:
+        """Return up to which record each subscriber was told."""
+        return self._holding.reader.told()
+
     def has_news(self) -> bool:
         """Whether another process may have asked something since :meth:`requests` looked.
 
@@ -172,6 +177,7 @@ class SqliteJournal:
             keep=[(key.target, key.step, url.encode()) for key, url in batch.keep.items()],
             drop=[(key.target, key.step) for key in batch.drop],
             answered=[(found,) for event in batch.events if (found := _answered(event))],
+            told=list(batch.told.items()),
         )
 
     def _commit_here(self, pending: _Pending) -> None:
@@ -237,6 +243,8 @@ class SqliteJournal:
             self._db.executemany(SQL["drop_operation"], pending.drop)
         if pending.answered:
             self._db.executemany(SQL["answer_request"], pending.answered)
+        if pending.told:
+            self._db.executemany(SQL["tell"], pending.told)
 
     # --- what others wrote ---
 

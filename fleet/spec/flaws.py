@@ -24,6 +24,7 @@ Position = tuple[int, int]
 PROTECTED = "protectedSettings"
 HEADERS = "headers"
 """Of a request: their names are no secret, where they are names."""
+NOTIFY, SECRET = "notify", "secret"
 
 # Beyond this a word is no slip of the fingers, and comparing it costs time.
 _LONGEST_WORD = 64
@@ -129,6 +130,8 @@ def without_secrets(path: Path, data: object = None) -> Path:
     """
     if HEADERS in path:
         return _without_values(path)
+    if NOTIFY in path and SECRET in path:
+        return path[: path.index(SECRET) + 1]
     if PROTECTED not in path:
         return path
     end = path.index(PROTECTED) + 1

@@ -21,6 +21,7 @@ from fleet.spec.explanation import FileModel
 from fleet.spec.flaws import Flaw
 from fleet.spec.gateform import GateFile, RunApprovalFile
 from fleet.spec.moments import Moment
+from fleet.spec.noticeform import NotifyFile
 from fleet.spec.strategyform import StrategyOrName
 from fleet.spec.values import (
     Duration,
@@ -154,6 +155,8 @@ class SpecFile(FileModel):
     """Gates that must pass once a wave's targets have ended, for waves that name none."""
     approvals: Annotated[list[RunApprovalFile], _SOME] | None = None
     """Who must have agreed before waves open, or close."""
+    notify: Annotated[list[NotifyFile], _SOME] | None = None
+    """Who is told of what, while it runs."""
 
 
 class RolloutFile(FileModel):

@@ -18,6 +18,7 @@ from fleet.spec import (
     calendarfile,
     document as documents,
     gatefile,
+    noticerules,
     profiles,
     settings,
     strategyfile,
@@ -29,6 +30,9 @@ from fleet.spec.form import ExtensionFile, RolloutFile, TargetsFile
 from fleet.spec.problems import SpecError
 
 _CALENDARS: Path = ("spec", "calendars")
+from fleet.model.notices import Subscriber, Topic
+from fleet.spec.form import ExtensionFile, RolloutFile, TargetsFile
+from fleet.spec.noticeform import FromEnvFile, NotifyFile
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +128,7 @@ def _rollout(file: RolloutFile, text: str, from_file: Mapping[str, str]) -> Roll
         soak_gates=tuple(spec.soak_gates or ()),
         after_gates=tuple(spec.after_gates or ()),
         approvals=gatefile.approvals_by_wave(spec.approvals or ()),
+        notify=tuple(_subscriber(n, one) for n, one in enumerate(spec.notify or ())),
     )
 
 
@@ -156,6 +161,18 @@ def _desired(extension: ExtensionFile, from_file: Mapping[str, str]) -> Desired:
         on_drift=extension.on_drift,
         allow_downgrade=extension.allow_downgrade,
         allow_skip_minor=extension.allow_skip_minor,
+    )
+
+
+def _subscriber(number: int, told: NotifyFile) -> Subscriber:
+    way = "webhook" if told.webhook is not None else "command"
+    return Subscriber(
+        name=told.name or noticerules.default_name(way, number),
+        on=tuple(one for one in Topic if told.on is None or one in told.on),
+        url=told.webhook if isinstance(told.webhook, str) else "",
+        url_from=told.webhook.from_env if isinstance(told.webhook, FromEnvFile) else "",
+        signed_with=told.secret.from_env if told.secret else "",
+        argv=tuple(told.command or ()),
     )
 
 

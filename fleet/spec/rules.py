@@ -11,7 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fleet.spec import calendarrules, flaws, gaterules, profiles, strategies, waverules
+from fleet.spec import (
+    calendarrules,
+    flaws,
+    gaterules,
+    noticerules,
+    profiles,
+    strategies,
+    waverules,
+)
 from fleet.spec.flaws import PROTECTED, Flaw, Path, below, quoted
 
 NOT_YET = frozenset(
@@ -19,7 +27,6 @@ NOT_YET = frozenset(
         "clusterAccess",
         "meshConfig",
         "namespaces",
-        "notify",
         "schedule",
     }
 )
@@ -29,6 +36,7 @@ _TARGETS: Path = ("spec", "targets")
 _EXTENSION: Path = ("spec", "extension")
 _STRATEGY: Path = ("spec", "strategy")
 _CALENDARS: Path = ("spec", "calendars")
+_NOTIFY: Path = ("spec", "notify")
 _PLACES = ("subscriptions", "managementGroups", "tenant")
 _ONLY_PRESENT = (
     "version",
@@ -63,6 +71,8 @@ def check(data: Any) -> Iterator[Flaw]:
     yield from calendarrules.check(_CALENDARS, calendars)
     yield from calendarrules.check_waves((*_STRATEGY, "waves"), below(strategy, "waves"), calendars)
     yield from gaterules.check(data)
+    if isinstance(told := below(data, *_NOTIFY), list):
+        yield from noticerules.check(_NOTIFY, told)
 
 
 def _targets(targets: dict[str, Any]) -> Iterator[Flaw]:

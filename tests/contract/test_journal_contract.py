@@ -299,6 +299,41 @@ async def test_a_signed_url_of_4_kb_is_remembered_to_the_letter(
 # --- requests ----------------------------------------------------------------------------
 
 
+async def test_remembers_how_far_each_subscriber_was_told(
+    store: SqliteStore | MemoryStore,
+) -> None:
+    async with store.hold("r", actor=ANN, create=True) as journal:
+        before = journal.told()
+        await journal.append(batch(*map(started, range(5))))
+        await journal.append(Batch(events=(), told={"ops": 4, "chat": 2}))
+        await journal.append(Batch(events=(started(9),), told={"chat": 6}))
+        count = len(list(journal.records()))
+
+    assert before == {}
+    assert count == 6
+    async with store.hold("r", actor=BOB) as journal:
+        assert journal.told() == {"ops": 4, "chat": 6}
+    assert store.read("r").told() == {"ops": 4, "chat": 6}
+
+
+async def test_nobody_is_told_backwards(store: SqliteStore | MemoryStore) -> None:
+    async with store.hold("r", actor=ANN, create=True) as journal:
+        await journal.append(batch(*map(started, range(5))))
+        await journal.append(Batch(events=(), told={"ops": 4}))
+        await journal.append(Batch(events=(), told={"ops": 3}))
+
+        assert journal.told() == {"ops": 4}
+
+
+async def test_who_lost_the_run_tells_nobody_any_more(store: SqliteStore | MemoryStore) -> None:
+    async with store.hold("r", actor=ANN, create=True) as journal:
+        await journal.append(batch(started(1)))
+        bump_epoch(journal)
+
+        with pytest.raises(FencedError):
+            await journal.append(Batch(events=(), told={"ops": 1}))
+
+
 async def test_a_request_is_there_until_an_event_answers_it(
     store: SqliteStore | MemoryStore,
 ) -> None:

@@ -397,8 +397,8 @@ async def test_a_record_of_a_newer_release_is_named(store: SqliteStore, root: Pa
 
 NEXT = {
     **schema.STEPS,
-    3: "ALTER TABLE requests ADD COLUMN note TEXT;\nPRAGMA user_version = 3;",
-    4: "CREATE TABLE more (x);\nPRAGMA user_version = 4;",
+    4: "ALTER TABLE requests ADD COLUMN note TEXT;\nPRAGMA user_version = 4;",
+    5: "CREATE TABLE more (x);\nPRAGMA user_version = 5;",
 }
 
 
@@ -417,23 +417,23 @@ async def test_the_holder_lifts_an_older_schema_and_keeps_what_is_there(
     newer = SqliteStore(root, steps=NEXT)
     reader = newer.read("r")  # a look changes nothing
     reader.close()
-    assert version(root) == 2
+    assert version(root) == 3
 
     async with newer.hold("r", actor=ANN) as journal:
         await journal.append(one())
         assert [seq for seq, _ in journal.events()] == [1, 2, 3, 4]
         assert journal.requests() == (request(),)
-    assert version(root) == 4
+    assert version(root) == 5
 
 
 async def test_a_migration_that_fails_changes_nothing(store: SqliteStore, root: Path) -> None:
     await make(store)
-    broken = {**NEXT, 4: "CREATE TABLE records (x);\nPRAGMA user_version = 4;"}
+    broken = {**NEXT, 5: "CREATE TABLE records (x);\nPRAGMA user_version = 5;"}
     with pytest.raises(JournalError, match="cannot be opened"):
         async with SqliteStore(root, steps=broken).hold("r", actor=ANN):
             pass
 
-    assert version(root) == 2
+    assert version(root) == 3
     async with store.hold("r", actor=ANN) as journal:
         assert journal.epoch == 2
 
@@ -446,7 +446,7 @@ async def test_refuses_the_file_of_a_newer_release_and_leaves_it_alone(
     before = journal_file(root).read_bytes()
 
     for act in (store.read, lambda run_id: store.ask(run_id, request())):
-        with pytest.raises(JournalError, match=r"newer release.*schema 4.*left as it is"):
+        with pytest.raises(JournalError, match=r"newer release.*schema 5.*left as it is"):
             act("r")
     with pytest.raises(JournalError, match="newer release"):
         async with store.hold("r", actor=ANN):

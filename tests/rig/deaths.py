@@ -82,6 +82,9 @@ class MortalJournal:
     def holder(self) -> Actor | None:
         return self._inner.holder()
 
+    def told(self) -> Mapping[str, int]:
+        return self._inner.told()
+
     def close(self) -> None:
         self._inner.close()
 

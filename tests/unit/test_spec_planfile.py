@@ -33,6 +33,7 @@ from fleet.model.desired import (
     WaveRule,
 )
 from fleet.spec import calendarfile, planfile, profiles, strategies, strategyfile
+from fleet.model.notices import Subscriber, Topic
 from fleet.spec.problems import Problem, SpecError
 
 GOOD = Path(__file__).parents[1] / "data" / "plans" / "good"
@@ -218,6 +219,16 @@ def test_every_key_of_a_plan_file_reaches_the_rollout() -> None:
                     )
                 },
                 must_be_tagged=False,
+        notify=(
+            Subscriber(
+                name="ops",
+                on=(Topic.RUN, Topic.APPROVAL),
+                url_from="HOOK_URL",
+                signed_with="HOOK_KEY",
+            ),
+            Subscriber(name="webhook-2", on=tuple(Topic), url="https://hooks.example/fleet"),
+            Subscriber(
+                name="command-3", on=(Topic.GATE, Topic.BREACH), argv=("notify-send", "told")
             ),
         ),
     )

@@ -25,6 +25,7 @@ from fleet.model.desired import (
     TagCalendars,
     Unreachable,
 )
+from fleet.model.notices import Subscriber, Topic
 from fleet.model.plan import (
     Action,
     Change,
@@ -318,6 +319,10 @@ EVERYTHING = Calendar(
     overriders=("alice",),
     source="ops.ics sha256:0",
     known_until=NOON + dt.timedelta(days=900),
+SUBSCRIBERS = (
+    Subscriber(name="ops", on=(Topic.RUN,), url_from="HOOK_URL", signed_with="HOOK_KEY"),
+    Subscriber(name="chat", on=tuple(Topic), url="https://hooks.example/fleet"),
+    Subscriber(name="mail", on=(Topic.BREACH, Topic.APPROVAL), argv=("mail", "ops")),
 )
 
 
@@ -351,6 +356,8 @@ def test_what_is_printed_of_a_plan_that_says_everything_fits() -> None:
         fleets.cluster(f"store-{n}", fleets.extension("1.1.1"), tags={"t": "n"}) for n in range(3)
     ]
     made = planner.plan(asked, fleets.inventory(tagged), zones=zones.zone)
+    asked = dataclasses.replace(asked, notify=SUBSCRIBERS)
+    made = planner.plan(asked, fleets.inventory(fleets.stores(3, fleets.extension("1.1.1"))))
     document = saved.document(made)
 
     Validator(schemas.plan_schema()).validate(document)

@@ -27,6 +27,7 @@ _REQUIRED_ONE_OF: dict[str, tuple[tuple[str, ...], ...]] = {
     "ExtensionFile": (("profile",), ("extensionType",)),
     "WaveFile": (("size",), ("match",), ("targets",)),
     "GateFile": tuple((key,) for key in gaterules.SOURCES),
+    "NotifyFile": (("webhook",), ("command",)),
 }
 """``{model: sets of keys}``: exactly one set must be there."""
 _REQUIRED_SOME_OF: dict[str, tuple[str, ...]] = {
@@ -47,6 +48,7 @@ def rollout_schema() -> dict[str, Any]:
     parts = schema["$defs"]
     _require_keys(parts)
     parts["ExtensionFile"]["dependentRequired"] = {"extensionType": ["name"]}
+    parts["NotifyFile"]["dependentRequired"] = {"secret": ["webhook"]}
     extension = parts["ExtensionFile"]["properties"]
     _one_of_names(extension["profile"], profiles.names())
     extension["settings"] |= {"propertyNames": {"minLength": 1}}
