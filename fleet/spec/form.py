@@ -20,6 +20,7 @@ from fleet.spec.clauses import Clause
 from fleet.spec.explanation import FileModel
 from fleet.spec.flaws import Flaw
 from fleet.spec.moments import Moment
+from fleet.spec.scheduleform import ScheduleFile
 from fleet.spec.strategyform import StrategyOrName
 from fleet.spec.values import (
     Duration,
@@ -143,6 +144,8 @@ class SpecFile(FileModel):
     """How long before a calendar closes nothing starts any more; as measured if nothing is said."""
     calendars: Annotated[list[CalendarFile], _SOME] | None = None
     """When a change may start; all of those that bind a target must be open."""
+    schedule: ScheduleFile | None = None
+    """When the file is run again and again, by fleet run --due."""
 
 
 class RolloutFile(FileModel):

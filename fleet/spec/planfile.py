@@ -18,6 +18,7 @@ from fleet.spec import (
     calendarfile,
     document as documents,
     profiles,
+    scheduleform,
     settings,
     strategyfile,
 )
@@ -118,6 +119,7 @@ def _rollout(file: RolloutFile, text: str, from_file: Mapping[str, str]) -> Roll
         acknowledged_policies=tuple(spec.acknowledge.policies if spec.acknowledge else ()),
         not_before=spec.not_before,
         start_buffer=spec.start_buffer,
+        schedule=scheduleform.rule_of(spec.schedule) if spec.schedule else None,
     )
 
 

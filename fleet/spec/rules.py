@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fleet.spec import calendarrules, flaws, profiles, strategies, waverules
+from fleet.spec import calendarrules, flaws, profiles, scheduleform, strategies, waverules
 from fleet.spec.flaws import PROTECTED, Flaw, Path, below, quoted
 
 NOT_YET = frozenset(
@@ -26,7 +26,6 @@ NOT_YET = frozenset(
         "minSuccessTime",
         "namespaces",
         "notify",
-        "schedule",
     }
 )
 """Keys that are designed and not built, wherever they stand."""
@@ -35,6 +34,7 @@ _TARGETS: Path = ("spec", "targets")
 _EXTENSION: Path = ("spec", "extension")
 _STRATEGY: Path = ("spec", "strategy")
 _CALENDARS: Path = ("spec", "calendars")
+_SCHEDULE: Path = ("spec", "schedule")
 _PLACES = ("subscriptions", "managementGroups", "tenant")
 _ONLY_PRESENT = (
     "version",
@@ -67,6 +67,8 @@ def check(data: Any) -> Iterator[Flaw]:
     calendars = below(data, *_CALENDARS)
     yield from calendarrules.check(_CALENDARS, calendars)
     yield from calendarrules.check_waves((*_STRATEGY, "waves"), below(strategy, "waves"), calendars)
+    if isinstance(schedule := below(data, *_SCHEDULE), dict):
+        yield from scheduleform.check(_SCHEDULE, schedule)
 
 
 def _targets(targets: dict[str, Any]) -> Iterator[Flaw]:

@@ -26,6 +26,7 @@ _REQUIRED_ONE_OF: dict[str, tuple[tuple[str, ...], ...]] = {
     "TargetsFile": (("subscriptions",), ("managementGroups",), ("tenant",)),
     "ExtensionFile": (("profile",), ("extensionType",)),
     "WaveFile": (("size",), ("match",), ("targets",)),
+    "ScheduleFile": (("cron",), ("rrule", "starts")),
 }
 """``{model: sets of keys}``: exactly one set must be there."""
 _REQUIRED_SOME_OF: dict[str, tuple[str, ...]] = {
