@@ -67,7 +67,7 @@ async def carried_on(
     """
     console = context.errors()
     console.print(Text(f"run {state.header.run_id if state.header else ''}"), soft_wrap=True)
-    with live.view(console, clean=context.DISCRETION.text) as view:
+    with live.view(console, clean=context.DISCRETION.text, now=found.clock.now) as view:
 
         def observe(events: Sequence[Event], state: RunState) -> None:
             view.show(events, state)
@@ -117,6 +117,11 @@ async def _run(runner: Runner) -> RunState:
         go_on = f"fleet run --run-id {header.run_id if header else ''} carries on"
         hint = f"{error.hint or 'Log in again'} Then {go_on}; nothing is lost."
         raise AuthError(error.message, hint=hint, status=error.status) from error
+
+
+def patience(*, is_impatient: bool) -> Settings:
+    """Return how a runner behaves that waits for people and moments, or that leaves instead."""
+    return Settings(waits_when_paused=not is_impatient)
 
 
 def _settings(settings: Settings, found: Outside) -> Settings:

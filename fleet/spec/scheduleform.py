@@ -100,7 +100,7 @@ def _cron_field(
     text: str, what: str, least: int, most: int, names: Mapping[str, int]
 ) -> tuple[str, list[int]]:
     """Return a field in numbers only, and the values that it stands for."""
-    items, values = [], []
+    items, values = list[str](), list[int]()
     for item in text.split(","):
         match = _CRON_ITEM.fullmatch(item)
         bounds = [_cron_number(one, names) for one in (match[1], match[2]) if one] if match else []
