@@ -1,25 +1,22 @@
 """What a plan file may say of when it is run again: cron, or the value of an RRULE.
 
-Written down strictly, and no occurrence is computed here: what a rule means is
-:mod:`fleet.core.windows`'s business.
-
-Source:  https://pubs.opengroup.org/onlinepubs/9799919799/utilities/crontab.html, and of names of
-         months and days, steps, and 7 for Sunday, cron of Vixie and ISC.
-Source:  https://www.rfc-editor.org/rfc/rfc5545#section-3.3.10
+What is accepted is what :mod:`fleet.core.crons` and :mod:`fleet.core.rruletext` read; no occurrence
+is computed here.
 """
 
 from __future__ import annotations
 
-import calendar
 import datetime as dt
 import functools
 import re
-import zoneinfo
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
+from importlib import resources
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
+from fleet.core import crons, rruletext
+from fleet.errors import InputError
 from fleet.model.calendars import Rule
 from fleet.model.desired import Missed, Overlap, ScheduleRule
 from fleet.spec import flaws
@@ -47,7 +44,9 @@ def _zone(value: Any) -> str:
 
 @functools.cache
 def _zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
+    # NB: the package's alone, as when a schedule is looked at: a machine may know others.
+    listed = resources.files("tzdata").joinpath("zones").read_text("utf-8")
+    return frozenset(listed.split())
 
 
 def _local(value: Any) -> str:
@@ -66,104 +65,45 @@ def _some(within: dt.timedelta) -> dt.timedelta:
     return within
 
 
-# --- cron ----------------------------------------------------------------------------------
+# --- occurrences ---------------------------------------------------------------------------
 
-_MONTHS = {name.upper(): n for n, name in enumerate(calendar.month_abbr) if n}
-_WEEKDAYS = {name: n for n, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"))}
-_CRON_FIELDS: Sequence[tuple[str, int, int, Mapping[str, int]]] = (
-    ("minute", 0, 59, {}),
-    ("hour", 0, 23, {}),
-    ("day of the month", 1, 31, {}),
-    ("month", 1, 12, _MONTHS),
-    ("day of the week", 0, 7, _WEEKDAYS),
-)
-_CRON_ITEM = re.compile(r"(?:\*|([0-9A-Z]{1,4})(?:-([0-9A-Z]{1,4}))?)(?:/([0-9]{1,4}))?")
+_ANY_DAY = dt.datetime(2000, 1, 1)  # noqa: DTZ001 - a local time
 _CRON_HINT = 'five fields: minute, hour, day, month, weekday, such as "0 2 2 * *"'
-_LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_RRULE_HINT = "the value of an RRULE, such as FREQ=MONTHLY;BYDAY=2SU"
 
 
 def _cron(value: Any) -> str:
     if not isinstance(value, str):
         raise refusal(f"expected a cron expression, found {shown(value)}", _CRON_HINT)
-    parts = value.upper().split()
-    if len(parts) != len(_CRON_FIELDS):
-        raise refusal(f"{quoted(value)} is not a cron expression", _CRON_HINT)
-    days = [_cron_field(part, *field) for part, field in zip(parts, _CRON_FIELDS, strict=True)]
-    fields, (_, _, month_days, months, _) = [one for one, _ in days], [one for _, one in days]
-    is_by_weekday = not parts[4].startswith("*")
-    if not is_by_weekday and not any(min(month_days) <= _LONGEST[one - 1] for one in months):
-        raise refusal(f"{quoted(value)} never comes: no such month has that day")
-    return " ".join(fields)
-
-
-def _cron_field(
-    text: str, what: str, least: int, most: int, names: Mapping[str, int]
-) -> tuple[str, list[int]]:
-    """Return a field in numbers only, and the values that it stands for."""
-    items, values = list[str](), list[int]()
-    for item in text.split(","):
-        match = _CRON_ITEM.fullmatch(item)
-        bounds = [_cron_number(one, names) for one in (match[1], match[2]) if one] if match else []
-        step = int(match[3]) if match and match[3] else 1
-        is_well = match and all(n is not None and least <= n <= most for n in bounds)
-        first, last = bounds[0] if bounds else least, bounds[-1] if bounds else most
-        # NB: "5/10" means different things to different crons, so it means nothing here.
-        is_alone = len(bounds) == 1 and match is not None and match[3] is not None
-        if not is_well or first is None or last is None or first > last or not step or is_alone:
-            hint = f"it takes {least} to {most}, as *, 5, 1-5, 1,15, */2 or 0-30/10"
-            raise refusal(f"{quoted(item)} cannot be the {what}", hint)
-        values += range(first, last + 1, step)
-        tail = f"/{step}" if match and match[3] else ""
-        items.append(("-".join(str(n) for n in bounds) or "*") + tail)
-    return ",".join(items), values
-
-
-def _cron_number(text: str, names: Mapping[str, int]) -> int | None:
-    return int(text) if text.isdigit() else names.get(text)
-
-
-# --- recurrences ---------------------------------------------------------------------------
-
-_DAY = r"(?:MO|TU|WE|TH|FR|SA|SU)"
-_PARTS: Mapping[str, str] = {
-    "FREQ": r"YEARLY|MONTHLY|WEEKLY|DAILY|HOURLY",
-    "INTERVAL": r"[1-9][0-9]{0,3}",
-    "COUNT": r"[1-9][0-9]{0,4}",
-    "UNTIL": r"[0-9]{8}(?:T[0-9]{6}Z?)?",
-    "BYMONTH": r"(?:[1-9]|1[0-2])",
-    "BYMONTHDAY": r"-?(?:[1-9]|[12][0-9]|3[01])",
-    "BYDAY": rf"(?:[+-]?[1-9][0-9]?)?{_DAY}",
-    "BYSETPOS": r"-?[1-9][0-9]{0,2}",
-    "BYHOUR": r"(?:1?[0-9]|2[0-3])",
-    "BYMINUTE": r"[1-5]?[0-9]",
-    "WKST": _DAY,
-}
-_LISTS = frozenset(name for name in _PARTS if name.startswith("BY"))
-_RRULE_HINT = "the value of an RRULE, such as FREQ=MONTHLY;BYDAY=2SU"
+    text = " ".join(value.split())
+    try:
+        crons.read(text)
+    except InputError as error:
+        message = error.message
+    else:
+        return text
+    raise refusal(_short(message), _CRON_HINT)
 
 
 def _rrule(value: Any) -> str:
     if not isinstance(value, str):
         raise refusal(f"expected a recurrence, found {shown(value)}", _RRULE_HINT)
-    text = value.upper().removeprefix("RRULE:")
-    seen: dict[str, str] = {}
-    for part in text.split(";"):
-        name, equals, given = part.partition("=")
-        if name not in _PARTS or not equals:
-            known = ", ".join(_PARTS)
-            raise refusal(f"{quoted(part)} is no part of a recurrence", f"one of: {known}")
-        if name in seen:
-            raise refusal(f"{name} stands twice in {quoted(value)}", "keep one")
-        entries = given.split(",") if name in _LISTS else [given]
-        if not all(re.fullmatch(_PARTS[name], one) for one in entries):
-            raise refusal(f"{quoted(given)} cannot be the {name} of a recurrence", _RRULE_HINT)
-        seen[name] = given
-    if "FREQ" not in seen:
-        raise refusal(f"{quoted(value)} does not say how often", "add FREQ=MONTHLY, for one")
-    if "COUNT" in seen and "UNTIL" in seen:
-        message = "COUNT and UNTIL exclude each other"
-        raise refusal(message, "remove one")
-    return text
+    text = "".join(value.upper().split()).removeprefix("RRULE:")
+    try:
+        rruletext.read(text, _ANY_DAY)
+    except InputError as error:
+        message = error.message
+    else:
+        return text
+    raise refusal(_short(message), _RRULE_HINT)
+
+
+def _short(message: str) -> str:
+    """Return what may have a whole file's text in it, cut."""
+    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
+
+
+_LONGEST = 300
 
 
 # --- the block -----------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fleet.model.calendars import Rule
 from fleet.model.cluster import AutoUpgrade
 from fleet.model.desired import (
     Desired,
@@ -13,8 +14,10 @@ from fleet.model.desired import (
     FailureMode,
     Match,
     Membership,
+    Missed,
     OnBreach,
     OnDrift,
+    Overlap,
     PoolRule,
     Presence,
     Profile,
@@ -23,6 +26,7 @@ from fleet.model.desired import (
     RollbackRule,
     RollbackScope,
     Rollout,
+    ScheduleRule,
     Scope,
     SettingsMode,
     SpreadRule,
@@ -167,6 +171,12 @@ def test_every_key_of_a_plan_file_reaches_the_rollout() -> None:
         text=file.read_text("utf-8"),
         membership=Membership.FOLLOW,
         acknowledged_policies=("deploy-osm",),
+        schedule=ScheduleRule(
+            zone="Europe/Berlin",
+            rule=Rule(cron="0 2 2 * *", length=dt.timedelta(hours=4)),
+            missed=Missed.LATEST,
+            overlap=Overlap.QUEUE,
+        ),
     )
 
 
