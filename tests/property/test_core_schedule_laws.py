@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Sequence
 
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from fleet.core import schedules
 from fleet.core.schedules import Begun, Standing
@@ -84,6 +84,7 @@ def lived(
 policies = st.builds(rule, spans, st.sampled_from(Missed), st.sampled_from(Overlap))
 
 
+@settings(max_examples=60)
 @given(policies, moments, moments, st.lists(spans, min_size=1, max_size=5))
 def test_each_occurrence_is_begun_at_most_once_in_order_and_never_before_it_came(
     schedule: ScheduleRule, starts: list[int], looks: list[int], lengths: list[int]
@@ -96,6 +97,7 @@ def test_each_occurrence_is_begun_at_most_once_in_order_and_never_before_it_came
     assert all(one.latest is not None and one.latest <= one.now for one in begun)
 
 
+@settings(max_examples=60)
 @given(policies, moments, moments, st.lists(spans, min_size=1, max_size=5))
 def test_no_two_runs_of_a_file_are_under_way_at_once_and_overlap_is_as_said(
     schedule: ScheduleRule, starts: list[int], looks: list[int], lengths: list[int]
@@ -112,6 +114,7 @@ def test_no_two_runs_of_a_file_are_under_way_at_once_and_overlap_is_as_said(
             assert one.is_busy
 
 
+@settings(max_examples=60)
 @given(policies, moments, moments, st.lists(spans, min_size=1, max_size=5))
 def test_what_is_late_is_begun_only_where_the_file_says_so_and_never_as_its_first(
     schedule: ScheduleRule, starts: list[int], looks: list[int], lengths: list[int]
@@ -129,6 +132,7 @@ def test_what_is_late_is_begun_only_where_the_file_says_so_and_never_as_its_firs
             assert schedule.missed is Missed.SKIP or not one.before
 
 
+@settings(max_examples=60)
 @given(policies, moments, moments, st.lists(spans, min_size=1, max_size=5))
 def test_whoever_looks_in_time_begins_what_nothing_stands_against(
     schedule: ScheduleRule, starts: list[int], looks: list[int], lengths: list[int]
@@ -142,6 +146,7 @@ def test_whoever_looks_in_time_begins_what_nothing_stands_against(
             assert one.standing is Standing.DUE
 
 
+@settings(max_examples=60)
 @given(policies, moments, moments, moments, st.lists(spans, min_size=1, max_size=5))
 def test_looking_once_more_begins_nothing_that_was_begun(
     schedule: ScheduleRule,
