@@ -121,7 +121,7 @@ async def _run(runner: Runner) -> RunState:
 
 def patience(*, is_impatient: bool) -> Settings:
     """Return how a runner behaves that waits for people and moments, or that leaves instead."""
-    return Settings(waits_when_paused=not is_impatient)
+    return Settings(waits_when_paused=not is_impatient, leaves_when_waiting=is_impatient)
 
 
 def _settings(settings: Settings, found: Outside) -> Settings:

@@ -110,20 +110,12 @@ def _run(one: Done) -> dict[str, Any]:
         "why": one.duty.why,
         "status": _standing(one),
         "exitStatus": one.status,
-        "wait": _wait(one.last) if isinstance(one.last, RunWaiting) else None,
+        "wait": waits.document(one.last) if isinstance(one.last, RunWaiting) else None,
     }
 
 
 def _idle(one: Idle) -> dict[str, Any]:
-    return {"runId": one.run_id, "wait": _wait(one.wait)}
-
-
-def _wait(wait: RunWaiting) -> dict[str, Any]:
-    return {
-        "cause": wait.cause.value,
-        "for": wait.detail,
-        "until": codec.utc_text(wait.until) if wait.until else None,
-    }
+    return {"runId": one.run_id, "wait": waits.document(one.wait)}
 
 
 def _scheduled(one: Scheduled) -> dict[str, Any]:

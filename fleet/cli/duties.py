@@ -28,7 +28,7 @@ from fleet.journal.reader import SqliteReader
 from fleet.model.desired import ScheduleRule
 from fleet.model.events import Event, RequestRefused, RunCreated, RunFinished, RunTaken, RunWaiting
 from fleet.model.plan import RunId
-from fleet.model.statuses import RunStatus
+from fleet.model.statuses import RunStatus, WaitCause
 from fleet.spec import planfile
 
 _ENDINGS = (".yaml", ".yml")
@@ -190,8 +190,13 @@ def reason(standing: Resting, *, is_asked: bool, now: dt.datetime | None) -> str
         return "nobody carries it on"
     if standing.is_stirred:
         return "something happened while it waited"
-    is_over = wait.until is not None and now is not None and wait.until <= now
-    return "its wait is over" if is_over else ""
+    if wait.until is None:
+        # NB: gates and soaks end by what is measured and seen, and whoever is there does that.
+        return "somebody has to look" if wait.cause in _BY_LOOKING else ""
+    return "its wait is over" if now is not None and wait.until <= now else ""
+
+
+_BY_LOOKING = (WaitCause.GATE, WaitCause.SOAK)
 
 
 def _waiting(reader: SqliteReader, last: RunWaiting) -> Resting:
@@ -202,19 +207,13 @@ def _waiting(reader: SqliteReader, last: RunWaiting) -> Resting:
 
 
 def _folded(reader: SqliteReader) -> Resting:
-    tail, wait, is_stirred = Tail(reader), None, False
+    tail, is_stirred = Tail(reader), False
     for event in tail.catch_up():
-        if isinstance(event, RunWaiting):
-            wait, is_stirred = event, False
-        elif not isinstance(event, RunTaken | RequestRefused):
-            is_stirred = True
-    status = tail.state.status
-    return Resting(
-        status=status,
-        header=tail.state.header,
-        wait=wait if status is RunStatus.WAITING else None,
-        is_stirred=is_stirred,
-    )
+        is_stirred = not isinstance(event, RunWaiting) and (
+            is_stirred or not isinstance(event, RunTaken | RequestRefused)
+        )
+    state = tail.state
+    return Resting(status=state.status, header=state.header, wait=state.wait, is_stirred=is_stirred)
 
 
 # --- plan files ----------------------------------------------------------------------------

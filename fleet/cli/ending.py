@@ -11,7 +11,6 @@ from fleet.core import leftovers, undo
 from fleet.core.leftovers import Leftover
 from fleet.core.state import RunState
 from fleet.errors import InvariantError
-from fleet.model.events import RunWaiting
 from fleet.model.plan import Purpose
 from fleet.model.statuses import Result, RunStatus
 from fleet.ui import leftview, output, statusview, waits
@@ -84,8 +83,9 @@ def say_what_next(state: RunState) -> None:
     if state.status is RunStatus.PAUSED:
         text = f"hint: fleet resume {run_id}, then fleet run --run-id {run_id} carries on."
         console.print(Text(text), soft_wrap=True)
-    elif (wait := waits.of(state)) is not None:
-        console.print(Text(context.DISCRETION.text(wait_told(run_id, wait))), soft_wrap=True)
+    elif state.wait is not None:
+        told = f"run {run_id} {waits.text(state.wait, has_local=True)}"
+        console.print(Text(context.DISCRETION.text(told)), soft_wrap=True)
         text = f"hint: then fleet run --run-id {run_id} carries on, or fleet run --due."
         console.print(Text(text), soft_wrap=True)
     elif not state.status.is_terminal:
@@ -94,12 +94,6 @@ def say_what_next(state: RunState) -> None:
     else:
         for text in _ways_on(state, run_id):
             console.print(Text(text), soft_wrap=True)
-
-
-def wait_told(run_id: str, wait: RunWaiting) -> str:
-    """Return for what a run waits, and until when: in UTC, and by this machine's own zone."""
-    local = waits.local_text(wait.until) if wait.until else ""
-    return f"run {run_id} {waits.text(wait)}" + (f", which is {local}" if local else "")
 
 
 def _ways_on(state: RunState, run_id: str) -> Iterator[str]:

@@ -51,6 +51,8 @@ class Round:
     is_agreed: bool
     is_waiting_ok: bool
     form: Format
+    calendars: Path | None
+    """Those that bind every run that is begun."""
     log: Mapping[str, str]
     """``{flag: value}`` of what is logged."""
 
@@ -232,6 +234,7 @@ def _command(duty: Duty, asked: Round) -> list[str]:
     told += ["--waiting-ok"] if asked.is_waiting_ok else []
     if duty.file is not None:
         told += [str(duty.file), "--occurrence", *asked.where.words]
+        told += ["--calendars", str(asked.calendars)] if asked.calendars else []
         told += ["--yes"] if asked.is_agreed else []
     else:
         told += _as_it_began(asked.where, duty.endpoint).words

@@ -141,6 +141,7 @@ def run(  # noqa: PLR0913, PLR0917 - one for each flag
             is_agreed=is_agreed,
             is_waiting_ok=is_waiting_ok,
             form=form,
+            calendars=calendars,
             log=logged(ctx),
         )
         raise typer.Exit(minding.mind(round_))

@@ -99,10 +99,9 @@ def _picture(state: RunState, clean: Clean, now: Now | None) -> Group:
             f"{wave.in_flight} in flight" if wave.in_flight else str(wave.status),
             f"{wave.failures} failed" if wave.failures else "",
         )
-    wait = waits.of(state)
     why = (
-        _Countdown(wait, clean, now)
-        if wait and now
+        _Countdown(state.wait, clean, now)
+        if state.wait and now
         else Text(clean("; ".join(statusview.reasons(state))))
     )
     return Group(Text(statusview.headline(state), style="bold"), bars, why)

@@ -55,8 +55,8 @@ def reasons(state: RunState) -> list[str]:
         return [f"{state.status} by {actor.name if actor else 'fleet'}: {reason}", *_stalled(state)]
     if state.last_at is None:
         return []
-    if (wait := waits.of(state)) is not None:
-        return [waits.text(wait), *_stalled(state)]
+    if state.wait is not None:
+        return [waits.text(state.wait), *_stalled(state)]
     if state.status is RunStatus.ROLLING_BACK:
         why, left = finish.why_back(state), len(undo.waiting(state))
         return [f"{why}: {left} wait to be taken back", *_stalled(state)]
@@ -150,7 +150,7 @@ def document(
         "startedAt": codec.utc_text(header.at) if header else None,
         "lastEventAt": codec.utc_text(state.last_at) if state.last_at else None,
         "runner": codec.to_json(holder) if holder else None,
-        "wait": waits.document(state),
+        "wait": waits.document(state.wait) if state.wait else None,
         "counts": state.status_counts(),
         "waves": [
             {

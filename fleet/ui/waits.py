@@ -5,45 +5,41 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from fleet.core.state import RunState
 from fleet.model import codec
 from fleet.model.events import RunWaiting
-from fleet.model.statuses import RunStatus, WaitCause
+from fleet.model.statuses import WaitCause
 from fleet.ui.spans import left_text
 
-_WHAT = {
-    WaitCause.WINDOW: "a change window",
-    WaitCause.NOT_BEFORE: "the time before which it may not begin",
-    WaitCause.SOAK: "a soak",
-    WaitCause.GATE: "a gate",
-    WaitCause.APPROVAL: "an approval",
+_FOR = {
+    WaitCause.WINDOW: " for a change window",
+    WaitCause.NOT_BEFORE: "",
+    WaitCause.SOAK: "",
+    WaitCause.GATE: " for a gate",
+    WaitCause.APPROVAL: " for an approval",
 }
 
 
-def of(state: RunState) -> RunWaiting | None:
-    """Return what *state* waits for; ``None`` where it does not wait."""
-    if state.status is not RunStatus.WAITING:
-        return None
-    # NB: folded by whoever folds `run.waiting`; a state that never waited has no such field.
-    found: RunWaiting | None = getattr(state, "wait", None)
-    return found
+def text(wait: RunWaiting, *, now: dt.datetime | None = None, has_local: bool = False) -> str:
+    """Return the wait in one line.
 
-
-def text(wait: RunWaiting, *, now: dt.datetime | None = None) -> str:
-    """Return the wait in one line; with *now*, how much of it is left.
+    Args:
+        wait: The wait.
+        now: By the run's clock: how much of the wait is left is said with it.
+        has_local: Whether its end is said by this machine's own zone, too.
 
     >>> begun = dt.datetime(2026, 11, 29, 18, tzinfo=dt.UTC)
     >>> until = dt.datetime(2026, 12, 1, 22, tzinfo=dt.UTC)
-    >>> what = "a change window of nights"
-    >>> wait = RunWaiting(at=begun, cause=WaitCause.WINDOW, wave=0, until=until, detail=what)
-    >>> text(wait, now=begun)
-    'waits for a change window of nights until 2026-12-01 22:00 UTC (in 2 d 4 h)'
+    >>> why = "wave rest: outside of the change windows of nights"
+    >>> wait = RunWaiting(at=begun, cause=WaitCause.WINDOW, wave=0, until=until, detail=why)
+    >>> text(wait, now=begun).split(": ")[0]
+    'waits for a change window until 2026-12-01 22:00 UTC (in 2 d 4 h)'
     """
-    what = wait.detail or _WHAT[wait.cause]
-    if wait.until is None:
-        return f"waits for {what}, with no end of its own"
-    left = f" (in {left_text(wait.until - now)})" if now is not None else ""
-    return f"waits for {what} until {moment_text(wait.until)}{left}"
+    until = f" until {moment_text(wait.until)}" if wait.until else ""
+    local = local_text(wait.until) if wait.until and has_local else ""
+    left = f"in {left_text(wait.until - now)}" if wait.until and now else ""
+    aside = ", ".join(one for one in (local, left) if one)
+    until += f" ({aside})" if aside else ""
+    return f"waits{_FOR[wait.cause]}{until}" + (f": {wait.detail}" if wait.detail else "")
 
 
 def moment_text(moment: dt.datetime) -> str:
@@ -55,18 +51,14 @@ def moment_text(moment: dt.datetime) -> str:
 def local_text(moment: dt.datetime) -> str:
     """Return a moment by this machine's own zone; empty where that is UTC."""
     local = moment.astimezone()
-    return f"{local:%Y-%m-%d %H:%M} {local.tzname()}" if local.utcoffset() else ""
+    return f"{local:%Y-%m-%d %H:%M} {local.tzname()} here" if local.utcoffset() else ""
 
 
-def document(state: RunState) -> dict[str, Any] | None:
+def document(wait: RunWaiting) -> dict[str, Any]:
     """Return the wait as JSON values; its keys are part of what is published."""
-    wait = of(state)
-    if wait is None:
-        return None
     return {
         "cause": wait.cause.value,
-        "for": wait.detail or _WHAT[wait.cause],
-        "wave": state.waves[wait.wave].planned.name if wait.wave < len(state.waves) else None,
         "since": codec.utc_text(wait.at),
         "until": codec.utc_text(wait.until) if wait.until else None,
+        "detail": wait.detail,
     }
