@@ -7,7 +7,9 @@ import os
 import signal
 from pathlib import Path
 
+from fleet.engine import clock
 from fleet.journal.sqlite import SqliteStore
+from fleet.sim import opening
 from tests.rig import commands, races, schedule, terminals
 from tests.rig.commands import Ended, Shell, living, until
 from tests.rig.schedule import IN_TIME, RUN
@@ -152,6 +154,49 @@ def test_a_run_that_is_paused_waits_for_a_person_and_one_that_was_resumed_goes_o
 
     assert done(paused.must(0)) == []
     assert done(resumed.must(1)) == [("r1", "SucceededWithFailures", 1)]
+
+
+def test_a_run_that_waits_for_hours_is_left_and_the_timer_takes_it_up_when_its_time_has_come(
+    tmp_path: Path,
+) -> None:
+    lively = schedule.shell_at(tmp_path, IN_TIME, world="lively").with_(TZ="Europe/Berlin")
+    text = commands.plan("pin").read_text() + f"  notBefore: {LATER}\n"
+    file = commands.written(tmp_path / "later.yaml", text)
+    still = commands.written(
+        tmp_path / "still.yaml", commands.world("calm").read_text() + f"epoch: {IN_TIME}\n"
+    )
+
+    left, again, early, there = lively.many(
+        ("run", file, "--yes", "--run-id", "r1", "--no-wait"),
+        ("run", "--run-id", "r1", "--no-wait", "--waiting-ok", "--json"),
+        DUE,
+        ("run", file, "--yes", "--run-id", "r2", "--world", still),
+    )
+    until(lambda: world_time(lively) >= LATER, what="its time", every_s=0.2)
+    ended = lively(*DUE, "--json")
+
+    assert (
+        "run r1 waits until 2026-12-02 02:05 UTC (2026-12-02 03:05 CET here): "
+        "wave canary is not to open earlier\n"
+        "hint: then fleet run --run-id r1 carries on, or fleet run --due.\n"
+    ) in left.must(6).stderr
+    assert again.must(0).json["wait"]["until"] == "2026-12-02T02:05:00.000000Z"
+    assert early.must(0).stderr.startswith(
+        "Nothing is due.\nrun r1 waits until 2026-12-02 02:05 UTC (in "
+    )
+    assert there.must(0).stderr.count("waits until 2026-12-02 02:05 UTC") == 1
+    assert done(ended.must(0)) == [("r1", "Succeeded", 0)]
+    assert ended.json["runs"][0]["why"] == "its wait is over"
+
+
+LATER = "2026-12-02T02:05:00Z"
+
+
+def world_time(shell: Shell) -> str:
+    """Return what the world's clock shows."""
+    assert shell.world is not None
+    with opening.opened(shell.world, state_dir=shell.state_dir, wall=clock.wall()) as found:
+        return found.base_at.isoformat().replace("+00:00", "Z")
 
 
 def test_what_says_nothing_of_runs_that_are_looked_for_is_refused(tmp_path: Path) -> None:
