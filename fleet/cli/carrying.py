@@ -74,7 +74,7 @@ async def carried_on(
     console.print(Text(f"run {state.header.run_id if state.header else ''}"), soft_wrap=True)
     network, is_virtual = how.where.network, found.is_virtual
     telling = notifying.telling(journal, state, vault, network, is_virtual=is_virtual)
-    with live.view(console, clean=context.DISCRETION.text) as view:
+    with live.view(console, clean=context.DISCRETION.text, now=found.clock.now) as view:
 
         def observe(events: Sequence[Event], state: RunState) -> None:
             view.show(events, state)
@@ -127,6 +127,11 @@ async def _run(runner: Runner) -> RunState:
         go_on = f"fleet run --run-id {header.run_id if header else ''} carries on"
         hint = f"{error.hint or 'Log in again'} Then {go_on}; nothing is lost."
         raise AuthError(error.message, hint=hint, status=error.status) from error
+
+
+def patience(*, is_impatient: bool) -> Settings:
+    """Return how a runner behaves that waits for people and moments, or that leaves instead."""
+    return Settings(waits_when_paused=not is_impatient, leaves_when_waiting=is_impatient)
 
 
 def _settings(settings: Settings, found: Outside) -> Settings:

@@ -25,7 +25,6 @@ from fleet.core.children import Choice
 from fleet.core.state import RunState
 from fleet.core.trail import Trail
 from fleet.engine import history, opening
-from fleet.engine.runner import Settings
 from fleet.errors import InputError, RefusedError
 from fleet.model.plan import Plan, Purpose, RunId
 from fleet.model.statuses import Result
@@ -53,12 +52,8 @@ class How:
             help="The new run's name. One that exists is taken over; safe to repeat.",
         ),
     ] = None
-    is_impatient: Annotated[
-        bool,
-        typer.Option(
-            "--no-wait", envvar="FLEET_NO_WAIT", help="Exit 6 when paused, instead of waiting."
-        ),
-    ] = False
+    is_impatient: options.NoWait = False
+    is_waiting_ok: options.WaitingOk = False
     calendars: options.Calendars = None
     form: options.Output = Format.TABLE
     as_json: options.AsJson = False
@@ -132,7 +127,7 @@ def _order(ctx: typer.Context, where: Where, how: How) -> Order:
         source=None,
         run_id=RunId(how.run_id) if how.run_id else None,
         where=where,
-        settings=Settings(waits_when_paused=not how.is_impatient),
+        settings=carrying.patience(is_impatient=how.is_impatient),
         is_agreed=how.is_agreed,
         patience=locking.patience(is_queued=False, limit_s=None),
         after=(),
@@ -143,7 +138,8 @@ def _follow(order: Order, run: str, purpose: Purpose, make: Make, how: How) -> N
     parent, trail = _parent(order.context, run)
     if running.exists(order) and not how.is_plan_only:
         _require_child(order, run, purpose)
-        running.tell(running.taken_over(order), how.output)
+        ended = running.taken_over(order)
+        running.tell(ended, how.output, is_waiting_ok=how.is_waiting_ok)
         return
     plan = _bound(order, parent, make(parent, trail), how)
     plans.refuse_secrets(plan)
@@ -152,7 +148,8 @@ def _follow(order: Order, run: str, purpose: Purpose, make: Make, how: How) -> N
     if how.is_plan_only:
         planning.print_plan(plan, form=how.output)
         return
-    running.tell(_launched(order, parent, plan, how.output), how.output)
+    ended = _launched(order, parent, plan, how.output)
+    running.tell(ended, how.output, is_waiting_ok=how.is_waiting_ok)
 
 
 def _bound(order: Order, parent: RunState, plan: Plan, how: How) -> Plan:

@@ -20,7 +20,7 @@ from fleet.core.state import RunState
 from fleet.engine import clock, virtual
 from fleet.engine.clock import Clock
 from fleet.engine.opening import Origin
-from fleet.errors import InputError, RemoteError
+from fleet.errors import InputError, RemoteError, TransientError
 from fleet.ports import Probes, Service
 
 if TYPE_CHECKING:
@@ -116,6 +116,20 @@ async def moment(state: RunState, *, state_dir: Path) -> dt.datetime:
         # A simulator that is gone has no time any more, and ours may be years away from it.
         return state.last_at or clock.wall()
     return _not_before(there.clock.now(), state.last_at)
+
+
+async def present(where: Where, *, state_dir: Path) -> dt.datetime:
+    """Return what the clock of a place shows: of a world, of a simulator, or ours for Azure."""
+    where = _where_it_began(where, None)
+    if where.world is not None:
+        with _opened(where.world, state_dir) as found:
+            return found.base_at
+    try:
+        async with asyncio.timeout(_TIME_LIMIT_S):
+            return (await whereabouts(where)).clock.now()
+    except TimeoutError:
+        message = f"{where.endpoint} did not say within {_TIME_LIMIT_S:g} s what time it is there"
+        raise TransientError(message) from None
 
 
 def _not_before(moment: dt.datetime, earliest: dt.datetime | None) -> dt.datetime:

@@ -22,6 +22,7 @@ from fleet.spec.flaws import Flaw
 from fleet.spec.gateform import GateFile, RunApprovalFile
 from fleet.spec.moments import Moment
 from fleet.spec.noticeform import NotifyFile
+from fleet.spec.scheduleform import ScheduleFile
 from fleet.spec.strategyform import StrategyOrName
 from fleet.spec.values import (
     Duration,
@@ -157,6 +158,8 @@ class SpecFile(FileModel):
     """Who must have agreed before waves open, or close."""
     notify: Annotated[list[NotifyFile], _SOME] | None = None
     """Who is told of what, while it runs."""
+    schedule: ScheduleFile | None = None
+    """When the file is run again and again, by fleet run --due."""
 
 
 class RolloutFile(FileModel):

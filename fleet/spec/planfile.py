@@ -20,6 +20,7 @@ from fleet.spec import (
     gatefile,
     noticerules,
     profiles,
+    scheduleform,
     settings,
     strategyfile,
 )
@@ -31,7 +32,6 @@ from fleet.spec.problems import SpecError
 
 _CALENDARS: Path = ("spec", "calendars")
 from fleet.model.notices import Subscriber, Topic
-from fleet.spec.form import ExtensionFile, RolloutFile, TargetsFile
 from fleet.spec.noticeform import FromEnvFile, NotifyFile
 
 
@@ -129,6 +129,7 @@ def _rollout(file: RolloutFile, text: str, from_file: Mapping[str, str]) -> Roll
         after_gates=tuple(spec.after_gates or ()),
         approvals=gatefile.approvals_by_wave(spec.approvals or ()),
         notify=tuple(_subscriber(n, one) for n, one in enumerate(spec.notify or ())),
+        schedule=scheduleform.rule_of(spec.schedule) if spec.schedule else None,
     )
 
 

@@ -17,6 +17,7 @@ from fleet.spec import (
     gaterules,
     noticerules,
     profiles,
+    scheduleform,
     strategies,
     waverules,
 )
@@ -27,7 +28,6 @@ NOT_YET = frozenset(
         "clusterAccess",
         "meshConfig",
         "namespaces",
-        "schedule",
     }
 )
 """Keys that are designed and not built, wherever they stand."""
@@ -37,6 +37,7 @@ _EXTENSION: Path = ("spec", "extension")
 _STRATEGY: Path = ("spec", "strategy")
 _CALENDARS: Path = ("spec", "calendars")
 _NOTIFY: Path = ("spec", "notify")
+_SCHEDULE: Path = ("spec", "schedule")
 _PLACES = ("subscriptions", "managementGroups", "tenant")
 _ONLY_PRESENT = (
     "version",
@@ -73,6 +74,8 @@ def check(data: Any) -> Iterator[Flaw]:
     yield from gaterules.check(data)
     if isinstance(told := below(data, *_NOTIFY), list):
         yield from noticerules.check(_NOTIFY, told)
+    if isinstance(schedule := below(data, *_SCHEDULE), dict):
+        yield from scheduleform.check(_SCHEDULE, schedule)
 
 
 def _targets(targets: dict[str, Any]) -> Iterator[Flaw]:

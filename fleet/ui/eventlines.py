@@ -11,6 +11,7 @@ from fleet.core.state import RunState
 from fleet.model import events as e
 from fleet.model.events import Event
 from fleet.model.statuses import Result
+from fleet.ui import waits
 
 
 def cause(event: Event) -> Cause | None:
@@ -69,7 +70,8 @@ def _who(event: Event, state: RunState) -> str:
     target = getattr(event, "target", None)
     if isinstance(target, int):
         return f"{state.targets[target].cluster_name}  "
-    wave = getattr(event, "wave", None)
+    # What a run waits for says itself which wave it is about.
+    wave = None if isinstance(event, e.RunWaiting) else getattr(event, "wave", None)
     return f"wave {state.waves[wave].planned.name}  " if isinstance(wave, int) else ""
 
 
@@ -127,6 +129,8 @@ _TOLD: Mapping[type, Callable[[Any, RunState], str]] = {
     e.RunStopping: lambda v, _: f"stopping{_by(v)}: {v.reason}",
     e.RequestRefused: lambda v, _: f"{v.asked}{_by(v)} refused: {v.reason}",
     e.RunFinished: _ended,
+    e.RunWaiting: lambda v, _: waits.text(v, now=v.at),
+    e.RunWoken: lambda _v, _: "the wait is over",
     e.WaveOpened: lambda v, s: f"opened, {s.waves[v.wave].target_count} targets",
     e.WaveAdded: lambda v, _: f"added: {v.planned.target_count} targets",
     e.WaveExtended: lambda v, _: f"{len(v.members)} targets listed",

@@ -14,6 +14,7 @@ from fleet.model import codec
 from fleet.model.events import Actor
 from fleet.model.plan import Parent, Plan
 from fleet.model.statuses import Result, RunStatus
+from fleet.ui import waits
 from fleet.ui.tables import Table
 
 _RESULT_ORDER = (
@@ -54,6 +55,8 @@ def reasons(state: RunState) -> list[str]:
         return [f"{state.status} by {actor.name if actor else 'fleet'}: {reason}", *_stalled(state)]
     if state.last_at is None:
         return []
+    if state.wait is not None:
+        return [waits.text(state.wait), *_stalled(state)]
     if state.status is RunStatus.ROLLING_BACK:
         why, left = finish.why_back(state), len(undo.waiting(state))
         return [f"{why}: {left} wait to be taken back", *_stalled(state)]
@@ -147,6 +150,7 @@ def document(
         "startedAt": codec.utc_text(header.at) if header else None,
         "lastEventAt": codec.utc_text(state.last_at) if state.last_at else None,
         "runner": codec.to_json(holder) if holder else None,
+        "wait": waits.document(state.wait) if state.wait else None,
         "counts": state.status_counts(),
         "waves": [
             {
@@ -180,6 +184,7 @@ def no_run(plan: Plan) -> dict[str, Any]:
         "startedAt": None,
         "lastEventAt": None,
         "runner": None,
+        "wait": None,
         "counts": {},
         "waves": [],
         "targets": [],

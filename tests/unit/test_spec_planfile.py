@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fleet.model.calendars import Calendar, Level, Overrun, Rule
+from fleet.model.calendars import Rule
 from fleet.model.cluster import AutoUpgrade
 from fleet.model.desired import (
     Desired,
@@ -14,8 +15,10 @@ from fleet.model.desired import (
     FailureMode,
     Match,
     Membership,
+    Missed,
     OnBreach,
     OnDrift,
+    Overlap,
     PoolRule,
     Presence,
     Profile,
@@ -24,6 +27,7 @@ from fleet.model.desired import (
     RollbackRule,
     RollbackScope,
     Rollout,
+    ScheduleRule,
     Scope,
     SettingsMode,
     SpreadRule,
@@ -230,6 +234,11 @@ def test_every_key_of_a_plan_file_reaches_the_rollout() -> None:
             Subscriber(
                 name="command-3", on=(Topic.GATE, Topic.BREACH), argv=("notify-send", "told")
             ),
+        schedule=ScheduleRule(
+            zone="Europe/Berlin",
+            rule=Rule(cron="0 2 2 * *", length=dt.timedelta(hours=4)),
+            missed=Missed.LATEST,
+            overlap=Overlap.QUEUE,
         ),
     )
 

@@ -28,6 +28,7 @@ _REQUIRED_ONE_OF: dict[str, tuple[tuple[str, ...], ...]] = {
     "WaveFile": (("size",), ("match",), ("targets",)),
     "GateFile": tuple((key,) for key in gaterules.SOURCES),
     "NotifyFile": (("webhook",), ("command",)),
+    "ScheduleFile": (("cron",), ("rrule", "starts")),
 }
 """``{model: sets of keys}``: exactly one set must be there."""
 _REQUIRED_SOME_OF: dict[str, tuple[str, ...]] = {
