@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fleet.azure import clouds, monitors
 from fleet.azure.clouds import Place
+from fleet.azure.credentials import UNKNOWN
 from fleet.azure.paths import EXTENSIONS_API
 from fleet.cli.options import Where
 from fleet.core.state import RunState
@@ -51,6 +52,8 @@ class Outside:
 
     azure: AzureService | None = None
     """The service, where it is spoken to over HTTP."""
+    person: str = ""
+    """What Azure calls whoever we are, by the token of the first credential; empty: not known."""
     is_api_named: bool = True
     """Whether somebody chose the api-version of extensions: then no other is taken."""
 
@@ -202,6 +205,7 @@ async def _on_azure(where: Where, not_before: dt.datetime | None, work: Work[T])
     there = await whereabouts(where, not_before=not_before)
     async with connected(where, there) as service:
         identities = await service.identities()
+        person = (await service.identity()).name
         return await work(
             Outside(
                 service=service,
@@ -217,6 +221,7 @@ async def _on_azure(where: Where, not_before: dt.datetime | None, work: Work[T])
                 time_scale=there.time_scale,
                 is_virtual=False,
                 azure=service,
+                person="" if person == UNKNOWN else person,
                 is_api_named=where.api_version is not None,
             )
         )

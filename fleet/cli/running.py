@@ -241,7 +241,7 @@ def _header(
 ) -> Opening:
     return Opening(
         run_id=run_id,
-        actor=context.actor(),
+        actor=context.actor(found.person),
         origin=found.origin,
         release=fleet.__version__,
         tzdata_version=context.tzdata_version(),
@@ -284,9 +284,9 @@ def taken_over(order: Order) -> Ended | None:
         locking.let_go(order.context, known)
         return Ended(state=known)
     vault = plans.vault(known.plan, known.targets)
-    actor = context.actor()
 
     async def carry_on(found: Outside) -> Ended | None:
+        actor = context.actor(found.person)
         async with store.hold(run_id, actor=actor, secrets=tuple(vault.values())) as journal:
             recollection = Recollection()
             state = history.load(journal, heed=recollection.note)
