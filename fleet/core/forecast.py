@@ -254,12 +254,14 @@ def _ends_at(terms: Terms, leg: Leg, key: Key, opens_at: dt.datetime) -> dt.date
         return opens_at
     if not leg.waiting_count:
         return opens_at + (_slot(terms, leg) if leg.in_flight else _ZERO)
-    lasts = [_nth_start(terms, leg, key, opens_at, leg.waiting_count - 1)]
+    last = _nth_start(terms, leg, key, opens_at, leg.waiting_count - 1)
     for own, count in leg.keys.items():
-        if own:
-            lasts.append(_nth_start(terms, leg, (*key, *own), opens_at, count - 1))
-    known = [one for one in lasts if one is not None]
-    return max(known) + _slot(terms, leg) if len(known) == len(lasts) else None
+        # NB: a search that finds nothing is a long one; and one is enough.
+        if last is None:
+            return None
+        found = _nth_start(terms, leg, (*key, *own), opens_at, count - 1) if own else last
+        last = found and max(last, found)
+    return last and last + _slot(terms, leg)
 
 
 def _closes_at(terms: Terms, leg: Leg, ends_at: dt.datetime) -> dt.datetime:

@@ -76,6 +76,7 @@ _QUIET = (
     e.WaveExtended,
     e.TargetSoaking,
     e.TargetObserved,
+    e.GatesEntered,
 )
 
 
@@ -121,6 +122,15 @@ def _left(event: e.RunRollingBack) -> str:
 
 def _by(event: _Asked) -> str:
     return f" by {people.named(event.actor)}"
+
+
+def _closed(event: e.WindowClosed, state: RunState) -> str:
+    until = f" until {event.until:%Y-%m-%d %H:%M:%S}Z" if event.until else ""
+    return f"windows closed{until}: {_calendars(event, state)}"
+
+
+def _calendars(event: e.WindowClosed | e.WindowOpened, state: RunState) -> str:
+    return ", ".join(state.plan.calendars[number].name for number in event.calendars)
 
 
 def _overridden(event: e.WindowOverridden, state: RunState) -> str:
@@ -237,7 +247,9 @@ _TOLD: Mapping[type, Callable[[Any, RunState], str]] = {
     e.RunWoken: lambda _v, _: "the run goes on: what it waited for has come",
     e.WindowOverridden: _overridden,
     e.ApprovalGiven: lambda v, _: f"approved ({v.when}){_by(v)}{_because(v.reason)}",
-    e.ApprovalsVoided: lambda v, _: f"approvals are void: {v.reason}",
+    e.WindowClosed: _closed,
+    e.WindowOpened: lambda v, s: f"windows open again: {_calendars(v, s)}",
+    e.GatesEntered: lambda v, _: f"gates {v.moment} begin",
     e.GateMeasured: _measured,
     e.GateEnded: _gate_ended,
     e.GateSkipped: lambda v, _: f"gate {v.gate} skipped{_by(v)}: {v.reason}",
