@@ -95,7 +95,7 @@ def run(work: Work[T], *, where: Where, state_dir: Path, goes_on: RunState | Non
         goes_on: The run that is carried on: where it began, and never back in time.
     """
     not_before = goes_on.last_at if goes_on else None
-    where = _where_it_began(where, goes_on)
+    where = where_it_began(where, goes_on)
     if where.world is None:
         return asyncio.run(_on_azure(where, not_before, work))
     origin = _origin_of_world(where.world)
@@ -106,26 +106,47 @@ def run(work: Work[T], *, where: Where, state_dir: Path, goes_on: RunState | Non
         return asyncio.run(_on_world(found, base_at, origin, work))
 
 
-async def moment(state: RunState, *, state_dir: Path) -> dt.datetime:
-    """Return what the clock of a run that nobody carries on would show."""
-    where = _where_it_began(Where(), state)
+def known_moment(state: RunState) -> dt.datetime:
+    """Return what time it is for a run, as far as that is known without asking anybody.
+
+    A simulated world has a time of its own: there, it is when the last event was written.
+    """
+    header, last_at = state.header, state.last_at
+    is_simulated = header is not None and header.cloud == "simulated"
+    if last_at is not None and is_simulated:
+        return last_at
+    return _not_before(clock.wall(), last_at)
+
+
+async def moment(
+    state: RunState | None, *, state_dir: Path, where: Where | None = None
+) -> dt.datetime:
+    """Return what the clock of a run that nobody carries on would show.
+
+    Args:
+        state: The run; ``None``: none, and *where* alone says whose clock is meant.
+        state_dir: Where worlds are remembered.
+        where: What the command line says of the service.
+    """
+    where = where_it_began(where or Where(), state)
+    last_at = state.last_at if state else None
     if where.world is not None:
         with _opened(where.world, state_dir) as found:
-            return _not_before(found.base_at, state.last_at)
+            return _not_before(found.base_at, last_at)
     try:
         async with asyncio.timeout(_TIME_LIMIT_S):
             there = await whereabouts(where)
     except (RemoteError, TimeoutError):
         # A simulator that is gone has no time any more, and ours may be years away from it.
-        return state.last_at or clock.wall()
-    return _not_before(there.clock.now(), state.last_at)
+        return last_at or clock.wall()
+    return _not_before(there.clock.now(), last_at)
 
 
 def _not_before(moment: dt.datetime, earliest: dt.datetime | None) -> dt.datetime:
     return moment if earliest is None else max(moment, earliest)
 
 
-def _where_it_began(where: Where, state: RunState | None) -> Where:
+def where_it_began(where: Where, state: RunState | None) -> Where:
     """Return *where*, with what it leaves open as the run's header has it."""
     if where.world is not None and (where.endpoint or where.cloud):
         message = "a world file and an endpoint or cloud are both named"

@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 
 from fleet.core import forecast, outlook
 from fleet.core.forecast import Forecast, Window
+from fleet.core.hours import Hours
 from fleet.core.waves import TYPICAL_TARGET
 from fleet.engine import zones
 from fleet.model.approvals import ApprovalRule
@@ -52,9 +53,7 @@ def test_waves_follow_each_other_in_rounds_and_soaks() -> None:
 
 
 def test_a_window_is_waited_for_and_left_by_its_buffer() -> None:
-    made = plan(
-        [wave(20, effective_concurrency=1)], calendars=(NIGHTS,), start_buffer=10 * MINUTE
-    )
+    made = plan([wave(20, effective_concurrency=1)], calendars=(NIGHTS,), start_buffer=10 * MINUTE)
 
     (found,) = expected(made)
 
@@ -176,8 +175,7 @@ def test_nobody_is_expected_to_start_while_a_window_is_closed(
     (found,) = forecast.of_plan(made, zones=zones.zone, now=now)
 
     starts = [
-        forecast.start_of(terms, leg, found, made.targets[0], place=place)
-        for place in range(count)
+        forecast.start_of(terms, leg, found, made.targets[0], place=place) for place in range(count)
     ]
 
     known = [one for one in starts if one is not None]
@@ -235,15 +233,20 @@ def test_a_hundred_thousand_targets_are_asked_about_few_times(
     many: list[Target] = [target(n, calendars=(n % 20,)) for n in range(2000)]
     few = many[:200]
 
-    counts = [_asked(monkeypatch, plan([wave(len(ts), effective_concurrency=10)], targets=ts,
-                                       calendars=tuple(own))) for ts in (few, many)]
+    counts = [
+        _asked(
+            monkeypatch,
+            plan([wave(len(ts), effective_concurrency=10)], targets=ts, calendars=tuple(own)),
+        )
+        for ts in (few, many)
+    ]
 
     assert counts[1] <= 12 * counts[0]
 
 
 def _asked(monkeypatch: pytest.MonkeyPatch, made: Plan) -> int:
     asked = 0
-    opening = forecast.Hours.opening
+    opening = Hours.opening
 
     def counted(*args: object, **kwargs: object) -> object:
         nonlocal asked
@@ -251,6 +254,6 @@ def _asked(monkeypatch: pytest.MonkeyPatch, made: Plan) -> int:
         return opening(*args, **kwargs)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(forecast.Hours, "opening", counted)
+        patch.setattr(Hours, "opening", counted)
         forecast.of_plan(made, zones=zones.zone, now=T0)
     return asked
