@@ -203,7 +203,8 @@ async def launched(
 ) -> Ended | None:
     """Show *plan*, ask, and run it as a run of its own; ``None`` where there is nothing to do."""
     found = await plans.fluent(plan, found)
-    planning.print_summary(plan, on=context.errors(), has_clusters=False)
+    now = found.clock.now()
+    planning.print_summary(plan, on=context.errors(), has_clusters=False, now=now)
     if not plan.change_count:
         _nothing_to_do(plan, form)
         return None

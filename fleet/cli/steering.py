@@ -95,9 +95,7 @@ def skip(
     given = [(kind, subject) for kind, subject in asked if subject is not None]
     if len(given) != 1:
         message = "what is skipped is not said" if not given else "one thing is skipped at a time"
-        raise InputError(
-            message, hint="Name one: --target, --wave, --soak or --gate."
-        )
+        raise InputError(message, hint="Name one: --target, --wave, --soak or --gate.")
     if not reason:
         message = "a skip needs a reason: whoever reads the journal in a year will ask"
         raise InputError(message, hint='Add --reason "...".')
@@ -142,7 +140,7 @@ def steer(
         id=request_id or str(uuid.uuid4()),
         kind=kind,
         actor=actor or context.actor(),
-        reason=reason or f"{kind} asked for",
+        reason=reason or ("" if kind == "approve" else f"{kind} asked for"),
         at=clock.wall(),
         subject=subject,
     )

@@ -49,17 +49,13 @@ class Appeal:
     needs: tuple[Need, ...]
     targets: tuple[Target, ...]
     """Before it: those that wait in it; after it: all that were in it."""
+    refusal: str
+    """Why whoever asks need not try; empty: their word counts."""
 
     @property
     def subject(self) -> str:
         """What a request for it is about."""
         return f"{self.name}:{self.when}"
-
-    @property
-    def refusal(self) -> str:
-        """Why whoever asks need not try; empty: their word counts."""
-        barred = [one.barred for one in self.needs if one.barred]
-        return barred[0] if len(barred) == len(self.needs) else ""
 
 
 def appeal(
@@ -81,21 +77,32 @@ def appeal(
     """
     number, moment = _place(state, now, wave, when)
     planned = state.waves[number].planned
-    rules = [one for one in planned.approvals if one.when is moment]
+    needs = tuple(
+        Need(
+            rule=rule,
+            given=consents.given(state, number, rule, now=now),
+            barred=consents.barred(state, rule, actor),
+        )
+        for rule in planned.approvals
+        if rule.when is moment
+    )
     return Appeal(
         wave=number,
         name=planned.name,
         when=moment,
-        needs=tuple(
-            Need(
-                rule=rule,
-                given=consents.given(state, number, rule, now=now),
-                barred=consents.barred(state, rule, actor),
-            )
-            for rule in rules
-        ),
+        needs=needs,
+        refusal=_refusal(needs, actor),
         targets=tuple(state.targets[target] for target in _members(state, number, moment)),
     )
+
+
+def _refusal(needs: Sequence[Need], actor: Actor) -> str:
+    barred = [one.barred for one in needs if one.barred]
+    if len(barred) == len(needs):
+        return barred[0]
+    if any(other.actor.is_same_person(actor) for one in needs for other in one.given):
+        return f"{actor.called} has approved it already"
+    return ""
 
 
 def _place(

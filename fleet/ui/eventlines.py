@@ -84,7 +84,8 @@ def _who(event: Event, state: RunState) -> str:
     target = getattr(event, "target", None)
     if isinstance(target, int):
         return f"{state.targets[target].cluster_name}  "
-    wave = getattr(event, "wave", None)
+    # NB: what a run waits for says itself which wave it is about.
+    wave = None if isinstance(event, e.RunWaiting) else getattr(event, "wave", None)
     return f"wave {state.waves[wave].planned.name}  " if isinstance(wave, int) else ""
 
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fleet.core.forecast import Forecast, Window
 from fleet.model import codec
+from fleet.model.plan import PlanHead
 from fleet.ui import moments
-
-
-def start_text(found: Forecast) -> str:
-    """Return when a wave starts at the earliest."""
-    if found.opens_at is None:
-        return moments.NEVER
-    return moments.text(found.opens_at) + (" at the earliest" if found.is_after_approval else "")
+from fleet.ui.tables import Table
 
 
 def line(found: Forecast) -> str:
@@ -32,6 +27,32 @@ def window_text(found: Window | None) -> str:
         return "-"
     until = moments.text(found.closes_at, never="further notice")
     return f"open until {until}" if found.is_open else f"{moments.text(found.opens_at)} to {until}"
+
+
+def is_timed(head: PlanHead) -> bool:
+    """Tell whether anything but places decides when a plan's waves begin."""
+    is_late = head.not_before or any(wave.not_before for wave in head.waves)
+    is_judged = any(wave.approvals or wave.before_gates or wave.after_gates for wave in head.waves)
+    return bool(head.calendars or is_late or is_judged)
+
+
+def table(title: str, found: Sequence[Forecast]) -> Table:
+    """Return one row a wave: when it starts and ends at the earliest, and what it waits for."""
+    return Table(
+        title=title,
+        header=("wave", "earliest start", "about until", "window", "waits for"),
+        rows=[
+            (
+                one.wave,
+                moments.text(one.opens_at),
+                moments.text(one.ends_at, never="-"),
+                window_text(one.window),
+                ", ".join(one.hangs_on) or "-",
+            )
+            for one in found
+        ],
+        spare=("window", "about until"),
+    )
 
 
 def document(found: Forecast) -> Mapping[str, Any]:

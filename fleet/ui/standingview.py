@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from fleet.core.standing import Hold, Standing
-from fleet.engine import zones
 from fleet.model import codec
-from fleet.ui import forecastview, moments, people
+from fleet.ui import forecastview, moments, people, timesview
 from fleet.ui.tables import Table
 
 
@@ -33,8 +32,8 @@ def holds(found: Standing) -> Table:
     """Return the calendars that bind a target, with their next opening and close."""
     return Table(
         title="Windows",
-        header=("calendar", "of", "now", "opens", "closes"),
-        rows=[_row(one) for one in found.holds],
+        header=timesview.CALENDAR_HEADER,
+        rows=[timesview.calendar_row(one.calendar, one.window) for one in found.holds],
     )
 
 
@@ -58,20 +57,6 @@ def document(found: Standing) -> dict[str, Any]:
         "isAfterApproval": found.is_after_approval,
         "windows": [_hold_document(one) for one in found.holds],
     }
-
-
-def _row(hold: Hold) -> tuple[str, ...]:
-    calendar, window = hold.calendar, hold.window
-    if window is None:
-        return calendar.name, str(calendar.level), "closed", moments.NEVER, "-"
-    zone = zones.zone(calendar.zone)
-    return (
-        calendar.name,
-        str(calendar.level),
-        "open" if window.is_open else "closed",
-        "-" if window.is_open else moments.local_text(window.opens_at, zone, calendar.zone),
-        moments.local_text(window.closes_at, zone, calendar.zone),
-    )
 
 
 def _override_text(hold: Hold) -> str:
