@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from fleet.azure import dialects, health, kql, payloads, policies, transport, versions
+from fleet.azure import dialects, health, kql, paths, payloads, policies, transport, versions
 from fleet.azure.answers import Answer, Object, plausible
 from fleet.azure.audiences import Audiences
 from fleet.azure.clouds import Place
@@ -24,6 +24,7 @@ from fleet.azure.credentials import Credential, Identity, Issuer, Kind, credenti
 from fleet.azure.extensions import ArmExtensions
 from fleet.azure.paths import EXTENSIONS_API
 from fleet.azure.principals import Principal, Principals
+from fleet.azure.reads import read
 from fleet.azure.refusals import refusal
 from fleet.azure.requests import Request
 from fleet.azure.retries import reading
@@ -116,6 +117,23 @@ class AzureService:
     async def identities(self) -> Sequence[Identity]:
         """Return everybody we are, ordered and distinct; :exc:`RefusedError` for two tenants."""
         return await self.wire.principals.identities()
+
+    async def vouched(self) -> Identity:
+        """Return who we are, once the service has taken our token: only it can tell a forged one.
+
+        Raises:
+            AuthError: It does not take it.
+        """
+        query = {"api-version": paths.SUBSCRIPTIONS_API}
+        request = Request(
+            method="GET",
+            url=paths.url(self.wire.place.url, "/subscriptions", query),
+            what="asking whether our token is good",
+        )
+        identity = await self.identity()
+        # NB: who may see nothing is somebody all the same.
+        await read(self.wire, request, passing=(HTTPStatus.FORBIDDEN,), tries=_TRIES)
+        return identity
 
     def remember(self, traces: Sequence[Trace]) -> None:
         """Count what an earlier process of the run sent, before anything is sent."""

@@ -22,7 +22,7 @@ from fleet.core.state import RunState
 from fleet.engine import history
 from fleet.engine.runner import Runner, Settings
 from fleet.errors import AuthError
-from fleet.model.events import Event
+from fleet.model.events import Actor, Event
 from fleet.ports import Journal, Upkeep
 from fleet.ui import live
 
@@ -97,7 +97,7 @@ async def carried_on(
         # went into the garbage collector looking at them again and again.
         gc.freeze()
         async with telling as told:
-            with _signals(runner):
+            with _signals(runner, context.actor(found.person)):
                 ended = await _run(runner)
             locking.let_go(how.context, ended)
     # What is told is what is kept: an error may have quoted a secret, and the journal has it not.
@@ -142,8 +142,8 @@ def _settings(settings: Settings, found: Outside) -> Settings:
 
 
 @contextlib.contextmanager
-def _signals(runner: Runner) -> Iterator[None]:
-    """Let Ctrl-C pause, then stop, then leave.
+def _signals(runner: Runner, actor: Actor) -> Iterator[None]:
+    """Let Ctrl-C pause, then stop, then leave; it is *actor* who presses it.
 
     SIGTERM leaves at once, and so does a terminal that goes away: the run goes on later.
     """
@@ -156,7 +156,7 @@ def _signals(runner: Runner) -> Iterator[None]:
             runner.leave()
         else:
             runner.settle_for_pause()
-            runner.ask(kind, actor=context.actor(), reason="Ctrl-C")
+            runner.ask(kind, actor=actor, reason="Ctrl-C")
 
     leaving = [signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup asks for

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.text import Text
 
-from fleet.cli import context
+from fleet.cli import context, outside
 from fleet.core import leftovers, undo
 from fleet.core.leftovers import Leftover
 from fleet.core.state import RunState
 from fleet.errors import InvariantError
 from fleet.model.plan import Purpose
 from fleet.model.statuses import Result, RunStatus
-from fleet.ui import leftview, output, statusview, waits
+from fleet.ui import judgementview, leftview, output, statusview, waits
 from fleet.ui.output import Format
 
 EXIT_WAITING = 6
@@ -52,7 +52,8 @@ def _print_ending(state: RunState) -> None:
         output.say(reason, on=on)
     on.print()
     trouble = statusview.targets(state, only_trouble=True)
-    tables = [statusview.waves(state), *([trouble] if trouble.rows else [])]
+    judged = judgementview.tables(state, outside.known_moment(state))
+    tables = [statusview.waves(state), *judged, *([trouble] if trouble.rows else [])]
     output.print_tables(tables, form=Format.TABLE, on=on)
     say_causes(state)
 

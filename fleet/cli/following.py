@@ -146,7 +146,7 @@ def _follow(order: Order, run: str, purpose: Purpose, make: Make, how: How) -> N
     if not plan.targets:
         _say_nothing(parent, run, purpose)
     if how.is_plan_only:
-        planning.print_plan(plan, form=how.output)
+        planning.print_plan(plan, form=how.output, now=outside.known_moment(parent))
         return
     ended = _launched(order, parent, plan, how.output)
     running.tell(ended, how.output, is_waiting_ok=how.is_waiting_ok)

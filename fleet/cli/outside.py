@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fleet.azure import clouds, monitors
 from fleet.azure.clouds import Place
+from fleet.azure.credentials import UNKNOWN
 from fleet.azure.paths import EXTENSIONS_API
 from fleet.cli.options import Where
 from fleet.core.state import RunState
@@ -51,6 +52,8 @@ class Outside:
 
     azure: AzureService | None = None
     """The service, where it is spoken to over HTTP."""
+    person: str = ""
+    """What Azure calls whoever we are, by the token of the first credential; empty: not known."""
     is_api_named: bool = True
     """Whether somebody chose the api-version of extensions: then no other is taken."""
 
@@ -92,7 +95,7 @@ def run(work: Work[T], *, where: Where, state_dir: Path, goes_on: RunState | Non
         goes_on: The run that is carried on: where it began, and never back in time.
     """
     not_before = goes_on.last_at if goes_on else None
-    where = _where_it_began(where, goes_on)
+    where = where_it_began(where, goes_on)
     if where.world is None:
         return asyncio.run(_on_azure(where, not_before, work))
     origin = _origin_of_world(where.world)
@@ -103,19 +106,40 @@ def run(work: Work[T], *, where: Where, state_dir: Path, goes_on: RunState | Non
         return asyncio.run(_on_world(found, base_at, origin, work))
 
 
-async def moment(state: RunState, *, state_dir: Path) -> dt.datetime:
-    """Return what the clock of a run that nobody carries on would show."""
-    where = _where_it_began(Where(), state)
+def known_moment(state: RunState) -> dt.datetime:
+    """Return what time it is for a run, as far as that is known without asking anybody.
+
+    A simulated world has a time of its own: there, it is when the last event was written.
+    """
+    header, last_at = state.header, state.last_at
+    is_simulated = header is not None and header.cloud == "simulated"
+    if last_at is not None and is_simulated:
+        return last_at
+    return _not_before(clock.wall(), last_at)
+
+
+async def moment(
+    state: RunState | None, *, state_dir: Path, where: Where | None = None
+) -> dt.datetime:
+    """Return what the clock of a run that nobody carries on would show.
+
+    Args:
+        state: The run; ``None``: none, and *where* alone says whose clock is meant.
+        state_dir: Where worlds are remembered.
+        where: What the command line says of the service.
+    """
+    where = where_it_began(where or Where(), state)
+    last_at = state.last_at if state else None
     if where.world is not None:
         with _opened(where.world, state_dir) as found:
-            return _not_before(found.base_at, state.last_at)
+            return _not_before(found.base_at, last_at)
     try:
         async with asyncio.timeout(_TIME_LIMIT_S):
             there = await whereabouts(where)
     except (RemoteError, TimeoutError):
         # A simulator that is gone has no time any more, and ours may be years away from it.
-        return state.last_at or clock.wall()
-    return _not_before(there.clock.now(), state.last_at)
+        return last_at or clock.wall()
+    return _not_before(there.clock.now(), last_at)
 
 
 async def present(where: Where, *, state_dir: Path) -> dt.datetime:
@@ -136,7 +160,7 @@ def _not_before(moment: dt.datetime, earliest: dt.datetime | None) -> dt.datetim
     return moment if earliest is None else max(moment, earliest)
 
 
-def _where_it_began(where: Where, state: RunState | None) -> Where:
+def where_it_began(where: Where, state: RunState | None) -> Where:
     """Return *where*, with what it leaves open as the run's header has it."""
     if where.world is not None and (where.endpoint or where.cloud):
         message = "a world file and an endpoint or cloud are both named"
@@ -216,6 +240,7 @@ async def _on_azure(where: Where, not_before: dt.datetime | None, work: Work[T])
     there = await whereabouts(where, not_before=not_before)
     async with connected(where, there) as service:
         identities = await service.identities()
+        person = (await service.identity()).name
         return await work(
             Outside(
                 service=service,
@@ -231,6 +256,7 @@ async def _on_azure(where: Where, not_before: dt.datetime | None, work: Work[T])
                 time_scale=there.time_scale,
                 is_virtual=False,
                 azure=service,
+                person="" if person == UNKNOWN else person,
                 is_api_named=where.api_version is not None,
             )
         )

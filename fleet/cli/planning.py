@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ from fleet.cli.context import Context, errors
 from fleet.cli.options import Where
 from fleet.cli.outside import Outside
 from fleet.core import saved, selection, unread
+from fleet.engine import clock
 from fleet.errors import InputError
 from fleet.model import codec
 from fleet.model.cluster import Cluster, Extension
@@ -22,7 +24,7 @@ from fleet.model.desired import Desired
 from fleet.model.plan import Plan
 from fleet.spec import calendarfile, planfile, schemas
 from fleet.spec.calendarfile import OFFLINE
-from fleet.ui import limitsview, output, planview
+from fleet.ui import limitsview, output, planview, timesview
 from fleet.ui.output import Format
 from fleet.ui.tables import Table
 
@@ -125,15 +127,15 @@ def plan(
     form = options.chosen(form, as_json=as_json)
     source = plans.read(file, calendars=calendars, network=where.network)
 
-    async def work(found: Outside) -> Plan:
+    async def work(found: Outside) -> tuple[Plan, dt.datetime]:
         made = await plans.plan_of(source, found)
         await plans.fluent(made, found)
-        return made
+        return made, found.clock.now()
 
-    made = outside.run(work, where=where, state_dir=_context(ctx).state_dir)
+    made, now = outside.run(work, where=where, state_dir=_context(ctx).state_dir)
     if out is not None:
         _save(made, out)
-    print_plan(made, form=form)
+    print_plan(made, form=form, now=now)
     if has_detailed_exitcode and made.change_count:
         raise typer.Exit(EXIT_CHANGES)
 
@@ -144,11 +146,12 @@ def show(
     as_json: options.AsJson = False,
 ) -> None:
     """Show a saved plan."""
-    print_plan(plans.read_saved(file), form=options.chosen(form, as_json=as_json))
+    form = options.chosen(form, as_json=as_json)
+    print_plan(plans.read_saved(file), form=form, now=clock.wall())
 
 
-def print_plan(made: Plan, *, form: Format) -> None:
-    """Print a plan on stdout."""
+def print_plan(made: Plan, *, form: Format, now: dt.datetime) -> None:
+    """Print a plan on stdout, with its times as if it were begun at *now*."""
     if form is Format.NAME:
         changed = [target.cluster_id for target in made.targets if target.action.is_change]
         output.print_names(changed)
@@ -157,11 +160,11 @@ def print_plan(made: Plan, *, form: Format) -> None:
     elif form in (Format.CSV, Format.MD):
         output.print_tables([planview.rows(made)], form=form)
     else:
-        print_summary(made, on=output.console(), has_clusters=True)
+        print_summary(made, on=output.console(), has_clusters=True, now=now)
 
 
-def print_summary(made: Plan, *, on: Any, has_clusters: bool) -> None:
-    """Print what a person reads before saying yes."""
+def print_summary(made: Plan, *, on: Any, has_clusters: bool, now: dt.datetime) -> None:
+    """Print what a person reads before saying yes, with times as if it were begun at *now*."""
     output.say(planview.headline(made), on=on, style="bold")
     output.say(planview.subline(made), on=on)
     for warning in made.head.warnings:
@@ -173,6 +176,9 @@ def print_summary(made: Plan, *, on: Any, has_clusters: bool) -> None:
         output.print_tables([planview.waves(made)], form=Format.TABLE, on=on)
         for line in planview.resolutions(made):
             output.say(line, on=on)
+        for table in timesview.tables(made, now=now):
+            on.print()
+            output.print_tables([table], form=Format.TABLE, on=on)
         for table in limitsview.spreads(made):
             on.print()
             output.print_tables([table], form=Format.TABLE, on=on)

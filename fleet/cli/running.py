@@ -249,7 +249,8 @@ async def launched(
 ) -> Ended | None:
     """Show *plan*, ask, and run it as a run of its own; ``None`` where there is nothing to do."""
     found = await plans.fluent(plan, found)
-    planning.print_summary(plan, on=context.errors(), has_clusters=False)
+    now = found.clock.now()
+    planning.print_summary(plan, on=context.errors(), has_clusters=False, now=now)
     if not plan.change_count:
         _require_no_blocks(plan)
         context.errors().print(Text("No changes: nothing to do."))
@@ -290,7 +291,7 @@ def _header(
 ) -> Opening:
     return Opening(
         run_id=run_id,
-        actor=context.actor(),
+        actor=context.actor(found.person),
         origin=found.origin,
         release=fleet.__version__,
         tzdata_version=context.tzdata_version(),
@@ -336,9 +337,9 @@ def taken_over(order: Order) -> Ended | None:
         notifying.tell_rest(order.context, known, order.where.network)
         return Ended(state=known)
     vault = plans.vault(known.plan, known.targets)
-    actor = context.actor()
 
     async def carry_on(found: Outside) -> Ended | None:
+        actor = context.actor(found.person)
         async with store.hold(run_id, actor=actor, secrets=tuple(vault.values())) as journal:
             recollection = Recollection()
             state = history.load(journal, heed=recollection.note)

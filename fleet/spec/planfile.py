@@ -14,6 +14,7 @@ from pathlib import Path as FilePath
 
 from fleet.model.cluster import nothing
 from fleet.model.desired import Desired, Profile, Rollout, Scope
+from fleet.model.notices import Subscriber, Topic
 from fleet.spec import (
     calendarfile,
     document as documents,
@@ -28,11 +29,10 @@ from fleet.spec.calendarfile import OFFLINE, CalendarsDocument, Feed, Surroundin
 from fleet.spec.document import Document
 from fleet.spec.flaws import Flaw, Path, quoted
 from fleet.spec.form import ExtensionFile, RolloutFile, TargetsFile
+from fleet.spec.noticeform import FromEnvFile, NotifyFile
 from fleet.spec.problems import SpecError
 
 _CALENDARS: Path = ("spec", "calendars")
-from fleet.model.notices import Subscriber, Topic
-from fleet.spec.noticeform import FromEnvFile, NotifyFile
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -234,6 +234,7 @@ def test_every_key_of_a_plan_file_reaches_the_rollout() -> None:
             Subscriber(
                 name="command-3", on=(Topic.GATE, Topic.BREACH), argv=("notify-send", "told")
             ),
+        ),
         schedule=ScheduleRule(
             zone="Europe/Berlin",
             rule=Rule(cron="0 2 2 * *", length=dt.timedelta(hours=4)),

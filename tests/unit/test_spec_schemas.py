@@ -319,6 +319,7 @@ EVERYTHING = Calendar(
     overriders=("alice",),
     source="ops.ics sha256:0",
     known_until=NOON + dt.timedelta(days=900),
+)
 SUBSCRIBERS = (
     Subscriber(name="ops", on=(Topic.RUN,), url_from="HOOK_URL", signed_with="HOOK_KEY"),
     Subscriber(name="chat", on=tuple(Topic), url="https://hooks.example/fleet"),
