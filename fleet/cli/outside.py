@@ -144,7 +144,7 @@ async def moment(
 
 async def present(where: Where, *, state_dir: Path) -> dt.datetime:
     """Return what the clock of a place shows: of a world, of a simulator, or ours for Azure."""
-    where = _where_it_began(where, None)
+    where = where_it_began(where, None)
     if where.world is not None:
         with _opened(where.world, state_dir) as found:
             return found.base_at

@@ -21,7 +21,7 @@ import enum
 import re
 from collections.abc import Iterable, Sequence
 
-from fleet.core import windows
+from fleet.core import timetables, windows
 from fleet.core.windows import Zones
 from fleet.model.desired import Missed, Overlap, ScheduleRule
 from fleet.model.plan import RunId
@@ -32,7 +32,12 @@ _LONGEST_STEM = 80
 """With the moment behind it, an id of this length is still one."""
 
 
-_BACK = (dt.timedelta(days=2), dt.timedelta(days=64), dt.timedelta(days=500), windows.FAR_HORIZON)
+_BACK = (
+    dt.timedelta(days=2),
+    dt.timedelta(days=64),
+    dt.timedelta(days=500),
+    timetables.FAR_HORIZON,
+)
 """How far back a start is looked for: a little, and further where none was found."""
 _A_MOMENT = dt.timedelta(microseconds=1)
 
@@ -114,7 +119,7 @@ def latest(schedule: ScheduleRule, now: dt.datetime, *, zones: Zones) -> dt.date
 
 def upcoming(schedule: ScheduleRule, now: dt.datetime, *, zones: Zones) -> dt.datetime | None:
     """Return the first start after *now*; ``None``: there is none in nine years."""
-    zone, until = zones(schedule.zone), now + windows.FAR_HORIZON
+    zone, until = zones(schedule.zone), now + timetables.FAR_HORIZON
     found = windows.spans(schedule.rule, zone, after=now, before=until)
     return next((one.start for one in found if one.start > now), None)
 

@@ -162,23 +162,8 @@ def _observed(event: e.WaveObserved, _: RunState) -> str:
     return f"looked at again: {len(event.relapsed)} relapsed: {event.detail}"
 
 
-def waits_for(event: e.RunWaiting) -> str:
-    """Return what a run waits for, and until when at the latest."""
-    until = f" until {event.until:%Y-%m-%d %H:%M:%S}Z" if event.until else ""
-    return f"waiting for {_CAUSES[event.cause]}{until}{_because(event.detail)}"
-
-
 def _because(detail: str) -> str:
     return f": {detail}" if detail else ""
-
-
-_CAUSES = {
-    WaitCause.WINDOW: "a change window",
-    WaitCause.NOT_BEFORE: "its time to come",
-    WaitCause.SOAK: "the soak to end",
-    WaitCause.GATE: "a gate",
-    WaitCause.APPROVAL: "an approval",
-}
 
 
 def _ended(event: e.RunFinished, _: RunState) -> str:
@@ -246,7 +231,6 @@ _TOLD: Mapping[type, Callable[[Any, RunState], str]] = {
     e.TargetSoaking: lambda v, _: f"as planned; has to stay so until {v.until:%H:%M:%S}Z",
     e.TargetObserved: lambda v, _: f"step {v.step + 1} is as it was proved to be",
     e.TargetReturned: lambda v, _: f"waits for its turn again: {v.detail}",
-    e.RunWaiting: lambda v, _: waits_for(v),
     e.RunWoken: lambda _v, _: "the run goes on: what it waited for has come",
     e.WindowOverridden: _overridden,
     e.ApprovalGiven: lambda v, _: f"approved ({v.when}){_by(v)}{_because(v.reason)}",

@@ -348,7 +348,7 @@ class JudgedBooks(Books):
 
     # --- the run ---------------------------------------------------------------------------
 
-    def _waits(self, event: e.RunWaiting) -> None:
+    def _waits(self, _: e.RunWaiting) -> None:
         held = {
             target
             for target in self.in_flight

@@ -13,6 +13,7 @@ from fleet.cli.context import DISCRETION
 from fleet.cli.options import Where
 from fleet.cli.outside import Outside
 from fleet.errors import InputError, RefusedError
+from fleet.model.desired import Scope
 from fleet.model.gates import Gate, Probe, ProbeKind, Reading
 from fleet.model.plan import Plan
 from fleet.outside.probes import OutsideProbes
@@ -35,9 +36,7 @@ RATE = Probe(kind=ProbeKind.PROMETHEUS, url="https://p", query="rate(x[1m])")
 
 
 async def measured(found: Outside, *probes: Probe) -> list[Reading]:
-    inventory = await found.service.inventory(
-        fleets.Scope(), extension_type=OSM, release_train=None
-    )
+    inventory = await found.service.inventory(Scope(), extension_type=OSM, release_train=None)
     about = About(
         wave="w",
         clusters=[one.name for one in inventory.clusters],

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from fleet.model.calendars import Calendar, Level, Overrun, Rule
-from fleet.model.calendars import Rule
 from fleet.model.cluster import AutoUpgrade
 from fleet.model.desired import (
     Desired,
@@ -36,8 +35,8 @@ from fleet.model.desired import (
     Unreachable,
     WaveRule,
 )
-from fleet.spec import calendarfile, planfile, profiles, strategies, strategyfile
 from fleet.model.notices import Subscriber, Topic
+from fleet.spec import calendarfile, planfile, profiles, strategies, strategyfile
 from fleet.spec.problems import Problem, SpecError
 
 GOOD = Path(__file__).parents[1] / "data" / "plans" / "good"
@@ -223,6 +222,8 @@ def test_every_key_of_a_plan_file_reaches_the_rollout() -> None:
                     )
                 },
                 must_be_tagged=False,
+            ),
+        ),
         notify=(
             Subscriber(
                 name="ops",
