@@ -14,6 +14,7 @@ Source:  https://www.rfc-editor.org/rfc/rfc5545#section-3.3.10
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import datetime as dt
 import enum
@@ -112,7 +113,8 @@ class Recurrence:
         if self._parts.count is None:
             return filter(counts, self._stepped(max(since, self._start), before))
         self._count_until(before, counts)
-        return (one for one in self._counted if since <= one < before)
+        first, last = (bisect.bisect_left(self._counted, one) for one in (since, before))
+        return iter(self._counted[first:last])
 
     def _count_until(self, before: dt.datetime, counts: Callable[[dt.datetime], bool]) -> None:
         """Count on from where counting ended."""
