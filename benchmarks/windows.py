@@ -1,8 +1,8 @@
 """What windows cost: the next open moment of ten calendars, and a run that asks for everybody.
 
 Cold is one question with nothing known: zones are read, rules are not. Warm is the same calendars
-asked again, later and later. All of it is CPU time, of this machine on this day: compare within
-one run only.
+asked again, later and later. All of it is CPU time of this machine on this day: compare within one
+run only.
 
 Run:  python benchmarks/windows.py [--quick]
 """

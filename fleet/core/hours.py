@@ -102,13 +102,18 @@ class Overridden:
         """Whether years may lie between two of its spans."""
         return self._table.is_sparse
 
-    def span(self, after: dt.datetime, limit: dt.datetime) -> Span | None:
-        """Return the first open span that ends later than *after*."""
+    @property
+    def is_mostly_open(self) -> bool:
+        """Whether it says when it is closed, and not when it is open."""
+        return self._until is None or self._table.is_mostly_open
+
+    def span(self, after: dt.datetime, limit: dt.datetime, enough: dt.datetime) -> Span | None:
+        """Return the first open span that ends later than *after*, as far as *enough*."""
         if self._until is None:
             return Span(after, limit)
         if self._until <= after:
-            return self._table.span(after, limit)
-        found = self._table.span(self._until, limit)
+            return self._table.span(after, limit, enough)
+        found = self._table.span(self._until, limit, enough)
         is_open_then = found is not None and found.start <= self._until
         return Span(after, found.end if found and is_open_then else self._until)
 
@@ -121,7 +126,7 @@ class _Found:
     def __init__(self, tables: Sequence[Table], since: dt.datetime) -> None:
         self.since, self.until = since, since + _GOOD_FOR
         """Between which moments it may be asked."""
-        self._tables = tables
+        self._tables = timetables.ordered(tables)
         self._limit = timetables.limit_of(tables, since)
         self._spans: list[Span] = []
         self._answer: tuple[dt.datetime, dt.timedelta, Opening] | None = None
@@ -166,7 +171,7 @@ class _Found:
 def _changes(
     table: Table, now: dt.datetime, limit: dt.datetime, buffer: dt.timedelta
 ) -> list[dt.datetime]:
-    found = table.span(now, limit)
+    found = table.span(now, limit, limit)
     if found is None:
         return []
     ends = [found.end - buffer, found.end] if found.end < limit else []

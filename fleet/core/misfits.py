@@ -63,7 +63,7 @@ def _never_open(calendar: Calendar, zones: Zones, at: dt.datetime) -> Iterator[s
         return
     timetable = Timetable(calendar, zones)
     limit = timetables.limit_of([timetable], at)
-    if timetable.span(at, limit) is None:
+    if timetable.span(at, limit, at) is None:
         years = round((limit - at).days / 365)
         yield f"it is never open from {at:%Y-%m-%d} on, for {years} years: {_why(calendar)}"
 

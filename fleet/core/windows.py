@@ -48,7 +48,7 @@ def opening(
     buffer: dt.timedelta = NO_BUFFER,
 ) -> Opening:
     """Return whether *calendars* are all open, and when that changes."""
-    tables = [Timetable(one, zones) for one in calendars]
+    tables = timetables.ordered(Timetable(one, zones) for one in calendars)
     limit = timetables.limit_of(tables, now)
     found = timetables.common(tables, now, limit, longer_than=buffer)
     return seen_from(now, found, limit=limit, buffer=buffer)
