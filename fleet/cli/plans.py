@@ -96,7 +96,7 @@ async def plan_of(source: Source, outside: Outside) -> Plan:
     )
     plan = planner.plan(rollout, inventory, zones=zones.zone)
     refuse_secrets(plan)
-    if any(map(baselines.is_wanted, plan.head.gates)):
+    if baselines.wanted_by(plan):
         probes = outside.probes(plan.head.extension_type, _known(requests.headers(plan.head)))
         plan = await baselines.measured(plan, probes)
     return plan

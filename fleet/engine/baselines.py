@@ -13,6 +13,7 @@ import datetime as dt
 from decimal import Decimal
 
 from fleet.core import conditions, planner
+from fleet.engine import requests
 from fleet.model.gates import Gate, Reading
 from fleet.model.plan import Plan
 from fleet.ports import About, Probes
@@ -30,10 +31,15 @@ def is_wanted(gate: Gate) -> bool:
     return any(_names(text) for text in (gate.success, gate.failure) if text)
 
 
+def wanted_by(plan: Plan) -> tuple[Gate, ...]:
+    """Return the gates of a plan that are to be asked before anything changes."""
+    return tuple(one for one in requests.gates_in_use(plan.head) if is_wanted(one))
+
+
 async def measured(plan: Plan, probes: Probes) -> Plan:
     """Return *plan* with what is measured now: the same where no gate asks for it."""
-    wanted = [gate for gate in plan.head.gates if is_wanted(gate)]
-    if not wanted or not plan.change_count:
+    wanted = wanted_by(plan)
+    if not wanted:
         return plan
     about, places = _about(plan), asyncio.Semaphore(_AT_ONCE)
 

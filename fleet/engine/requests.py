@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from fleet.errors import InputError
 from fleet.model.cluster import Extension
+from fleet.model.gates import Gate
 from fleet.model.plan import PlanHead, Step, Target, Verb
 from fleet.ports import ExtensionRef, Write
 
@@ -70,7 +71,21 @@ def notice_variables(head: PlanHead) -> frozenset[str]:
 
 def headers(head: PlanHead) -> frozenset[str]:
     """Return the environment variables that hold what the gates of a plan send as headers."""
-    return frozenset(name for gate in head.gates for name in gate.probe.headers.values())
+    return frozenset(name for gate in gates_in_use(head) for name in gate.probe.headers.values())
+
+
+def gates_in_use(head: PlanHead) -> tuple[Gate, ...]:
+    """Return the gates that some wave is measured by.
+
+    NB: a way back has its parent's gates and uses none: no probe's secret may stand in its way.
+    """
+    named = {
+        name
+        for wave in head.waves
+        for names in (wave.before_gates, wave.soak_gates, wave.after_gates)
+        for name in names
+    }
+    return tuple(one for one in head.gates if one.name in named)
 
 
 def _settings(step: Step, found: Extension | None) -> Mapping[str, str] | None:

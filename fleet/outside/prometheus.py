@@ -27,7 +27,8 @@ _NAMED = 3
 
 def question(url: str, query: str, *, timeout_s: float) -> Question:
     """Return what is sent for *query* to the server at *url*."""
-    form = urlencode({"query": query, "timeout": f"{timeout_s:g}s"})
+    # NB: a number of seconds with a point in it is no duration there.
+    form = urlencode({"query": query, "timeout": f"{max(round(timeout_s * 1000), 1)}ms"})
     address = _address(url)
     asked = f"{address}{'&' if '?' in address else '?'}{form}"
     if len(asked) <= _LONGEST_URL:

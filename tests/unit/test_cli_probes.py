@@ -101,7 +101,7 @@ def test_a_simulated_azure_is_asked_over_http_under_its_own_identity(tmp_path: P
 
 def gated(**headers: str) -> Plan:
     gate = Gate(name="rate", probe=dataclasses.replace(RATE, headers=headers))
-    return fleets.plan([fleets.wave(1)], gates=(gate,))
+    return fleets.plan([fleets.wave(1, soak_gates=("rate",))], gates=(gate,))
 
 
 def test_headers_are_secrets_from_the_moment_that_they_are_read(
@@ -119,6 +119,14 @@ def test_a_header_s_variable_that_is_not_set_is_named() -> None:
 
     with pytest.raises(InputError, match="headers of gates are to come from PROM_AUTH, which is"):
         plans.vault(plan.head, plan.targets)
+
+
+def test_a_gate_that_no_wave_uses_needs_nothing() -> None:
+    """Such as those of a way back, which is measured by none."""
+    plan = gated(Authorization="PROM_AUTH")
+    head = dataclasses.replace(plan.head, waves=(fleets.wave(1),))
+
+    assert plans.vault(head, plan.targets) == {}
 
 
 def test_a_header_that_also_stands_in_the_plan_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

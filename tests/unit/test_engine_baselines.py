@@ -34,7 +34,9 @@ def planned(*gates: Gate) -> Plan:
         ),
         fleets.target(3, cluster_name="store-3", wave=None, action=Action.NO_CHANGE, steps=()),
     ]
-    return fleets.plan([fleets.wave(3)], targets=targets, gates=gates)
+    names = tuple(one.name for one in gates if one.name != "unused")
+    waves = [fleets.wave(3, before_gates=names[:1], soak_gates=names[1:2], after_gates=names[2:])]
+    return fleets.plan(waves, targets=targets, gates=gates)
 
 
 class Answerer:
@@ -112,7 +114,7 @@ async def test_what_cannot_be_told_is_left_open_with_a_warning(reading: Reading,
     assert warning.startswith(f"gate a: its baseline is not known: {why}")
 
 
-@pytest.mark.parametrize("gates", [(), (gate("a", success="value > 1"),)])
+@pytest.mark.parametrize("gates", [(), (gate("a", success="value > 1"),), (gate("unused"),)])
 async def test_a_plan_that_needs_none_is_the_same_and_asks_nobody(gates: tuple[Gate, ...]) -> None:
     plan, asked = planned(*gates), Answerer()
 

@@ -59,7 +59,7 @@ async def test_promql_is_filled_in_and_sent_to_the_letter() -> None:
     sent = parse_qs(urlsplit(got.path).query, strict_parsing=True)
     expected = 'sum(rate(x{c=~"store-1|store[.]2",w!="a+b&c=d%20"}[300s])) > 1'
     assert found == Reading(values=("0.999",))
-    assert sent == {"query": [expected], "timeout": ["30s"]}
+    assert sent == {"query": [expected], "timeout": ["30000ms"]}
     assert "authorization" not in got.headers
     assert got.headers["accept-encoding"] == "identity"
 
