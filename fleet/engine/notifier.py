@@ -219,13 +219,21 @@ class Notifier:
                 while not all(one.is_over or one.is_done for one in self._couriers):
                     self._moved.clear()
                     await self._moved.wait()
+        await self._settle()
+        if lines := self.shortfalls():
+            log.logger().warning(log.Event.NOTICES_LEFT, shortfalls="; ".join(lines))
+
+    async def _settle(self) -> None:
+        """Remember who was told everything, so that nobody has to look again."""
         done = [one for one in self._couriers if one.is_done and not one.is_over]
         for courier in done:
             courier.told = courier.read
-        with contextlib.suppress(JournalError):  # then they are told again, under the same ids
+        try:
             await self._remember(done)
-        if lines := self.shortfalls():
-            log.logger().warning(log.Event.NOTICES_LEFT, shortfalls="; ".join(lines))
+        except JournalError:
+            return  # then somebody looks again, and nothing is left to tell
+        except Exception:  # noqa: BLE001 - a bug here must not end the run
+            log.logger().error(log.Event.BUG_CAUGHT, exc_info=True)
 
 
 def has_rest(reader: JournalReader, state: RunState) -> bool:

@@ -104,6 +104,7 @@ async def taken(
     azure: Service,
     *,
     settings: Settings = QUIET,
+    observe: Observe = lambda _events, _state: None,
     vault: Mapping[str, str] | None = None,
     upkeep: Upkeep | None = None,
 ) -> Runner:
@@ -118,5 +119,6 @@ async def taken(
         clock=clock,
         vault=vault or {},
         settings=settings,
+        observe=observe,
         upkeep=upkeep,
     )
