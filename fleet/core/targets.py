@@ -12,7 +12,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fleet.core import caps, detours, members, phases, vigils, waves
+from fleet.core import bindings, caps, detours, members, phases, vigils, waves
 from fleet.core.lines import Line
 from fleet.core.moves import RUN_MOVES, TARGET_MOVES, Phase
 from fleet.core.state import Active, RunState, WaveState
@@ -408,7 +408,9 @@ def _catch_up(state: RunState) -> WaveState:
     last = state.waves[-1]
     if last.is_catch_up:
         return last
-    planned = waves.catch_up(state.plan.limits)
+    planned = waves.catch_up(
+        state.plan.limits, calendars=bindings.of_catch_up(state.plan.waves)
+    )
     line = Line(last.end, last.end)
     added = WaveState(planned=planned, first=last.end, end=last.end, line=line)
     state.waves.append(added)

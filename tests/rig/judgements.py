@@ -212,7 +212,7 @@ class JudgedBooks(Books):
 
     def _is_overridden(self, event: e.WindowOverridden) -> None:
         calendar = self.plan.head.calendars[event.calendar]
-        assert event.actor.name in calendar.overriders
+        assert {event.actor.name, event.actor.identity} & {*calendar.overriders}
         self.overrides[event.calendar] = event.until
 
     # --- waves -----------------------------------------------------------------------------
