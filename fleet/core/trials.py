@@ -11,7 +11,7 @@ import datetime as dt
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from fleet.core import conditions, gates
+from fleet.core import gates
 from fleet.model.approvals import ApprovalRule
 from fleet.model.desired import Rollout, Strategy, WaveRule
 from fleet.model.gates import Gate, OnVerdict
@@ -117,19 +117,9 @@ def warnings(rollout: Rollout, waves: Sequence[Wave]) -> tuple[str, ...]:
     by_name = {gate.name: gate for gate in rollout.gates}
     said = set(_said(rollout))
     found = [f"gate {name}: no wave uses it" for name in by_name if name not in said]
-    found += [
-        f"gate {gate.name}: compares with a baseline, and none is known: it is inconclusive"
-        for gate in used(rollout, waves)
-        if gate.baseline is None and "baseline" in _names(gate)
-    ]
     for wave in waves:
         found += _of_soak(wave, [by_name[name] for name in wave.soak_gates if name in by_name])
     return tuple(found)
-
-
-def _names(gate: Gate) -> frozenset[str]:
-    texts = [text for text in (gate.success, gate.failure) if text]
-    return frozenset(name for text in texts for name in conditions.parse(text).names)
 
 
 def _of_soak(wave: Wave, measured: Iterable[Gate]) -> Iterator[str]:
