@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleet.core import planner
-from fleet.engine import history, opening, virtual
+from fleet.engine import history, opening, virtual, zones
 from fleet.engine.clock import Clock
 from fleet.engine.opening import Opening, Origin
 from fleet.engine.runner import Observe, Runner, Settings
@@ -68,7 +68,7 @@ async def planned(asked: Rollout, azure: Service) -> Plan:
         extension_type=asked.desired.profile.extension_type,
         release_train=asked.desired.release_train,
     )
-    return planner.plan(asked, inventory)
+    return planner.plan(asked, inventory, zones=zones.zone)
 
 
 async def begun(

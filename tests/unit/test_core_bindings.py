@@ -192,7 +192,7 @@ def test_a_window_that_is_over_when_the_run_may_begin_is_refused() -> None:
     once = Rule(starts="2026-02-01T00:00:00", ends="2026-02-02T00:00:00")
     rollout = asked(calendars=(calendar("once", Level.RUN, once),))
 
-    assert planned(rollout)
+    assert planned(rollout).change_count
     assert "it is never open from 2026-03-01 on" in refused(
         dataclasses.replace(rollout, not_before=dt.datetime(2026, 3, 1, tzinfo=dt.UTC))
     )
@@ -212,7 +212,7 @@ def test_calendars_that_are_never_open_at_once_are_refused_where_a_wave_has_both
     days = calendar("days", Level.WAVE, Rule(days=(0, 1, 2, 3, 4), at="08:00", until="17:00"))
     rollout = asked(calendars=(calendar("nights"), days))
 
-    assert planned(rollout)
+    assert planned(rollout).change_count
     both = asked(dataclasses.replace(CANARY, calendars=("days",)), calendars=rollout.calendars)
     assert refused(both) == (
         "wave canary: its calendars are never open at once for longer than the start buffer of "
@@ -224,7 +224,7 @@ def test_a_window_that_is_shorter_than_the_start_buffer_is_refused() -> None:
     short = calendar("short", Level.RUN, Rule(days=(6,), at="02:00", until="02:05"))
 
     assert "longer than the start buffer of 10 min" in refused(asked(calendars=(short,)))
-    assert planned(asked(calendars=(short,), start_buffer=dt.timedelta(minutes=4)))
+    assert planned(asked(calendars=(short,), start_buffer=dt.timedelta(minutes=4))).change_count
 
 
 def test_a_target_whose_own_window_the_run_never_shares_is_named_in_a_warning() -> None:
