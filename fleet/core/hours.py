@@ -102,13 +102,18 @@ class Overridden:
         """Whether years may lie between two of its spans."""
         return self._table.is_sparse
 
-    def span(self, after: dt.datetime, limit: dt.datetime) -> Span | None:
-        """Return the first open span that ends later than *after*."""
+    @property
+    def is_mostly_open(self) -> bool:
+        """Whether it says when it is closed, and not when it is open."""
+        return self._until is None or self._table.is_mostly_open
+
+    def span(self, after: dt.datetime, limit: dt.datetime, enough: dt.datetime) -> Span | None:
+        """Return the first open span that ends later than *after*, as far as *enough*."""
         if self._until is None:
             return Span(after, limit)
         if self._until <= after:
-            return self._table.span(after, limit)
-        found = self._table.span(self._until, limit)
+            return self._table.span(after, limit, enough)
+        found = self._table.span(self._until, limit, enough)
         is_open_then = found is not None and found.start <= self._until
         return Span(after, found.end if found and is_open_then else self._until)
 
@@ -121,7 +126,7 @@ class _Found:
     def __init__(self, tables: Sequence[Table], since: dt.datetime) -> None:
         self.since, self.until = since, since + _GOOD_FOR
         """Between which moments it may be asked."""
-        self._tables = tables
+        self._tables = timetables.ordered(tables)
         self._limit = timetables.limit_of(tables, since)
         self._spans: list[Span] = []
         self._answer: tuple[dt.datetime, dt.timedelta, Opening] | None = None
@@ -141,14 +146,14 @@ class _Found:
     def _leave_behind(self, now: dt.datetime) -> None:
         """Forget what is over: who goes back in time begins anew."""
         while self._spans and self._spans[0].end <= now:
-            self.since = self._spans.pop(0).end
+            self._spans.pop(0)
+            self.since = now
 
     def _long_enough(self, now: dt.datetime, buffer: dt.timedelta) -> Span | None:
         """Return the first span that has more than *buffer* left."""
         at = 0
         while (span := self._at(at)) is not None:
-            left = span.end - max(span.start, now)
-            if left > buffer or (span.end >= self._limit and left > NO_BUFFER):
+            if span.end - max(span.start, now) > buffer:
                 return span
             at += 1
         return None
@@ -166,7 +171,7 @@ class _Found:
 def _changes(
     table: Table, now: dt.datetime, limit: dt.datetime, buffer: dt.timedelta
 ) -> list[dt.datetime]:
-    found = table.span(now, limit)
+    found = table.span(now, limit, limit)
     if found is None:
         return []
     ends = [found.end - buffer, found.end] if found.end < limit else []

@@ -63,8 +63,8 @@ def _never_open(calendar: Calendar, zones: Zones, at: dt.datetime) -> Iterator[s
         return
     timetable = Timetable(calendar, zones)
     limit = timetables.limit_of([timetable], at)
-    if timetable.span(at, limit) is None:
-        years = (limit - at).days // 365
+    if timetable.span(at, limit, at) is None:
+        years = round((limit - at).days / 365)
         yield f"it is never open from {at:%Y-%m-%d} on, for {years} years: {_why(calendar)}"
 
 

@@ -12,10 +12,9 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable
 from typing import Protocol
 
-from fleet.core import crons, rruletext, wallclock, weeks
+from fleet.core import crons, rruletext, spans, wallclock, weeks
 from fleet.core.crons import Cron
 from fleet.core.recurrences import Recurrence
 from fleet.core.spans import Span
@@ -73,8 +72,8 @@ class ByCron:
     def overlapping(self, bounds: Span) -> list[Span]:
         """Return the spans that lie within *bounds* at least in part, in order."""
         shown = self.cron.between(*self.extent.reach(bounds))
-        spans = (self.extent.span(one, wallclock.first_at(one, self.extent.zone)) for one in shown)
-        return _touching(spans, bounds)
+        found = (self.extent.span(one, wallclock.first_at(one, self.extent.zone)) for one in shown)
+        return spans.touching(found, bounds)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +95,7 @@ class Recurring:
             for one in self.recurrence.between(since, before, counts=self._exists):
                 if (start := self._as_given_by_rule(one)) is not None:
                     found[one] = start
-        return _touching(
+        return spans.touching(
             (self.extent.span(*one) for one in found.items() if one[0] not in self.exceptions),
             bounds,
         )
@@ -128,7 +127,7 @@ class Once:
 
     def overlapping(self, bounds: Span) -> list[Span]:
         """Return it, where it lies within *bounds* at least in part."""
-        return _touching([self.span], bounds)
+        return spans.touching([self.span], bounds)
 
 
 def read(rule: Rule, zone: dt.tzinfo) -> Pattern:
@@ -137,18 +136,26 @@ def read(rule: Rule, zone: dt.tzinfo) -> Pattern:
     Raises:
         InputError: It cannot be read, ends before it starts, or gives too much.
     """
-    if rule.at or rule.until or rule.days:
+    is_weekly = bool(rule.at or rule.until or rule.days)
+    is_recurring = bool(rule.rrule or rule.also or (rule.starts and not rule.ends))
+    if is_weekly + bool(rule.cron) + bool(rule.ends) + is_recurring != 1:
+        message = "it says in more than one way when it is, or in none"
+        raise InputError(message, hint="Days and hours, or cron, or a start with its rule or end.")
+    if is_weekly:
         return weeks.read(rule, zone)
     if rule.cron:
-        return ByCron(cron=crons.read(rule.cron), extent=_extent(rule, zone))
-    if rule.ends:
-        return _once(rule, zone)
-    return _recurring(rule, zone)
+        return _by_cron(rule, zone)
+    return _once(rule, zone) if rule.ends else _recurring(rule, zone)
 
 
 def is_sparse(rule: Rule) -> bool:
     """Tell whether a rule may leave years without a span: the 29th of February, or a date."""
     return not (rule.at or (rule.cron and rule.cron.split()[3].startswith("*")))
+
+
+def _by_cron(rule: Rule, zone: dt.tzinfo) -> ByCron:
+    cron = crons.read(rule.cron)
+    return ByCron(cron=cron, extent=_extent(rule, zone, count_a_day=cron.count_a_day))
 
 
 def _once(rule: Rule, zone: dt.tzinfo) -> Once:
@@ -163,13 +170,13 @@ def _recurring(rule: Rule, zone: dt.tzinfo) -> Recurring:
     if len(rule.also) + len(rule.except_at) > MOST_DATES:
         message = f"it names {len(rule.also) + len(rule.except_at):,} dates one by one"
         raise InputError(message, hint=f"At most {MOST_DATES:,} are read.")
-    extent = _extent(rule, zone)
     dates = {_shown(one) for one in rule.also}
     recurrence = None
     if rule.rrule:
         recurrence = rruletext.read(rule.rrule, _shown(rule.starts))
-    elif rule.starts or not dates:
+    elif rule.starts:
         dates.add(_shown(rule.starts))
+    extent = _extent(rule, zone, count_a_day=recurrence.count_a_day if recurrence else 1)
     return Recurring(
         recurrence=recurrence,
         dates=tuple(sorted(dates)),
@@ -178,7 +185,7 @@ def _recurring(rule: Rule, zone: dt.tzinfo) -> Recurring:
     )
 
 
-def _extent(rule: Rule, zone: dt.tzinfo) -> Extent:
+def _extent(rule: Rule, zone: dt.tzinfo, *, count_a_day: int) -> Extent:
     length = dt.timedelta(days=rule.whole_days) if rule.whole_days else rule.length
     if length is None:
         message = "it does not say how long its spans are"
@@ -186,11 +193,17 @@ def _extent(rule: Rule, zone: dt.tzinfo) -> Extent:
     if not dt.timedelta(0) < length <= LONGEST:
         message = f"its spans are {length} long: more than nothing and at most {LONGEST.days} days"
         raise InputError(message)
+    if count_a_day * length > LONGEST:
+        message = f"it starts {count_a_day} times a day, and each time for {length}"
+        raise InputError(message, hint="Say how long one window is, and start it once.")
     return Extent(zone=zone, length=length, whole_days=rule.whole_days)
 
 
 def _shown(text: str) -> dt.datetime:
     """Return a local time that somebody wrote."""
+    if not text:
+        message = "it does not say when it starts"
+        raise InputError(message)
     try:
         found = dt.datetime.fromisoformat(text)
     except ValueError:
@@ -199,8 +212,3 @@ def _shown(text: str) -> dt.datetime:
         message = f"{text!r} is no local time"
         raise InputError(message, hint="Write it as 2026-12-24T18:00:00, without an offset.")
     return found
-
-
-def _touching(spans: Iterable[Span], bounds: Span) -> list[Span]:
-    found = (one for one in spans if one.start < bounds.end and one.end > bounds.start)
-    return sorted(found)

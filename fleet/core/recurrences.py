@@ -14,6 +14,7 @@ Source:  https://www.rfc-editor.org/rfc/rfc5545#section-3.3.10
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import datetime as dt
 import enum
@@ -112,7 +113,8 @@ class Recurrence:
         if self._parts.count is None:
             return filter(counts, self._stepped(max(since, self._start), before))
         self._count_until(before, counts)
-        return (one for one in self._counted if since <= one < before)
+        first, last = (bisect.bisect_left(self._counted, one) for one in (since, before))
+        return iter(self._counted[first:last])
 
     def _count_until(self, before: dt.datetime, counts: Callable[[dt.datetime], bool]) -> None:
         """Count on from where counting ended."""
@@ -180,18 +182,24 @@ class Recurrence:
 
     def _days_from(self, day: dt.date, until: dt.date) -> Iterator[dt.date]:
         """Yield the days that the rule lets through, a month or a year at a time."""
-        is_yearly = self._parts.frequency is Frequency.YEARLY
-        month = day.year * 12 + (0 if is_yearly else day.month - 1)
+        months, is_by_month = self._parts.months, _is_by_month(self._parts)
+        month = day.year * 12 + (day.month - 1 if is_by_month else 0)
         last = until.year * 12 + until.month - 1
         while month <= last:
-            yield from (one for one in self._days_in(month) if one >= day)
-            month += 12 if is_yearly else 1
+            if not months or month % 12 + 1 in months:
+                yield from (one for one in self._days_in(month) if one >= day)
+            month += 1 if is_by_month else 12
 
     def _days_in(self, month: int) -> list[dt.date]:
         if month not in self._days:
             begins = dt.datetime(month // 12, month % 12 + 1, 1)  # noqa: DTZ001 - a local time
             self._days[month] = _days(self._parts, begins)
         return self._days[month]
+
+
+def _is_by_month(parts: Parts) -> bool:
+    """Tell whether a month can be looked at without its year: its days are counted within it."""
+    return parts.frequency is not Frequency.YEARLY or bool(parts.months)
 
 
 def _days(parts: Parts, begins: dt.datetime) -> list[dt.date]:
@@ -206,7 +214,7 @@ def _days(parts: Parts, begins: dt.datetime) -> list[dt.date]:
     found: set[dt.date] = set()
     for week_days in [kind for kind in kinds if kind] or [[]]:
         rule = rrule.rrule(
-            rrule.YEARLY if parts.frequency is Frequency.YEARLY else rrule.MONTHLY,
+            rrule.MONTHLY if _is_by_month(parts) else rrule.YEARLY,
             dtstart=begins,
             interval=_YEARS_WITHOUT_END * 12,
             wkst=parts.week_start,

@@ -14,6 +14,11 @@ class Span(NamedTuple):
     end: dt.datetime
 
 
+def touching(spans: Iterable[Span], bounds: Span) -> list[Span]:
+    """Return, in order, those of *spans* that lie within *bounds* at least in part."""
+    return sorted(one for one in spans if max(one.start, bounds.start) < min(one.end, bounds.end))
+
+
 def merged(spans: Iterable[Span]) -> list[Span]:
     """Return spans, in whatever order, as few that neither meet nor overlap."""
     found: list[Span] = []

@@ -1,7 +1,7 @@
 """When one calendar is open, and when several are: worked out piece by piece, and kept.
 
-A piece is a month or so, and worked out when somebody asks about it; so a question about tonight
-costs what a month does, however old a rule is and however long it goes on.
+A piece is two weeks or so, and worked out when somebody asks about it; so a question about tonight
+costs what two weeks do, however old a rule is and however long it goes on.
 
 Units:   moments are aware and UTC.
 """
@@ -16,7 +16,7 @@ from typing import Protocol
 from fleet.core import patterns, spans
 from fleet.core.patterns import Pattern
 from fleet.core.spans import Span
-from fleet.core.wallclock import UTC
+from fleet.core.wallclock import EPOCH, UTC
 from fleet.model.calendars import Calendar, Rule
 
 Zones = Callable[[str], dt.tzinfo]
@@ -27,8 +27,7 @@ HORIZON = dt.timedelta(days=800)
 FAR_HORIZON = dt.timedelta(days=9 * 366)
 """The same where windows may be years apart: there are eight from one 29th of February to the next
 around 2100, and four elsewhere."""
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
-_PIECE = dt.timedelta(days=32)
+_PIECE = dt.timedelta(days=16)
 _FOREVER = dt.datetime.max.replace(tzinfo=UTC)
 
 
@@ -39,8 +38,12 @@ class Table(Protocol):
     def is_sparse(self) -> bool:
         """Whether years may lie between two of its spans."""
 
-    def span(self, after: dt.datetime, limit: dt.datetime) -> Span | None:
-        """Return the first open span that ends later than *after*."""
+    @property
+    def is_mostly_open(self) -> bool:
+        """Whether it says when it is closed, and not when it is open."""
+
+    def span(self, after: dt.datetime, limit: dt.datetime, enough: dt.datetime) -> Span | None:
+        """Return the first open span that ends later than *after*, as far as *enough*."""
 
 
 class Timetable:
@@ -57,7 +60,7 @@ class Timetable:
         self._allow = _read(calendar.allow, calendar, zones)
         self._deny = _read(calendar.deny, calendar, zones)
         self._known_until = calendar.known_until or _FOREVER
-        self._pieces: dict[int, list[Span]] = {}
+        self._pieces: dict[int, tuple[list[Span], list[dt.datetime]]] = {}
         self._is_sparse = bool(calendar.allow) and all(map(patterns.is_sparse, calendar.allow))
 
     @property
@@ -65,34 +68,43 @@ class Timetable:
         """Whether years may lie between two of its spans."""
         return self._is_sparse
 
-    def span(self, after: dt.datetime, limit: dt.datetime) -> Span | None:
+    @property
+    def is_mostly_open(self) -> bool:
+        """Whether it says when it is closed, and not when it is open."""
+        return not self._allow
+
+    def span(self, after: dt.datetime, limit: dt.datetime, enough: dt.datetime) -> Span | None:
         """Return the first open span that ends later than *after*.
 
-        One that goes on at *limit*, or later, may end there in what is returned; where there is
-        none, *limit* was reached.
+        Args:
+            after: It may have begun before.
+            limit: One that begins then, or later, is not found.
+            enough: One that goes on then may end there, or later, in what is returned.
         """
-        number = (after - _EPOCH) // _PIECE
-        while (begins := _EPOCH + number * _PIECE) < limit:
-            piece = self._piece(number, begins)
-            at = bisect.bisect_right(piece, after, key=_end)
-            if at < len(piece):
-                return self._whole(piece[at], number, limit)
+        number = (after - EPOCH) // _PIECE
+        while (begins := EPOCH + number * _PIECE) < limit:
+            found, ends = self._piece(number, begins)
+            at = bisect.bisect_right(ends, after)
+            if at < len(ends):
+                return self._whole(found[at], number, min(enough, limit))
             number += 1
         return None
 
-    def _whole(self, span: Span, number: int, limit: dt.datetime) -> Span:
+    def _whole(self, span: Span, number: int, enough: dt.datetime) -> Span:
         """Return a span with what of it is in the pieces that follow."""
         start, end = span
-        while end < limit and end == (begins := _EPOCH + (number := number + 1) * _PIECE):
-            piece = self._piece(number, begins)
-            if not piece or piece[0].start > end:
+        while end < enough and end == (begins := EPOCH + (number := number + 1) * _PIECE):
+            found, _ = self._piece(number, begins)
+            if not found or found[0].start > end:
                 break
-            end = piece[0].end
+            end = found[0].end
         return Span(start, end)
 
-    def _piece(self, number: int, begins: dt.datetime) -> list[Span]:
+    def _piece(self, number: int, begins: dt.datetime) -> tuple[list[Span], list[dt.datetime]]:
+        """Return the spans of a piece, and their ends beside them."""
         if number not in self._pieces:
-            self._pieces[number] = self._worked_out(Span(begins, begins + _PIECE))
+            found = self._worked_out(Span(begins, begins + _PIECE))
+            self._pieces[number] = (found, [one.end for one in found])
         return self._pieces[number]
 
     def _worked_out(self, bounds: Span) -> list[Span]:
@@ -101,11 +113,16 @@ class Timetable:
         return spans.without(spans.within(allowed, known), _sum(self._deny, bounds))
 
 
+def ordered(tables: Iterable[Table]) -> list[Table]:
+    """Return several in the order in which they are asked: how long may be known before long."""
+    return sorted(tables, key=lambda one: one.is_mostly_open)
+
+
 def limit_of(tables: Iterable[Table], after: dt.datetime) -> dt.datetime:
     """Return up to where the spans of several are looked for."""
     is_far = any(one.is_sparse for one in tables)
     # A piece's end: asked again a little later, it is the same limit.
-    return _EPOCH + ((after + (FAR_HORIZON if is_far else HORIZON) - _EPOCH) // _PIECE) * _PIECE
+    return EPOCH + ((after + (FAR_HORIZON if is_far else HORIZON) - EPOCH) // _PIECE) * _PIECE
 
 
 def common(
@@ -118,7 +135,7 @@ def common(
     """Return the first span in which all are open that ends later than *after*.
 
     Args:
-        tables: None: always open.
+        tables: None: always open. Faster with those in front that are mostly closed.
         after: What lies before it is left out of the span.
         limit: Where the search ends; a span that ends there, or later, may go on.
         longer_than: What is not longer than that, from *after* on, is passed over.
@@ -127,14 +144,14 @@ def common(
     while at < limit:
         start, end = at, limit
         for one in tables:
-            found = one.span(at, limit)
+            found = one.span(at, limit, end)
             if found is None:
                 return None
             start, end = max(start, found.start), min(end, found.end)
         if start >= end or start > at:
             # Not all of them are open at that moment, or not yet: look there again.
             at = start
-        elif end - start > longer_than or end >= limit:
+        elif end - start > longer_than:
             return Span(start, end)
         else:
             at = end
@@ -147,7 +164,3 @@ def _read(rules: Iterable[Rule], calendar: Calendar, zones: Zones) -> tuple[Patt
 
 def _sum(all_of: Iterable[Pattern], bounds: Span) -> list[Span]:
     return spans.merged(span for one in all_of for span in one.overlapping(bounds))
-
-
-def _end(span: Span) -> dt.datetime:
-    return span.end

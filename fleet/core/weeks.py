@@ -9,7 +9,7 @@ import dataclasses
 import datetime as dt
 import re
 
-from fleet.core import wallclock
+from fleet.core import spans, wallclock
 from fleet.core.spans import Span
 from fleet.errors import InputError
 from fleet.model.calendars import Rule
@@ -35,12 +35,11 @@ class Weekly:
         # Two days for what began before, and one more, which a zone may leave out altogether.
         day = wallclock.local(bounds.start, self.zone).date() - 3 * _DAY
         last = wallclock.local(bounds.end, self.zone).date() + _DAY
-        found = []
-        while day <= last:
-            if day.weekday() in self.days:
-                found.append(self._on(dt.datetime.combine(day, dt.time())))
-            day += _DAY
-        return [one for one in found if one.start < bounds.end and one.end > bounds.start]
+        days = [day + number * _DAY for number in range((last - day).days + 1)]
+        midnights = (
+            dt.datetime.combine(one, dt.time()) for one in days if one.weekday() in self.days
+        )
+        return spans.touching(map(self._on, midnights), bounds)
 
     def _on(self, midnight: dt.datetime) -> Span:
         return Span(

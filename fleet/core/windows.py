@@ -20,24 +20,13 @@ import dataclasses
 import datetime as dt
 from collections.abc import Iterator, Sequence
 
-from fleet.core import patterns, timetables
-from fleet.core.misfits import problems
+from fleet.core import misfits, patterns, timetables
 from fleet.core.spans import Span
-from fleet.core.timetables import FAR_HORIZON, HORIZON, Timetable, Zones
+from fleet.core.timetables import Timetable
 from fleet.model.calendars import Calendar, Rule
 
-__all__ = [
-    "FAR_HORIZON",
-    "HORIZON",
-    "NO_BUFFER",
-    "Opening",
-    "Zones",
-    "next_close",
-    "next_open",
-    "opening",
-    "problems",
-    "spans",
-]
+Zones = timetables.Zones
+"""Zone data by name, from outside; an InputError for a name that is not known."""
 NO_BUFFER = dt.timedelta(0)
 _PIECE = dt.timedelta(days=32)
 
@@ -59,7 +48,7 @@ def opening(
     buffer: dt.timedelta = NO_BUFFER,
 ) -> Opening:
     """Return whether *calendars* are all open, and when that changes."""
-    tables = [Timetable(one, zones) for one in calendars]
+    tables = timetables.ordered(Timetable(one, zones) for one in calendars)
     limit = timetables.limit_of(tables, now)
     found = timetables.common(tables, now, limit, longer_than=buffer)
     return seen_from(now, found, limit=limit, buffer=buffer)
@@ -85,7 +74,7 @@ def next_open(
 ) -> dt.datetime | None:
     """Return the first moment, *after* or later, at which all are open.
 
-    ``None``: never before the horizon, which is :data:`HORIZON` away, or :data:`FAR_HORIZON`.
+    ``None``: never before the horizon, which :mod:`fleet.core.timetables` has.
     """
     found = opening(calendars, after, zones=zones, buffer=buffer)
     return after if found.is_open else found.changes_at
@@ -117,3 +106,8 @@ def spans(
             if begins == after or one.start >= begins:
                 yield one
         begins = piece.end
+
+
+def problems(calendar: Calendar, *, zones: Zones, at: dt.datetime) -> tuple[str, ...]:
+    """Return what is wrong with *calendar*, for people; empty: from *at* on it can be used."""
+    return misfits.problems(calendar, zones=zones, at=at)

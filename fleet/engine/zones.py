@@ -40,10 +40,10 @@ def names() -> frozenset[str]:
 
 def _unknown(name: str) -> InputError:
     shown = {one.lower(): one for one in sorted(names())}
-    # People write the city alone, or its English name with a blank in it.
+    # People write the city alone, or with a blank in it.
     wanted = name.strip().lower().replace(" ", "_")
-    cities = [one for one in shown if one.rpartition("/")[2] == wanted]
-    near = cities or difflib.get_close_matches(wanted, shown, n=3)
+    same = [one for one in shown if wanted in (one, one.rpartition("/")[2])]
+    near = same or difflib.get_close_matches(wanted, shown, n=2, cutoff=0.8)
     hint = f"Did you mean {', or '.join(shown[one] for one in near)}?" if near else _HINT
     return InputError(f"there is no time zone {name!r}", hint=hint)
 
