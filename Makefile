@@ -7,8 +7,9 @@ STAMP := $(VENV)/.installed
 SAID := $(CURDIR)/$(VENV)/said
 CLIENTS := .venv-clients
 CLIENTS_STAMP := $(CLIENTS)/.installed
+PROMETHEUS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/arc-fleet/prometheus
 
-.PHONY: help demo test check lint types contracts unit docs lock benchmark simulate test-clients clean
+.PHONY: help demo test check lint types contracts unit docs lock benchmark simulate test-clients test-prometheus clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -57,6 +58,15 @@ test-clients: $(STAMP) $(CLIENTS_STAMP) ## Clients nobody here wrote, the Azure 
 	EXCHANGES=$(SAID)-clients $(BIN)/pytest -n auto --dist loadfile tests/clients tests/conformance/test_strangers_clients.py tests/conformance/test_command_line_calls.py
 	EXCHANGES=$(SAID)-clients $(BIN)/pytest tests/afterwards -k nothing_was_said
 
+# Debian's package, taken apart: nothing is installed, and no service begins. Kept outside of this folder.
+$(PROMETHEUS)/usr/bin/prometheus:
+	@mkdir -p $(PROMETHEUS)
+	@cd $(PROMETHEUS) && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } \
+		&& dpkg -x prometheus_*.deb . && rm prometheus_*.deb || echo "Prometheus cannot be had here: its tests will be skipped"
+
+test-prometheus: $(STAMP) $(PROMETHEUS)/usr/bin/prometheus ## A real Prometheus (120 MB), over series made by hand
+	PROMETHEUS_BIN=$(PROMETHEUS)/usr/bin $(BIN)/pytest tests/prometheus
+
 simulate: $(STAMP) ## Kill runs after every append: SEEDS=10000 of them, or one with SCENARIO and SEED
 	SIMULATION_SEEDS=$(SEEDS) SIMULATION_SCENARIO=$(SCENARIO) SIMULATION_SEED=$(SEED) $(BIN)/pytest -n auto --dist worksteal -q tests/simulation/test_kill_after_every_append.py -k kill_after_any_append --timeout 3600
 
@@ -65,6 +75,7 @@ benchmark: $(STAMP) ## Print the table of docs/limits.md, measured here
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/wire.py
 	$(BIN)/python benchmarks/makespan.py
+	$(BIN)/python benchmarks/windows.py
 
 lock: $(STAMP) ## Resolve the dependencies anew
 	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip install --quiet uv

@@ -39,7 +39,7 @@ from fleet.engine import opening, virtual
 from fleet.engine.runner import Runner
 from fleet.journal.sqlite import SqliteStore
 from fleet.model import events as e
-from fleet.model.commands import Check, Command, Follow, Prove, Send, Survey
+from fleet.model.commands import Check, Command, Follow, Prove, Send, Watch
 from fleet.model.desired import FailureClass, FailureMode
 from fleet.model.events import Event
 from fleet.model.plan import Plan, PlanHead, Retry, Spread, SpreadGroup, Target
@@ -86,7 +86,7 @@ class Driver:
             for event in decision.events:
                 self._apply(event)
             rollout.hand_out(self.state, decision)
-            commands += [one for one in decision.commands if not isinstance(one, Survey)]
+            commands += [one for one in decision.commands if isinstance(one, Command)]
         return commands
 
     def _apply(self, event: Event) -> None:
@@ -113,7 +113,7 @@ class Driver:
                 return e.OperationEnded(
                     at=at, target=target, step=step, status="Succeeded", error=None, poll_count=1
                 )
-            case Prove():
+            case Prove() | Watch():
                 return self._proof(target, step)
 
     def _proof(self, target: int, step: int) -> Event:

@@ -73,6 +73,7 @@ def pages() -> Mapping[Path, str]:
         ROOT / "docs" / "states.md": states(),
         ROOT / "docs" / "cli.md": commands(),
         ROOT / "plans" / "rollout.schema.json": output.json_text(schemas.rollout_schema()),
+        ROOT / "plans" / "calendars.schema.json": output.json_text(schemas.calendars_schema()),
     }
 
 

@@ -10,12 +10,12 @@ Source:  the Azure CLI's cloud names; endpoints and scopes as in ``azure.mgmt.co
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import re
 
 from yarl import URL
 
 from fleet.errors import InputError, RefusedError
+from fleet.net.network import is_loopback
 
 SIMULATED = "simulated"
 CUSTOM = "custom"
@@ -180,13 +180,3 @@ def _url(endpoint: str) -> str:
 
 def _origin(url: URL) -> tuple[str, str, int | None]:
     return url.scheme.lower(), (url.host or "").lower(), url.port
-
-
-def is_loopback(host: str) -> bool:
-    """Whether *host* is this machine, by its name or address alone."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

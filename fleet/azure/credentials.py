@@ -15,7 +15,7 @@ import dataclasses
 import datetime as dt
 import enum
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import orjson
@@ -26,7 +26,9 @@ from fleet.errors import InputError, RefusedError
 UNKNOWN = "unknown"
 _CLAIM = re.compile(r"[!-~]{1,128}")
 _JWT_PARTS = 3
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}(@[A-Za-z0-9][A-Za-z0-9.-]{0,62})?")
+_OF_A_USER = ("upn", "unique_name", "preferred_username", "email", "oid")
+_OF_AN_APPLICATION = ("appid", "azp", "oid")
 
 
 class Kind(enum.StrEnum):
@@ -62,7 +64,8 @@ class Credential:
 
     kind: Kind
     name: str | None = None
-    """Which of the simulator's clients; of all other kinds there is one."""
+    """Which of the simulator's clients, or, with an ``@``, which of its users; of all other kinds
+    there is one."""
 
     def __str__(self) -> str:
         return self.kind.value if self.name is None else f"{self.kind.value}:{self.name}"
@@ -74,6 +77,9 @@ class Identity:
 
     tenant: str
     principal: str
+    name: str = dataclasses.field(default=UNKNOWN, compare=False)
+    """What people and rules call it: a user's name, or an application's id. A user who is renamed
+    stays the same."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +151,18 @@ def identity_of(token: str) -> Identity:
     """Return whom *token* names; what cannot be read is ``unknown``."""
     claims = _claims(token)
     principal = claims.get("oid") or claims.get("appid")
-    return Identity(tenant=_claim(claims.get("tid")), principal=_claim(principal))
+    return Identity(
+        tenant=_claim(claims.get("tid")), principal=_claim(principal), name=_called(claims)
+    )
+
+
+def _called(claims: Mapping[str, object]) -> str:
+    # Source: idtyp is an optional claim; a token of a user has scp, one of an application has not.
+    # NB: a user's token has an appid too: that of the Azure CLI, which is nobody.
+    is_like_one = "scp" in claims or any(one in claims for one in _OF_A_USER[:-1])
+    is_user = {"user": True, "app": False}.get(str(claims.get("idtyp")), is_like_one)
+    found = (_claim(claims.get(one)) for one in (_OF_A_USER if is_user else _OF_AN_APPLICATION))
+    return next((one for one in found if one != UNKNOWN), UNKNOWN)
 
 
 def _claim(value: object) -> str:
@@ -162,7 +179,10 @@ def _named(text: str) -> Credential:
         return Credential(kind=kind)
     if kind is not Kind.SIMULATOR or not _NAME.fullmatch(name):
         message = f"the credential {text!r} cannot be used"
-        hint = "Only the simulator's takes a name, of letters and digits: simulator:blue."
+        hint = (
+            "Only the simulator's takes a name, of letters and digits, or a user's: "
+            "simulator:blue, simulator:ada@contoso.example."
+        )
         raise InputError(message, hint=hint)
     return Credential(kind=kind, name=name)
 

@@ -41,9 +41,10 @@ from fleet.azure import lockouts, transport
 from fleet.azure.clouds import Place
 from fleet.azure.credentials import Kind, Token, hint_of, scope_of
 from fleet.azure.lockouts import Lockout
-from fleet.azure.network import Network
 from fleet.azure.requests import Request
 from fleet.errors import AuthError, RemoteError, ThrottledError, TransientError
+from fleet.net import connections
+from fleet.net.network import Network
 
 _LIMIT_S = 60.0
 _CLI_LIMIT_S = 45
@@ -113,7 +114,7 @@ async def issuer(
     """
     # Its own session: not only Entra is asked, but also what gives this machine its identity.
     async with aiohttp.ClientSession(
-        connector=transport.connector(network),
+        connector=connections.connector(network),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
     ) as opened:

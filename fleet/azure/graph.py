@@ -34,16 +34,16 @@ from fleet.azure import pages
 from fleet.azure.answers import Answer, Object, headers_of, moment, problem_of
 from fleet.azure.credentials import scope_of
 from fleet.azure.kql import AND_BELOW
-from fleet.azure.network import Network
 from fleet.azure.pages import Page
 from fleet.azure.paths import GRAPH_API, url
 from fleet.azure.questions import WHAT, Question
 from fleet.azure.refusals import refusal
-from fleet.azure.requests import Request
+from fleet.azure.requests import Request, fresh_ids
 from fleet.azure.retries import reading
 from fleet.azure.transport import AGENT, broken
 from fleet.azure.wire import Wire
 from fleet.errors import RemoteError, UnexpectedPayloadError
+from fleet.net.network import Network
 
 T = TypeVar("T")
 
@@ -82,6 +82,7 @@ class Graph:
         management_groups: Sequence[str] = (),
         authorization_scope: str = AND_BELOW,
         excuse: Callable[[str], None] | None = None,
+        correlation_id: str | None = None,
     ) -> Sequence[T]:
         """Return all rows of *query*, each once; it must project ``id``, and order by it.
 
@@ -92,6 +93,7 @@ class Graph:
             management_groups: Where to look, with all that is below them.
             authorization_scope: Whether what stands above the subscriptions counts as well.
             excuse: Told what an answer left out; ``None``: that is an error.
+            correlation_id: What its requests are found by in the service's own log.
         """
         found: dict[str, T] = {}
         question = Question(
@@ -100,6 +102,7 @@ class Graph:
             subscriptions=subscriptions,
             management_groups=management_groups,
             allows_partial=excuse is not None,
+            correlation_id=correlation_id,
         )
         for asked in question.portions():
             found |= await self._whole(asked, read, excuse)
@@ -193,17 +196,16 @@ class Graph:
         """Ask until there is an answer that can be read, within bounds."""
         clock = self._wire.clock
         body = asked.body(size=size, token=token)
-        answer, page = await reading(
-            functools.partial(self._ask, body, what=asked.what), clock=clock
-        )
+        answer, page = await reading(functools.partial(self._ask, body, asked), clock=clock)
         self.heard_at = moment(answer.headers.get("date")) or clock.now()
         return answer, page
 
-    async def _ask(self, body: bytes, *, what: str) -> tuple[Answer, Page]:
+    async def _ask(self, body: bytes, asked: Question) -> tuple[Answer, Page]:
         request = Request(
             method="POST",
             url=url(self._wire.place.url, _PATH, {"api-version": GRAPH_API}),
-            what=what,
+            what=asked.what,
+            ids=fresh_ids(asked.correlation_id),
             body=body,
         )
         answer = await self._wire.sent(request, functools.partial(self._exchange, request))

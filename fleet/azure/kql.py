@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from fleet.model.cluster import ProvisioningState
 from fleet.model.desired import Match
 
 _HARMLESS = re.compile(r"[A-Za-z0-9_.:@/+=, -]+")
@@ -55,6 +56,18 @@ COUNT = f"{_CLUSTERS}\n| summarize clusters = count() by subscriptionId"
 """How many clusters each subscription has; one without any has no row."""
 
 
+_STATES = """\
+kubernetesconfigurationresources
+| where type =~ 'microsoft.kubernetesconfiguration/extensions'
+| where id contains '/providers/microsoft.kubernetes/connectedclusters/'
+| extend extensionType = coalesce(tostring(properties.ExtensionType), \
+tostring(properties.extensionType)),
+    state = coalesce(tostring(properties.ProvisioningState), \
+tostring(properties.provisioningState))"""
+_STATE_COLUMNS = "| project id, extensionType, state\n| order by id asc"
+# Source: the terminal states are these and Succeeded; all others are on their way.
+_NOT_WELL = f"'{ProvisioningState.FAILED}', '{ProvisioningState.CANCELED}'"
+
 CLAUSE_LINE = _CLUSTERS.count("\n") + 2
 """Where in a query for clusters a plan file's own clause begins."""
 
@@ -72,6 +85,19 @@ def groups(match: Match, clause: str | None = None) -> str:
     clauses = [clause] if clause else []
     counted = "| summarize clusters = count() by resourceGroup"
     return "\n".join((_CLUSTERS, *clauses, *wheres, counted))
+
+
+def unwell(extension_type: str) -> str:
+    """Return the query for extensions of a type whose last write did not end well.
+
+    What is being changed is not among them, nor what has no state.
+    """
+    kinds = _literals((extension_type,))
+    wheres = (
+        *(f"extensionType =~ {one}" for one in kinds),
+        f"state in~ ({_NOT_WELL})",
+    )
+    return "\n".join((_STATES, *(f"| where {one}" for one in wheres), _STATE_COLUMNS))
 
 
 def _narrowings(match: Match) -> Iterable[str]:

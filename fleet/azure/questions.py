@@ -26,6 +26,8 @@ class Question:
     management_groups: Sequence[str] = ()
     allows_partial: bool = False
     """Whether an answer that leaves something out will do."""
+    correlation_id: str | None = None
+    """What its requests are found by; ``None``: each has one of its own."""
 
     @property
     def what(self) -> str:

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from fleet.azure import dialects, kql, payloads, policies, transport, versions
-from fleet.azure.answers import Answer, plausible
+from fleet.azure import dialects, health, kql, paths, payloads, policies, transport, versions
+from fleet.azure.answers import Answer, Object, plausible
+from fleet.azure.audiences import Audiences
 from fleet.azure.clouds import Place
 from fleet.azure.credentials import Credential, Identity, Issuer, Kind, credentials_at, hint_of
 from fleet.azure.extensions import ArmExtensions
-from fleet.azure.network import Network
 from fleet.azure.paths import EXTENSIONS_API
 from fleet.azure.principals import Principal, Principals
+from fleet.azure.reads import read
 from fleet.azure.refusals import refusal
 from fleet.azure.requests import Request
 from fleet.azure.retries import reading
@@ -35,7 +36,8 @@ from fleet.errors import InputError, RemoteError, UnexpectedPayloadError
 from fleet.model.cluster import Cluster, ClusterId, Extension, Inventory
 from fleet.model.desired import Scope
 from fleet.model.traces import Trace
-from fleet.ports import Accepted, Clock, ExtensionRef, OperationStatus, RequestIds, Write
+from fleet.net.network import Network
+from fleet.ports import Accepted, Clock, ExtensionRef, OperationStatus, RequestIds, Unwell, Write
 
 if TYPE_CHECKING:
     from fleet.azure.graph import Graph
@@ -61,14 +63,21 @@ class PublishedTime:
 
 
 class AzureService:
-    """A :class:`fleet.ports.Discovery` and a :class:`fleet.ports.Extensions`."""
+    """A :class:`fleet.ports.Service`."""
 
     def __init__(
-        self, wire: Wire, graph: Graph, *, kind: Kind, api_version: str = EXTENSIONS_API
+        self,
+        wire: Wire,
+        graph: Graph,
+        *,
+        kind: Kind,
+        audiences: Audiences,
+        api_version: str = EXTENSIONS_API,
     ) -> None:
         self.wire = wire
         self.graph = graph
         self.kind = kind
+        self.audiences = audiences
         self._arm = ArmExtensions(wire, api_version=api_version)
 
     @property
@@ -78,13 +87,23 @@ class AzureService:
 
     def speaking(self, api_version: str) -> AzureService:
         """Return the same service, spoken to in another api-version."""
-        return AzureService(self.wire, self.graph, kind=self.kind, api_version=api_version)
+        return AzureService(
+            self.wire,
+            self.graph,
+            kind=self.kind,
+            audiences=self.audiences,
+            api_version=api_version,
+        )
 
     def alone(self, principal: str) -> AzureService:
         """Return the same service, asked as one of those we are and nobody else."""
         wire = self.wire.alone(principal)
         return AzureService(
-            wire, self.graph.over(wire), kind=self.kind, api_version=self.api_version
+            wire,
+            self.graph.over(wire),
+            kind=self.kind,
+            audiences=self.audiences,
+            api_version=self.api_version,
         )
 
     async def api_versions(self, subscriptions: Iterable[str]) -> Sequence[str]:
@@ -98,6 +117,23 @@ class AzureService:
     async def identities(self) -> Sequence[Identity]:
         """Return everybody we are, ordered and distinct; :exc:`RefusedError` for two tenants."""
         return await self.wire.principals.identities()
+
+    async def vouched(self) -> Identity:
+        """Return who we are, once the service has taken our token: only it can tell a forged one.
+
+        Raises:
+            AuthError: It does not take it.
+        """
+        query = {"api-version": paths.SUBSCRIPTIONS_API}
+        request = Request(
+            method="GET",
+            url=paths.url(self.wire.place.url, "/subscriptions", query),
+            what="asking whether our token is good",
+        )
+        identity = await self.identity()
+        # NB: who may see nothing is somebody all the same.
+        await read(self.wire, request, passing=(HTTPStatus.FORBIDDEN,), tries=_TRIES)
+        return identity
 
     def remember(self, traces: Sequence[Trace]) -> None:
         """Count what an earlier process of the run sent, before anything is sent."""
@@ -164,6 +200,22 @@ class AzureService:
         """Read the state of an operation."""
         return await self._arm.operation(url, ids)
 
+    async def rows(self, query: str, subscriptions: Sequence[str]) -> Sequence[Object]:
+        """Return the rows of a query of Resource Graph that fits a page."""
+        rows, _ = await self.graph.table(query, subscriptions=subscriptions)
+        return rows
+
+    async def unwell(
+        self, *, extension_type: str, subscriptions: Sequence[str], ids: RequestIds
+    ) -> Sequence[Unwell]:
+        """Return the extensions of this type whose last write did not end well."""
+        return await health.unwell(
+            self.graph,
+            extension_type=extension_type,
+            subscriptions=subscriptions,
+            correlation_id=ids.correlation_id,
+        )
+
 
 @asynccontextmanager
 async def connected(
@@ -210,8 +262,19 @@ async def connected(
             network=network,
         )
         found = await stack.enter_async_context(graph.connected(wire, network=network))
+
+        async def opened_for(audience: str) -> Issuer:
+            meant = dataclasses.replace(place, audience=audience)
+            return await _issuer(
+                stack, meant, chosen[0], network=network, opened=opened, clock=clock, wall=wall
+            )
+
         yield AzureService(
-            wire, found, kind=chosen[0].kind, api_version=dialects.known(api_version)
+            wire,
+            found,
+            kind=chosen[0].kind,
+            audiences=Audiences(opened_for, clock=clock, hint=hint_of(chosen[0].kind)),
+            api_version=dialects.known(api_version),
         )
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 import urllib.parse
 import uuid
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import aiohttp
@@ -36,16 +37,18 @@ class SimulatedIssuer:
         self, place: Place, *, opened: aiohttp.ClientSession, clock: Clock, name: str | None = None
     ) -> None:
         self._place = place
-        self._client = CLIENT if name is None else str(uuid.uuid5(uuid.UUID(CLIENT), name))
+        self._user = name if name is not None and "@" in name else None
+        is_client = name is not None and self._user is None
+        self._client = str(uuid.uuid5(uuid.UUID(CLIENT), name or "")) if is_client else CLIENT
         self._opened = opened
         self._clock = clock
 
     async def fetch(self, claims: str | None = None) -> Token:
         """Return a token; :exc:`AuthError` where the endpoint gives none."""
         form = {
-            "grant_type": "client_credentials",
+            "grant_type": "password" if self._user else "client_credentials",
             "client_id": self._client,
-            "client_secret": "simulated",
+            **self._who(),
             "claims": challenges.capable(claims),
             "scope": scope_of(self._place),
         }
@@ -71,6 +74,11 @@ class SimulatedIssuer:
             hint = "Does the endpoint give tokens? Else name a credential and an audience."
             raise AuthError(message, hint=hint, status=answer.status)
         return _token(answer.object(what=_WHAT), asked_at)
+
+    def _who(self) -> Mapping[str, str]:
+        if self._user is None:
+            return {"client_secret": "simulated"}
+        return {"username": self._user, "password": "simulated"}
 
 
 def _token(body: object, asked_at: dt.datetime) -> Token:

@@ -11,12 +11,10 @@ Errors:  broken before anything was sent: :exc:`TransientError`, and :exc:`Remot
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any
 
 import aiohttp
 from yarl import URL
@@ -24,9 +22,10 @@ from yarl import URL
 from fleet import __version__
 from fleet.azure.answers import Answer, headers_of
 from fleet.azure.clouds import Place
-from fleet.azure.network import Network
 from fleet.azure.requests import Request
-from fleet.errors import InputError, LostAnswerError, RemoteError, TransientError
+from fleet.errors import LostAnswerError, RemoteError, TransientError
+from fleet.net.connections import SlowConnectionError, connector, limits, of_proxy, reason
+from fleet.net.network import Network
 
 AGENT = f"arc-fleet/{__version__}"
 # Source: operation URLs of 3.3 KB were seen; aiohttp's own limit is 8 KB a line.
@@ -38,10 +37,6 @@ _PROXY_HINT = "Check HTTPS_PROXY or --proxy, and NO_PROXY; a password goes befor
 
 class _BrokenWriteError(aiohttp.ClientError):
     """A connection broke under a write. No OSError, so aiohttp does not send again."""
-
-
-class _SlowConnectionError(aiohttp.ClientError):
-    """There was no connection in time. No TimeoutError: aiohttp would put the URL into those."""
 
 
 @asynccontextmanager
@@ -64,57 +59,6 @@ async def session(place: Place, *, network: Network) -> AsyncIterator[aiohttp.Cl
         max_field_size=_LONGEST_HEADER_BYTES,
     ) as opened:
         yield opened
-
-
-def connector(network: Network, *, is_plain: bool = False) -> aiohttp.TCPConnector:
-    """Return what makes connections."""
-    context = True if is_plain else trust(network)
-    return _Connector(network.connect_limit_s, limit=network.connections, ssl=context)
-
-
-def trust(network: Network) -> ssl.SSLContext:
-    """Return a context that trusts the system's certificates, and those of *network*."""
-    context = ssl.create_default_context()
-    for path in network.authorities():
-        try:
-            if path.is_dir():
-                context.load_verify_locations(capath=path)
-            else:
-                context.load_verify_locations(cafile=path)
-        except OSError as error:
-            message = f"the CA file {path} cannot be used: {error.strerror or error}"
-            raise InputError(message, hint="It holds certificates as PEM text.") from error
-    return context
-
-
-def limits(network: Network) -> aiohttp.ClientTimeout:
-    """Return the time limits of one call."""
-    return aiohttp.ClientTimeout(total=network.call_limit_s, sock_read=network.read_limit_s)
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Makes connections in time, or says that it was not in time.
-
-    NB: aiohttp's own limit also counts the wait for a free connection, and its limits of a socket
-    neither names that resolve slowly nor proxies that say nothing.
-    """
-
-    def __init__(self, limit_s: float, **given: Any) -> None:
-        super().__init__(**given)
-        self._limit_s = limit_s
-
-    async def _create_connection(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: Any,
-        timeout: Any,  # noqa: ASYNC109 - aiohttp's own
-    ) -> Any:
-        try:
-            async with asyncio.timeout(self._limit_s):
-                return await super()._create_connection(req, traces, timeout)
-        except TimeoutError as error:
-            message = f"no connection within {self._limit_s:g} s"
-            raise _SlowConnectionError(message) from error
 
 
 async def exchange(
@@ -143,7 +87,7 @@ def broken(error: Exception, request: Request) -> RemoteError:
     """Return what an exchange that came to no answer means."""
     ids = request.ids.correlation_id
     if isinstance(error, (ssl.SSLError, aiohttp.ClientSSLError, ssl.CertificateError)):
-        message = f"{request.what}: nothing was sent, TLS failed: {_reason(error)}"
+        message = f"{request.what}: nothing was sent, TLS failed: {reason(error)}"
         hint = "Is a proxy in between, or the CA a private one? Name its file: --ca-file."
         return RemoteError(message, hint=hint, correlation_id=ids)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
@@ -151,15 +95,15 @@ def broken(error: Exception, request: Request) -> RemoteError:
         hint = "Check the endpoint, the network and HTTPS_PROXY."
         return TransientError(message, hint=hint, correlation_id=ids)
     if isinstance(error, (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)):
-        message = f"{request.what}: nothing was sent, {_of_proxy(error)}"
+        message = f"{request.what}: nothing was sent, {of_proxy(error)}"
         return TransientError(message, hint=_PROXY_HINT, correlation_id=ids)
     if isinstance(error, aiohttp.ClientConnectorError):
-        message = f"{request.what}: nothing was sent, no connection: {_reason(error)}"
+        message = f"{request.what}: nothing was sent, no connection: {reason(error)}"
         hint = "Check the endpoint, the network and HTTPS_PROXY."
         return TransientError(message, hint=hint, correlation_id=ids)
-    if isinstance(error, (_SlowConnectionError, aiohttp.ConnectionTimeoutError)):
+    if isinstance(error, (SlowConnectionError, aiohttp.ConnectionTimeoutError)):
         # NB: aiohttp's own words hold the URL, which may be signed.
-        why = str(error) if isinstance(error, _SlowConnectionError) else "no connection in time"
+        why = str(error) if isinstance(error, SlowConnectionError) else "no connection in time"
         message = f"{request.what}: nothing was sent, {why}"
         hint = "Check the endpoint, the network and HTTPS_PROXY; --connect-timeout allows more."
         return TransientError(message, hint=hint, correlation_id=ids)
@@ -194,21 +138,3 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
         if response.status >= HTTPStatus.BAD_REQUEST:
             return b""  # the status says enough
         raise
-
-
-def _of_proxy(error: aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError) -> str:
-    if isinstance(error, aiohttp.ClientProxyConnectionError):
-        return f"no connection to the proxy: {_reason(error)}"
-    if error.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-        return "the proxy wants another user and password (407)"
-    return f"the proxy makes no connection, its answer was {error.status}"
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        error = error.certificate_error
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return type(error).__name__

@@ -22,7 +22,6 @@ from fleet.azure import challenges
 from fleet.azure.answers import Answer, problem_of, retry_after_s
 from fleet.azure.clouds import Place
 from fleet.azure.credentials import Token
-from fleet.azure.network import Network
 from fleet.azure.pace import Pace
 from fleet.azure.principals import Principals
 from fleet.azure.refusals import refusal
@@ -30,6 +29,7 @@ from fleet.azure.requests import Request
 from fleet.azure.tokens import Tokens
 from fleet.azure.transport import exchange
 from fleet.errors import RemoteError
+from fleet.net.network import Network
 from fleet.ports import Clock, RequestIds
 
 Send = Callable[[Mapping[str, str]], Awaitable[Answer]]

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 import fleet
 from fleet import log
-from fleet.cli import context, lineup
+from fleet.cli import context, lineup, mishaps
 from fleet.cli.context import DISCRETION, Context
 from fleet.errors import FleetError, InvariantError
-from fleet.spec.problems import SpecError
 from fleet.ui import output
 
 app = typer.Typer(
@@ -116,32 +113,5 @@ def _flushed(status: int) -> int:
 
 
 def _told(error: FleetError) -> int:
-    _show(error)
+    mishaps.show(error)
     return error.exit_status
-
-
-def _show(error: FleetError) -> None:
-    console = context.errors()
-    console.print(Text(f"error {error.code}: {_clean(error)}"), soft_wrap=True)
-    if error.hint:
-        console.print()
-        console.print(Text(f"hint: {DISCRETION.text(error.hint)}"), soft_wrap=True)
-
-
-def _clean(error: FleetError) -> str:
-    clean = DISCRETION.text
-    if not isinstance(error, SpecError):
-        places = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-        return clean(f"{error.message}{places}")
-    # NB: a path may end in "token", and the words that explain it would be taken for its value.
-    told = [
-        str(
-            dataclasses.replace(
-                problem,
-                message=clean(problem.message),
-                hint=None if problem.hint is None else clean(problem.hint),
-            )
-        )
-        for problem in error.problems
-    ]
-    return "\n".join([*told, *error.message.splitlines()[len(told) :]])

@@ -22,7 +22,7 @@ from fleet.core.state import RunState
 from fleet.engine import history
 from fleet.engine.runner import Runner, Settings
 from fleet.errors import AuthError
-from fleet.model.events import Event
+from fleet.model.events import Actor, Event
 from fleet.ports import Journal, Upkeep
 from fleet.ui import live
 
@@ -74,7 +74,7 @@ async def carried_on(
     console.print(Text(f"run {state.header.run_id if state.header else ''}"), soft_wrap=True)
     network, is_virtual = how.where.network, found.is_virtual
     telling = notifying.telling(journal, state, vault, network, is_virtual=is_virtual)
-    with live.view(console, clean=context.DISCRETION.text) as view:
+    with live.view(console, clean=context.DISCRETION.text, now=found.clock.now) as view:
 
         def observe(events: Sequence[Event], state: RunState) -> None:
             view.show(events, state)
@@ -91,12 +91,13 @@ async def carried_on(
             settings=_settings(how.settings, found),
             observe=observe,
             upkeep=upkeep,
+            probes=found.probes(state.plan.extension_type, vault),
         )
         # The plan and what it was made from live as long as the run: a sixth of a large run's CPU
         # went into the garbage collector looking at them again and again.
         gc.freeze()
         async with telling as told:
-            with _signals(runner):
+            with _signals(runner, context.actor(found.person)):
                 ended = await _run(runner)
             locking.let_go(how.context, ended)
     # What is told is what is kept: an error may have quoted a secret, and the journal has it not.
@@ -128,6 +129,11 @@ async def _run(runner: Runner) -> RunState:
         raise AuthError(error.message, hint=hint, status=error.status) from error
 
 
+def patience(*, is_impatient: bool) -> Settings:
+    """Return how a runner behaves that waits for people and moments, or that leaves instead."""
+    return Settings(waits_when_paused=not is_impatient, leaves_when_waiting=is_impatient)
+
+
 def _settings(settings: Settings, found: Outside) -> Settings:
     if not found.is_virtual:
         return settings
@@ -136,8 +142,8 @@ def _settings(settings: Settings, found: Outside) -> Settings:
 
 
 @contextlib.contextmanager
-def _signals(runner: Runner) -> Iterator[None]:
-    """Let Ctrl-C pause, then stop, then leave.
+def _signals(runner: Runner, actor: Actor) -> Iterator[None]:
+    """Let Ctrl-C pause, then stop, then leave; it is *actor* who presses it.
 
     SIGTERM leaves at once, and so does a terminal that goes away: the run goes on later.
     """
@@ -150,7 +156,7 @@ def _signals(runner: Runner) -> Iterator[None]:
             runner.leave()
         else:
             runner.settle_for_pause()
-            runner.ask(kind, actor=context.actor(), reason="Ctrl-C")
+            runner.ask(kind, actor=actor, reason="Ctrl-C")
 
     leaving = [signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup asks for

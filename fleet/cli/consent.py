@@ -14,12 +14,17 @@ from fleet.model.plan import Plan, RunId
 
 def given(plan: Plan, run_id: RunId, *, is_agreed: bool) -> str:
     """Get somebody's yes, and return how it was given."""
+    question = f"Change {plan.change_count} clusters, as run {run_id}? Only 'yes' is taken: "
+    return to(question, is_agreed=is_agreed)
+
+
+def to(question: str, *, is_agreed: bool) -> str:
+    """Get somebody's yes to *question*, and return how it was given."""
     if is_agreed:
         return "--yes"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         message = "nobody can be asked here, and nobody said yes"
         raise RefusedError(message, hint="Run it on a terminal, or add --yes.")
-    question = f"Change {plan.change_count} clusters, as run {run_id}? Only 'yes' is taken: "
     if _answer_to(question) != "yes":
         message = "the answer was not yes; nothing was changed"
         raise RefusedError(message)

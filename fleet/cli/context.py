@@ -61,9 +61,9 @@ def default_state_dir() -> Path:
     return (Path(home) if home else Path.home() / ".local" / "state") / "fleet"
 
 
-def actor() -> Actor:
-    """Return who is asking: the operating system's user."""
-    return Actor(name=_user(), host=socket.gethostname(), pid=os.getpid())
+def actor(identity: str = "") -> Actor:
+    """Return who is asking: the operating system's user, and *identity* to Azure where known."""
+    return Actor(name=_user(), host=socket.gethostname(), pid=os.getpid(), identity=identity)
 
 
 def errors() -> Console:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.text import Text
 
-from fleet.cli import context
+from fleet.cli import context, outside
 from fleet.core import leftovers, undo
 from fleet.core.leftovers import Leftover
 from fleet.core.state import RunState
 from fleet.errors import InvariantError
 from fleet.model.plan import Purpose
 from fleet.model.statuses import Result, RunStatus
-from fleet.ui import leftview, output, statusview
+from fleet.ui import judgementview, leftview, output, statusview, waits
 from fleet.ui.output import Format
 
 EXIT_WAITING = 6
@@ -52,7 +52,8 @@ def _print_ending(state: RunState) -> None:
         output.say(reason, on=on)
     on.print()
     trouble = statusview.targets(state, only_trouble=True)
-    tables = [statusview.waves(state), *([trouble] if trouble.rows else [])]
+    judged = judgementview.tables(state, outside.known_moment(state))
+    tables = [statusview.waves(state), *judged, *([trouble] if trouble.rows else [])]
     output.print_tables(tables, form=Format.TABLE, on=on)
     say_causes(state)
 
@@ -83,6 +84,11 @@ def say_what_next(state: RunState) -> None:
     if state.status is RunStatus.PAUSED:
         text = f"hint: fleet resume {run_id}, then fleet run --run-id {run_id} carries on."
         console.print(Text(text), soft_wrap=True)
+    elif state.wait is not None:
+        told = f"run {run_id} {waits.text(state.wait, has_local=True)}"
+        console.print(Text(context.DISCRETION.text(told)), soft_wrap=True)
+        text = f"hint: then fleet run --run-id {run_id} carries on, or fleet run --due."
+        console.print(Text(text), soft_wrap=True)
     elif not state.status.is_terminal:
         text = f"hint: fleet run --run-id {run_id} carries on."
         console.print(Text(text), soft_wrap=True)
@@ -107,8 +113,30 @@ def _ways_on(state: RunState, run_id: str) -> Iterator[str]:
         yield f"hint: not begun: {state.pending_count}. A new plan of the same file has them."
 
 
-def exit_status(state: RunState) -> int:
-    """Return what a run that stands like this exits with."""
+def exit_status(state: RunState, *, is_waiting_ok: bool = False) -> int:
+    """Return what a run that stands like this exits with.
+
+    Args:
+        state: The run.
+        is_waiting_ok: Whether a run that waits is well. One that is paused waits for a person, and
+            one that was left waits for nothing: neither is.
+    """
     if state.has_bug:
         return InvariantError.exit_status
+    if is_waiting_ok and state.status is RunStatus.WAITING:
+        return 0
     return _EXITS.get(state.status, EXIT_WAITING)
+
+
+_WORST_FIRST = (70, 5, 4, 3, 2, 1, 7, EXIT_WAITING, 0)
+
+
+def worst(statuses: Iterable[int]) -> int:
+    """Return the exit status of many that ended: a stranger's, a bug's, and so on down to 0.
+
+    >>> worst([0, 6, 1]), worst([2, 137]), worst([])
+    (1, 137, 0)
+    """
+    found = set(statuses)
+    strange = sorted(found.difference(_WORST_FIRST))
+    return next(iter([*strange, *(one for one in _WORST_FIRST if one in found)]), 0)

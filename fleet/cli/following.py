@@ -6,6 +6,7 @@ its own, in the same place and as the same principals as the parent.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Callable
@@ -24,7 +25,6 @@ from fleet.core.children import Choice
 from fleet.core.state import RunState
 from fleet.core.trail import Trail
 from fleet.engine import history, opening
-from fleet.engine.runner import Settings
 from fleet.errors import InputError, RefusedError
 from fleet.model.plan import Plan, Purpose, RunId
 from fleet.model.statuses import Result
@@ -52,12 +52,9 @@ class How:
             help="The new run's name. One that exists is taken over; safe to repeat.",
         ),
     ] = None
-    is_impatient: Annotated[
-        bool,
-        typer.Option(
-            "--no-wait", envvar="FLEET_NO_WAIT", help="Exit 6 when paused, instead of waiting."
-        ),
-    ] = False
+    is_impatient: options.NoWait = False
+    is_waiting_ok: options.WaitingOk = False
+    calendars: options.Calendars = None
     form: options.Output = Format.TABLE
     as_json: options.AsJson = False
 
@@ -130,7 +127,7 @@ def _order(ctx: typer.Context, where: Where, how: How) -> Order:
         source=None,
         run_id=RunId(how.run_id) if how.run_id else None,
         where=where,
-        settings=Settings(waits_when_paused=not how.is_impatient),
+        settings=carrying.patience(is_impatient=how.is_impatient),
         is_agreed=how.is_agreed,
         patience=locking.patience(is_queued=False, limit_s=None),
         after=(),
@@ -141,16 +138,26 @@ def _follow(order: Order, run: str, purpose: Purpose, make: Make, how: How) -> N
     parent, trail = _parent(order.context, run)
     if running.exists(order) and not how.is_plan_only:
         _require_child(order, run, purpose)
-        running.tell(running.taken_over(order), how.output)
+        ended = running.taken_over(order)
+        running.tell(ended, how.output, is_waiting_ok=how.is_waiting_ok)
         return
-    plan = make(parent, trail)
+    plan = _bound(order, parent, make(parent, trail), how)
     plans.refuse_secrets(plan)
     if not plan.targets:
         _say_nothing(parent, run, purpose)
     if how.is_plan_only:
-        planning.print_plan(plan, form=how.output)
+        planning.print_plan(plan, form=how.output, now=outside.known_moment(parent))
         return
-    running.tell(_launched(order, parent, plan, how.output), how.output)
+    ended = _launched(order, parent, plan, how.output)
+    running.tell(ended, how.output, is_waiting_ok=how.is_waiting_ok)
+
+
+def _bound(order: Order, parent: RunState, plan: Plan, how: How) -> Plan:
+    """Return *plan* under the calendars of today, where it is bound by any."""
+    if how.calendars is None and not plan.head.calendars:
+        return plan
+    now = asyncio.run(outside.moment(parent, state_dir=order.context.state_dir))
+    return plans.under(plan, how.calendars, now=now, network=order.where.network)
 
 
 _DOES = {Purpose.RETRY: "try again", Purpose.ROLLBACK: "take back"}

@@ -14,7 +14,7 @@ import orjson
 import typer
 from rich.text import Text
 
-from fleet.cli import context, ending, options
+from fleet.cli import context, ending, options, outside
 from fleet.cli.context import Context
 from fleet.core import chain, leftovers
 from fleet.core.state import RunState
@@ -23,7 +23,16 @@ from fleet.engine.history import Tail
 from fleet.errors import FleetError, InputError, TamperedError
 from fleet.model import codec, events
 from fleet.ports import JournalReader, StoredRecord
-from fleet.ui import eventlines, leftview, live, output, planview, statusview
+from fleet.ui import (
+    eventlines,
+    judgementview,
+    leftview,
+    live,
+    output,
+    people,
+    planview,
+    statusview,
+)
 from fleet.ui.output import Format
 from fleet.ui.tables import Table
 
@@ -52,13 +61,18 @@ def status(
     with _reader(ctx, run) as reader:
         state, holder = history.load(reader), reader.holder()
     if form in (Format.JSON, Format.YAML):
-        found = statusview.document(state, holder=holder, only_trouble=is_failed_only)
+        now = outside.known_moment(state)
+        found = statusview.document(state, holder=holder, only_trouble=is_failed_only, now=now)
         if left := tuple(leftovers.leftovers(state)):
             found |= {"leftBehind": leftview.documents(left)}
         output.print_document(found, form=form)
     elif form is Format.TABLE:
-        _print_head(state, f"{holder.name}@{holder.host} pid {holder.pid}" if holder else None)
-        tables = [statusview.waves(state), statusview.targets(state, only_trouble=is_failed_only)]
+        _print_head(state, f"{people.named(holder)} pid {holder.pid}" if holder else None)
+        tables = [
+            statusview.waves(state),
+            *judgementview.tables(state, outside.known_moment(state)),
+            statusview.targets(state, only_trouble=is_failed_only),
+        ]
         output.print_tables(tables, form=form)
         ending.say_causes(state)
         ending.print_left(tuple(leftovers.leftovers(state)))
@@ -215,8 +229,12 @@ def _print_head(state: RunState, runner: str | None) -> None:
     output.say(statusview.headline(state), on=on, style="bold")
     if follows := planview.parent_text(statusview.parent(state)):
         output.say(follows, on=on)
+    if begun_by := statusview.begun_by(state):
+        output.say(begun_by, on=on)
     for reason in statusview.reasons(state):
         output.say(reason, on=on)
+    for line in judgementview.overrides(state):
+        output.say(line, on=on)
     if not state.status.is_terminal:
         on.print(Text(f"runner: {runner or 'none is alive'}"), soft_wrap=True)
     on.print()

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 
 from rich.text import Text
 
-from fleet.azure.network import Network
 from fleet.cli import context
 from fleet.cli.context import Context
 from fleet.core import addresses
@@ -19,6 +18,7 @@ from fleet.engine.notifier import Notifier
 from fleet.errors import FleetError, HeldError, InputError
 from fleet.model.notices import Subscriber
 from fleet.model.plan import PlanHead
+from fleet.net.network import Network
 from fleet.ports import Journal, Messenger
 from fleet.ui import output
 
@@ -128,7 +128,7 @@ def _messengers(
 def _webhook(
     one: Subscriber, vault: Mapping[str, str], network: Network, *, is_virtual: bool
 ) -> Messenger:
-    from fleet.azure import transport  # noqa: PLC0415 - HTTP is loaded only where it is spoken
+    from fleet.net import connections  # noqa: PLC0415 - HTTP is loaded only where it is spoken
     from fleet.outside import deliveries, signatures, webhooks  # noqa: PLC0415
 
     url = one.url or vault[one.url_from]
@@ -138,7 +138,7 @@ def _webhook(
         key=signatures.key_of(vault[one.signed_with]) if one.signed_with else None,
         wall=clock.wall,
         proxy=network.proxy_for(url),
-        trust=transport.trust(network) if url.startswith("https:") else None,
+        trust=connections.trust(network) if url.startswith("https:") else None,
         limit_s=_NO_VIRTUAL_TIME_S if is_virtual else webhooks.LIMIT_S,
     )
     return deliveries.Delivery(once=deliveries.aside(way.send) if is_virtual else way.send)

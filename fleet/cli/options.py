@@ -17,8 +17,8 @@ import typer
 
 from fleet.azure import credentials
 from fleet.azure.credentials import Credential, Kind
-from fleet.azure.network import Network
 from fleet.azure.paths import EXTENSIONS_API, EXTENSIONS_APIS
+from fleet.net.network import Network
 from fleet.ui.output import Format
 
 PlanFile = Annotated[Path, typer.Argument(metavar="FILE", help="A plan file.")]
@@ -36,6 +36,32 @@ RequestId = Annotated[
     str | None,
     typer.Option(
         "--request-id", envvar="FLEET_REQUEST_ID", help="The same id twice is one request."
+    ),
+]
+
+Calendars = Annotated[
+    Path | None,
+    typer.Option(
+        "--calendars",
+        envvar="FLEET_CALENDARS",
+        metavar="FILE",
+        help="A file of calendars that bind every run that is planned here.",
+    ),
+]
+NoWait = Annotated[
+    bool,
+    typer.Option(
+        "--no-wait",
+        envvar="FLEET_NO_WAIT",
+        help="Exit 6 when paused, or when there is more than a minute to wait; go on later.",
+    ),
+]
+WaitingOk = Annotated[
+    bool,
+    typer.Option(
+        "--waiting-ok",
+        envvar="FLEET_WAITING_OK",
+        help="Exit 0, not 6, where the run waits: for job runners that take 6 for a failure.",
     ),
 ]
 
@@ -170,6 +196,17 @@ class Where:
         # They say at once what is wrong with them.
         credentials.named(self.credential or ())
         self.network  # noqa: B018
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The flags that say all of this, for another process."""
+        told: list[str] = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            given = value if isinstance(value, list) else [value]
+            flag = f"--{field.name.replace('_', '-')}"
+            told += [word for one in given if one is not None for word in (flag, str(one))]
+        return tuple(told)
 
     @property
     def network(self) -> Network:

@@ -7,24 +7,26 @@ import contextlib
 import dataclasses
 import datetime as dt
 import hashlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fleet.azure import clouds
+from fleet.azure import clouds, monitors
 from fleet.azure.clouds import Place
+from fleet.azure.credentials import UNKNOWN
 from fleet.azure.paths import EXTENSIONS_API
 from fleet.cli.options import Where
 from fleet.core.state import RunState
 from fleet.engine import clock, virtual
 from fleet.engine.clock import Clock
 from fleet.engine.opening import Origin
-from fleet.errors import InputError, RemoteError
-from fleet.ports import Service
+from fleet.errors import InputError, RemoteError, TransientError
+from fleet.ports import Probes, Service
 
 if TYPE_CHECKING:
     from fleet.azure.service import AzureService
+    from fleet.outside.identity import Identity
     from fleet.sim.opening import OpenWorld
 
 T = TypeVar("T")
@@ -45,8 +47,13 @@ class Outside:
     is_virtual: bool
     """Whether time is virtual: then it does not wait for other processes."""
 
+    probing: Probing
+    """Makes what measures."""
+
     azure: AzureService | None = None
     """The service, where it is spoken to over HTTP."""
+    person: str = ""
+    """What Azure calls whoever we are, by the token of the first credential; empty: not known."""
     is_api_named: bool = True
     """Whether somebody chose the api-version of extensions: then no other is taken."""
 
@@ -54,6 +61,15 @@ class Outside:
     def is_remote(self) -> bool:
         """Whether it is spoken to over HTTP."""
         return not self.origin.endpoint.startswith(_SCHEME)
+
+    def probes(self, extension_type: str, secrets: Mapping[str, str]) -> Probes:
+        """Return what measures for gates.
+
+        Args:
+            extension_type: The plan's.
+            secrets: ``{environment variable: value}`` of those that headers name.
+        """
+        return self.probing(extension_type, secrets)
 
     def speaking(self, api_version: str) -> Outside:
         """Return the same, spoken to in another api-version of extensions."""
@@ -64,6 +80,8 @@ class Outside:
         return dataclasses.replace(self, service=azure, azure=azure, origin=origin)
 
 
+Probing = Callable[[str, Mapping[str, str]], Probes]
+"""Takes the extensions' type, and the values of the variables that headers name."""
 Work = Callable[[Outside], Coroutine[Any, Any, T]]
 
 
@@ -77,7 +95,7 @@ def run(work: Work[T], *, where: Where, state_dir: Path, goes_on: RunState | Non
         goes_on: The run that is carried on: where it began, and never back in time.
     """
     not_before = goes_on.last_at if goes_on else None
-    where = _where_it_began(where, goes_on)
+    where = where_it_began(where, goes_on)
     if where.world is None:
         return asyncio.run(_on_azure(where, not_before, work))
     origin = _origin_of_world(where.world)
@@ -88,26 +106,61 @@ def run(work: Work[T], *, where: Where, state_dir: Path, goes_on: RunState | Non
         return asyncio.run(_on_world(found, base_at, origin, work))
 
 
-async def moment(state: RunState, *, state_dir: Path) -> dt.datetime:
-    """Return what the clock of a run that nobody carries on would show."""
-    where = _where_it_began(Where(), state)
+def known_moment(state: RunState) -> dt.datetime:
+    """Return what time it is for a run, as far as that is known without asking anybody.
+
+    A simulated world has a time of its own: there, it is when the last event was written.
+    """
+    header, last_at = state.header, state.last_at
+    is_simulated = header is not None and header.cloud == "simulated"
+    if last_at is not None and is_simulated:
+        return last_at
+    return _not_before(clock.wall(), last_at)
+
+
+async def moment(
+    state: RunState | None, *, state_dir: Path, where: Where | None = None
+) -> dt.datetime:
+    """Return what the clock of a run that nobody carries on would show.
+
+    Args:
+        state: The run; ``None``: none, and *where* alone says whose clock is meant.
+        state_dir: Where worlds are remembered.
+        where: What the command line says of the service.
+    """
+    where = where_it_began(where or Where(), state)
+    last_at = state.last_at if state else None
     if where.world is not None:
         with _opened(where.world, state_dir) as found:
-            return _not_before(found.base_at, state.last_at)
+            return _not_before(found.base_at, last_at)
     try:
         async with asyncio.timeout(_TIME_LIMIT_S):
             there = await whereabouts(where)
     except (RemoteError, TimeoutError):
         # A simulator that is gone has no time any more, and ours may be years away from it.
-        return state.last_at or clock.wall()
-    return _not_before(there.clock.now(), state.last_at)
+        return last_at or clock.wall()
+    return _not_before(there.clock.now(), last_at)
+
+
+async def present(where: Where, *, state_dir: Path) -> dt.datetime:
+    """Return what the clock of a place shows: of a world, of a simulator, or ours for Azure."""
+    where = where_it_began(where, None)
+    if where.world is not None:
+        with _opened(where.world, state_dir) as found:
+            return found.base_at
+    try:
+        async with asyncio.timeout(_TIME_LIMIT_S):
+            return (await whereabouts(where)).clock.now()
+    except TimeoutError:
+        message = f"{where.endpoint} did not say within {_TIME_LIMIT_S:g} s what time it is there"
+        raise TransientError(message) from None
 
 
 def _not_before(moment: dt.datetime, earliest: dt.datetime | None) -> dt.datetime:
     return moment if earliest is None else max(moment, earliest)
 
 
-def _where_it_began(where: Where, state: RunState | None) -> Where:
+def where_it_began(where: Where, state: RunState | None) -> Where:
     """Return *where*, with what it leaves open as the run's header has it."""
     if where.world is not None and (where.endpoint or where.cloud):
         message = "a world file and an endpoint or cloud are both named"
@@ -152,9 +205,17 @@ def _origin_of_world(world: Path) -> Origin:
 
 async def _on_world(found: OpenWorld, base_at: dt.datetime, origin: Origin, work: Work[T]) -> T:
     shared = virtual.clock() if found.is_virtual else clock.scaled(base_at, found.time_scale)
+    service = found.azure(shared)
+
+    def probing(extension_type: str, _secrets: Mapping[str, str]) -> Probes:
+        from fleet.sim.probes import SimulatedProbes  # noqa: PLC0415 - Azure needs no world
+
+        return SimulatedProbes(service, shared, extension_type=extension_type)
+
     return await work(
         Outside(
-            service=found.azure(shared),
+            service=service,
+            probing=probing,
             clock=shared,
             origin=origin,
             time_scale=Fraction(found.time_scale),
@@ -179,9 +240,11 @@ async def _on_azure(where: Where, not_before: dt.datetime | None, work: Work[T])
     there = await whereabouts(where, not_before=not_before)
     async with connected(where, there) as service:
         identities = await service.identities()
+        person = (await service.identity()).name
         return await work(
             Outside(
                 service=service,
+                probing=_probing(service, where),
                 clock=there.clock,
                 origin=Origin(
                     endpoint=there.place.url,
@@ -193,9 +256,42 @@ async def _on_azure(where: Where, not_before: dt.datetime | None, work: Work[T])
                 time_scale=there.time_scale,
                 is_virtual=False,
                 azure=service,
+                person="" if person == UNKNOWN else person,
                 is_api_named=where.api_version is not None,
             )
         )
+
+
+def _probing(service: AzureService, where: Where) -> Probing:
+    def probing(extension_type: str, secrets: Mapping[str, str]) -> Probes:
+        from fleet.outside.probes import OutsideProbes  # noqa: PLC0415 - only where one is wanted
+
+        return OutsideProbes(
+            health=service,
+            extension_type=extension_type,
+            network=where.network,
+            identity=_identity(service),
+            secrets=secrets,
+        )
+
+    return probing
+
+
+def _identity(service: AzureService) -> Identity:
+    from fleet.outside.identity import Identity  # noqa: PLC0415 - only where one is wanted
+
+    token, rows = service.audiences.token, service.rows
+    found = monitors.monitor(service.wire.place)
+    if found is None:
+        return Identity(token=token, rows=rows)
+    return Identity(
+        token=token,
+        rows=rows,
+        logs_url=found.logs_url,
+        logs_audience=found.logs_audience,
+        metrics_audience=found.metrics_audience,
+        is_metrics=found.is_metrics,
+    )
 
 
 async def whereabouts(where: Where, *, not_before: dt.datetime | None = None) -> Whereabouts:

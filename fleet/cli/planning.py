@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 import os
 from pathlib import Path
@@ -15,13 +16,15 @@ from fleet.cli.context import Context, errors
 from fleet.cli.options import Where
 from fleet.cli.outside import Outside
 from fleet.core import saved, selection, unread
+from fleet.engine import clock
 from fleet.errors import InputError
 from fleet.model import codec
 from fleet.model.cluster import Cluster, Extension
 from fleet.model.desired import Desired
 from fleet.model.plan import Plan
-from fleet.spec import planfile, schemas
-from fleet.ui import limitsview, output, planview
+from fleet.spec import calendarfile, planfile, schemas
+from fleet.spec.calendarfile import OFFLINE
+from fleet.ui import limitsview, output, planview, timesview
 from fleet.ui.output import Format
 from fleet.ui.tables import Table
 
@@ -32,23 +35,39 @@ class SchemaKind(enum.StrEnum):
     """What a schema is of."""
 
     ROLLOUT = "rollout"
+    CALENDARS = "calendars"
     PLAN = "plan"
 
 
 def validate(file: options.PlanFile) -> None:
-    """Check a plan file: every error at once, with its line and column."""
-    rollout = planfile.load_rollout(file)
-    output.console().print(Text(f"{file}: valid: {rollout.name}"), soft_wrap=True)
+    """Check a plan file, or a file of calendars: every error at once, with its line and column."""
+    if calendarfile.is_one(file):
+        shared = calendarfile.read(file)
+        name, feeds = f"{len(shared.calendars)} calendars", shared.feeds
+        shared.frozen(OFFLINE)
+    else:
+        plan_file = planfile.read(file)
+        name, feeds = plan_file.rollout().name, plan_file.feeds
+    output.console().print(Text(f"{file}: valid: {name}"), soft_wrap=True)
+    for feed in feeds:
+        text = f"note: {feed.shown} was not fetched: it is read when a plan is made"
+        output.say(text, on=errors())
 
 
 def schema(
     kind: Annotated[
-        SchemaKind, typer.Option("--kind", help="Of a plan file, or of a computed plan.")
+        SchemaKind, typer.Option("--kind", help="Of a plan file, a file of calendars, or a plan.")
     ] = SchemaKind.ROLLOUT,
 ) -> None:
     """Print a JSON Schema, so that an editor completes plan files."""
-    found = schemas.rollout_schema() if kind is SchemaKind.ROLLOUT else schemas.plan_schema()
-    output.print_document(found, form=Format.JSON)
+    output.print_document(_SCHEMAS[kind](), form=Format.JSON)
+
+
+_SCHEMAS = {
+    SchemaKind.ROLLOUT: schemas.rollout_schema,
+    SchemaKind.CALENDARS: schemas.calendars_schema,
+    SchemaKind.PLAN: schemas.plan_schema,
+}
 
 
 @options.at_a_place
@@ -102,20 +121,21 @@ def plan(
         bool,
         typer.Option("--detailed-exitcode", help="Exit 10 when the plan has changes, 0 when none."),
     ] = False,
+    calendars: options.Calendars = None,
 ) -> None:
     """Compute what each cluster needs, and the waves; change nothing."""
     form = options.chosen(form, as_json=as_json)
-    source = plans.read(file)
+    source = plans.read(file, calendars=calendars, network=where.network)
 
-    async def work(found: Outside) -> Plan:
+    async def work(found: Outside) -> tuple[Plan, dt.datetime]:
         made = await plans.plan_of(source, found)
         await plans.fluent(made, found)
-        return made
+        return made, found.clock.now()
 
-    made = outside.run(work, where=where, state_dir=_context(ctx).state_dir)
+    made, now = outside.run(work, where=where, state_dir=_context(ctx).state_dir)
     if out is not None:
         _save(made, out)
-    print_plan(made, form=form)
+    print_plan(made, form=form, now=now)
     if has_detailed_exitcode and made.change_count:
         raise typer.Exit(EXIT_CHANGES)
 
@@ -126,11 +146,12 @@ def show(
     as_json: options.AsJson = False,
 ) -> None:
     """Show a saved plan."""
-    print_plan(plans.read_saved(file), form=options.chosen(form, as_json=as_json))
+    form = options.chosen(form, as_json=as_json)
+    print_plan(plans.read_saved(file), form=form, now=clock.wall())
 
 
-def print_plan(made: Plan, *, form: Format) -> None:
-    """Print a plan on stdout."""
+def print_plan(made: Plan, *, form: Format, now: dt.datetime) -> None:
+    """Print a plan on stdout, with its times as if it were begun at *now*."""
     if form is Format.NAME:
         changed = [target.cluster_id for target in made.targets if target.action.is_change]
         output.print_names(changed)
@@ -139,11 +160,11 @@ def print_plan(made: Plan, *, form: Format) -> None:
     elif form in (Format.CSV, Format.MD):
         output.print_tables([planview.rows(made)], form=form)
     else:
-        print_summary(made, on=output.console(), has_clusters=True)
+        print_summary(made, on=output.console(), has_clusters=True, now=now)
 
 
-def print_summary(made: Plan, *, on: Any, has_clusters: bool) -> None:
-    """Print what a person reads before saying yes."""
+def print_summary(made: Plan, *, on: Any, has_clusters: bool, now: dt.datetime) -> None:
+    """Print what a person reads before saying yes, with times as if it were begun at *now*."""
     output.say(planview.headline(made), on=on, style="bold")
     output.say(planview.subline(made), on=on)
     for warning in made.head.warnings:
@@ -155,6 +176,9 @@ def print_summary(made: Plan, *, on: Any, has_clusters: bool) -> None:
         output.print_tables([planview.waves(made)], form=Format.TABLE, on=on)
         for line in planview.resolutions(made):
             output.say(line, on=on)
+        for table in timesview.tables(made, now=now):
+            on.print()
+            output.print_tables([table], form=Format.TABLE, on=on)
         for table in limitsview.spreads(made):
             on.print()
             output.print_tables([table], form=Format.TABLE, on=on)

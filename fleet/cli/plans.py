@@ -1,8 +1,15 @@
-"""From a file on the command line to a plan: by discovery, or saved and still what it was."""
+"""From a file on the command line to a plan: by discovery, or saved and still what it was.
+
+The calendars that are read at a URL are asked for here, and so is the file of those that bind
+every run.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import dataclasses
+import datetime as dt
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,16 +18,20 @@ import orjson
 
 from fleet.azure import paths
 from fleet.cli import notifying
-from fleet.cli.context import errors
+from fleet.cli.context import DISCRETION, errors
 from fleet.cli.outside import Outside
-from fleet.core import planner, saved
-from fleet.engine import requests
+from fleet.core import bindings, planner, saved
+from fleet.engine import baselines, requests, zones
 from fleet.errors import InputError, RefusedError
+from fleet.model.calendars import Level
 from fleet.model.cluster import AutoUpgrade
 from fleet.model.desired import Rollout
 from fleet.model.plan import Plan, PlanHead, Target
 from fleet.model.redaction import Redactor
-from fleet.spec import planfile
+from fleet.net.network import Network
+from fleet.spec import calendarfile, planfile
+from fleet.spec.calendarfile import Feed, Fetched, Surroundings
+from fleet.spec.planfile import PlanFile
 from fleet.ui import output
 
 _LATER = f"Name a later one (--api-version {paths.EXTENSIONS_APIS[-1]}), or say compatible."
@@ -33,16 +44,33 @@ class Source:
     path: Path
     text: str
     """Of a plan file; empty for a saved plan."""
-    rollout: Rollout | None
+    file: PlanFile | None
     plan: Plan | None
+    calendars: Path | None = None
+    """The file of those that bind every run that is planned here."""
+    network: Network | None = None
+    """How requests get to calendars elsewhere; ``None``: what the environment says."""
 
 
-def read(path: Path) -> Source:
-    """Read a plan file or a saved plan, whichever *path* is."""
+def read(path: Path, *, calendars: Path | None = None, network: Network | None = None) -> Source:
+    """Read a plan file or a saved plan, whichever *path* is.
+
+    Args:
+        path: Where it is.
+        calendars: The file of those that bind every run.
+        network: How requests get to calendars elsewhere.
+    """
     if saved_plan := _saved(path):
-        return Source(path=path, text="", rollout=None, plan=saved_plan)
-    rollout = planfile.load_rollout(path)
-    return Source(path=path, text=rollout.text, rollout=rollout, plan=None)
+        return Source(path=path, text="", file=None, plan=saved_plan, calendars=calendars)
+    file = planfile.read(path)
+    return Source(
+        path=path,
+        text=file.document.text,
+        file=file,
+        plan=None,
+        calendars=calendars,
+        network=network,
+    )
 
 
 def read_saved(path: Path) -> Plan:
@@ -58,19 +86,88 @@ async def plan_of(source: Source, outside: Outside) -> Plan:
     """Return the plan of *source*: as saved, or computed from what discovery returns now."""
     if source.plan is not None:
         refuse_secrets(source.plan)
+        _require_bound(source.plan, source.calendars)
         return source.plan
-    rollout = source.rollout
-    if rollout is None:
-        message = f"{source.path} says nothing to do"
-        raise InputError(message)
+    rollout = _rollout(source, outside.clock.now())
     inventory = await outside.service.inventory(
         rollout.scope,
         extension_type=rollout.desired.profile.extension_type,
         release_train=rollout.desired.release_train,
     )
-    plan = planner.plan(rollout, inventory)
+    plan = planner.plan(rollout, inventory, zones=zones.zone)
     refuse_secrets(plan)
+    if baselines.wanted_by(plan):
+        probes = outside.probes(plan.head.extension_type, _known(requests.headers(plan.head)))
+        plan = await baselines.measured(plan, probes)
     return plan
+
+
+def under(plan: Plan, calendars: Path | None, *, now: dt.datetime, network: Network) -> Plan:
+    """Return a plan that was made from another run's, with today's calendars that bind every run.
+
+    Raises:
+        InputError: Its calendars never open any more.
+    """
+    head = plan.head
+    if calendars is not None:
+        shared = calendarfile.read(calendars)
+        around = Surroundings(now=now, feeds=_fetched(shared.feeds, network))
+        head = bindings.under(head, shared.frozen(around).calendars)
+    head = bindings.opened(head, plan.targets, zones=zones.zone, at=now)
+    return planner.sealed(head, plan.targets)
+
+
+def _rollout(source: Source, now: dt.datetime) -> Rollout:
+    """Return what a plan file asks for, with everything in it that it names elsewhere."""
+    if source.file is None:
+        message = f"{source.path} says nothing to do"
+        raise InputError(message)
+    shared = calendarfile.read(source.calendars) if source.calendars else None
+    feeds = dict.fromkeys((*source.file.feeds, *(shared.feeds if shared else ())))
+    around = Surroundings(now=now, feeds=_fetched(feeds, source.network))
+    return source.file.rollout(around, shared=shared)
+
+
+def _fetched(feeds: Iterable[Feed], network: Network | None) -> Mapping[str, Fetched]:
+    """Ask for what lies elsewhere, in time that passes: that of this loop may be virtual."""
+    urls = {feed: _url(feed) for feed in feeds}
+    if not urls:
+        return {}
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, _asked(urls, network or Network())).result()
+
+
+async def _asked(urls: Mapping[Feed, str], network: Network) -> Mapping[str, Fetched]:
+    from fleet.net import connections  # noqa: PLC0415 - HTTP is loaded only where it is spoken
+    from fleet.outside import feeds  # noqa: PLC0415 - likewise
+
+    way = feeds.Way(tls=connections.trust(network), proxy_for=network.proxy_for)
+    return {
+        feed.key: Fetched(text=await feeds.text(url, called=feed.shown, way=way), shown=feed.shown)
+        for feed, url in urls.items()
+    }
+
+
+def _url(feed: Feed) -> str:
+    """Return where a feed is; one that a variable holds is a secret from now on."""
+    if feed.url is not None:
+        return feed.url
+    found = os.environ.get(feed.variable or "")
+    if not found:
+        message = f"a calendar's URL is to come from {feed.variable}, which is not set"
+        raise InputError(message, hint="Set the environment variable for this process only.")
+    DISCRETION.learn([found])
+    return found
+
+
+def _require_bound(plan: Plan, calendars: Path | None) -> None:
+    """Refuse a saved plan that was made without calendars that bind every run here."""
+    shared = calendarfile.read(calendars).calendars if calendars else ()
+    there = {one.name for one in plan.head.calendars if one.level is Level.GLOBAL}
+    for one in shared:
+        if one.by_tag is None and one.name not in there:
+            message = f"the saved plan was made without {one.name}, a calendar that binds every run"
+            raise RefusedError(message, hint="Make it again with `fleet plan FILE --out PLAN`.")
 
 
 async def fluent(plan: Plan, outside: Outside) -> Outside:
@@ -102,6 +199,13 @@ def vault(head: PlanHead, targets: Iterable[Target]) -> Mapping[str, str]:
     """
     found = notifying.values(requests.variables(head, targets))
     notifying.require_usable(head, found)
+    return found
+
+
+def _known(names: Iterable[str]) -> Mapping[str, str]:
+    """Return the values of those variables that are set; they are secrets from now on."""
+    found = {name: os.environ[name] for name in sorted(names) if os.environ.get(name)}
+    DISCRETION.learn(found.values())
     return found
 
 

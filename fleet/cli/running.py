@@ -20,6 +20,7 @@ from fleet.cli import (
     context,
     ending,
     locking,
+    minding,
     notifying,
     options,
     outside,
@@ -58,6 +59,8 @@ class Order:
     patience: Patience
     after: Sequence[str]
     """Runs that must have ended well before."""
+    keeps_empty: bool = False
+    """Whether a run is begun, and ends, where nothing is to do: so that it is known of."""
 
 
 @options.at_a_place
@@ -65,7 +68,11 @@ def run(  # noqa: PLR0913, PLR0917 - one for each flag
     ctx: typer.Context,
     where: Where,
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE|PLAN]", help="A plan file or a saved plan.")
+        Path | None,
+        typer.Argument(
+            metavar="[FILE|PLAN]",
+            help="A plan file or a saved plan; with --due a directory of plan files.",
+        ),
     ] = None,
     is_agreed: Annotated[
         bool, typer.Option("--yes", "-y", help="Do not ask; needed without a terminal.")
@@ -78,11 +85,19 @@ def run(  # noqa: PLR0913, PLR0917 - one for each flag
             help="The run's name. One that exists is taken over; safe to repeat.",
         ),
     ] = None,
-    is_impatient: Annotated[
+    is_impatient: options.NoWait = False,
+    is_waiting_ok: options.WaitingOk = False,
+    is_due: Annotated[
         bool,
         typer.Option(
-            "--no-wait", envvar="FLEET_NO_WAIT", help="Exit 6 when paused, instead of waiting."
+            "--due",
+            help="Go on with every run here that can, and begin the plan files of the directory "
+            "FILE whose schedule says so; wait for nothing.",
         ),
+    ] = False,
+    is_occurrence: Annotated[
+        bool,
+        typer.Option("--occurrence", hidden=True, help="Begin a run even where nothing is to do."),
     ] = False,
     after: Annotated[
         list[str] | None,
@@ -112,25 +127,58 @@ def run(  # noqa: PLR0913, PLR0917 - one for each flag
             help="How long to wait; without it, as long as it takes.",
         ),
     ] = None,
+    calendars: options.Calendars = None,
     form: options.Output = Format.TABLE,
     as_json: options.AsJson = False,
 ) -> None:
     """Carry a plan out, or take over a run that nobody carries on."""
+    form = options.chosen(form, as_json=as_json)
+    if is_due:
+        refuse_beside_due(run_id=run_id, after=after, is_queued=is_queued)
+        round_ = minding.Round(
+            context=ctx.obj,
+            directory=file,
+            where=where,
+            is_agreed=is_agreed,
+            is_waiting_ok=is_waiting_ok,
+            form=form,
+            calendars=calendars,
+            log=logged(ctx),
+        )
+        raise typer.Exit(minding.mind(round_))
     order = Order(
         context=ctx.obj,
-        source=plans.read(file) if file is not None else None,
+        source=None
+        if file is None
+        else plans.read(file, calendars=calendars, network=where.network),
         run_id=RunId(run_id) if run_id else None,
         where=where,
-        settings=Settings(waits_when_paused=not is_impatient),
+        settings=carrying.patience(is_impatient=is_impatient),
         is_agreed=is_agreed,
         patience=locking.patience(is_queued=is_queued, limit_s=queue_timeout),
         after=locking.runs_before(after or (), run_id),
+        keeps_empty=is_occurrence,
     )
-    form = options.chosen(form, as_json=as_json)
-    tell(taken_over(order) if exists(order) else _begun(order, form), form)
+    ended = taken_over(order) if exists(order) else _begun(order, form)
+    tell(ended, form, is_waiting_ok=is_waiting_ok)
 
 
-def tell(ended: Ended | None, form: Format) -> None:
+def logged(ctx: typer.Context) -> dict[str, str]:
+    """Return the flags that say what is logged."""
+    given = ctx.find_root().params
+    return {f"--{name.replace('_', '-')}": given[name] for name in ("log_level", "log_format")}
+
+
+def refuse_beside_due(*, run_id: str | None, after: Sequence[str] | None, is_queued: bool) -> None:
+    """Refuse what says nothing of runs that are looked for."""
+    given = {"--run-id": run_id, "--after": after, "--queue": is_queued}
+    for name in [name for name, value in given.items() if value]:
+        message = f"--due and {name} exclude each other"
+        hint = "--due looks for what is to be done; what cannot be begun now, it leaves for later."
+        raise InputError(message, hint=hint)
+
+
+def tell(ended: Ended | None, form: Format, *, is_waiting_ok: bool = False) -> None:
     """Tell how a run ended, and exit as it did; nothing where there was nothing to do."""
     if ended is None:
         return
@@ -138,7 +186,7 @@ def tell(ended: Ended | None, form: Format) -> None:
     with output.best_effort():
         ending.report(ended.state, form, left=ended.left)
     ending.say_what_next(ended.state)
-    raise typer.Exit(ending.exit_status(ended.state))
+    raise typer.Exit(ending.exit_status(ended.state, is_waiting_ok=is_waiting_ok))
 
 
 def exists(order: Order) -> bool:
@@ -201,10 +249,14 @@ async def launched(
 ) -> Ended | None:
     """Show *plan*, ask, and run it as a run of its own; ``None`` where there is nothing to do."""
     found = await plans.fluent(plan, found)
-    planning.print_summary(plan, on=context.errors(), has_clusters=False)
+    now = found.clock.now()
+    planning.print_summary(plan, on=context.errors(), has_clusters=False, now=now)
     if not plan.change_count:
-        _nothing_to_do(plan, form)
-        return None
+        _require_no_blocks(plan)
+        context.errors().print(Text("No changes: nothing to do."))
+        if not order.keeps_empty:
+            _print_no_run(plan, form)
+            return None
     vault = plans.vault(plan.head, plan.targets)
     run_id = order.run_id or _new_id(plan)
     keys = locking.keys_of_plan(plan, found)
@@ -239,7 +291,7 @@ def _header(
 ) -> Opening:
     return Opening(
         run_id=run_id,
-        actor=context.actor(),
+        actor=context.actor(found.person),
         origin=found.origin,
         release=fleet.__version__,
         tzdata_version=context.tzdata_version(),
@@ -255,13 +307,15 @@ def _new_id(plan: Plan) -> RunId:
     return RunId(f"{name[:60]}-{clock.wall():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
 
 
-def _nothing_to_do(plan: Plan, form: Format) -> None:
-    """Say so; success, unless somebody's hand is needed first."""
+def _require_no_blocks(plan: Plan) -> None:
+    """Refuse to call it success where somebody's hand is needed first."""
     blocked = sum(target.action is Action.BLOCKED for target in plan.targets)
     if blocked:
         message = f"nothing can be done: {blocked} of {len(plan.targets)} clusters are blocked"
         raise RefusedError(message, hint="The plan above says why, and whose move it is.")
-    context.errors().print(Text("No changes: nothing to do."))
+
+
+def _print_no_run(plan: Plan, form: Format) -> None:
     if form in (Format.JSON, Format.YAML):
         output.print_document(statusview.no_run(plan), form=form)
 
@@ -283,9 +337,9 @@ def taken_over(order: Order) -> Ended | None:
         notifying.tell_rest(order.context, known, order.where.network)
         return Ended(state=known)
     vault = plans.vault(known.plan, known.targets)
-    actor = context.actor()
 
     async def carry_on(found: Outside) -> Ended | None:
+        actor = context.actor(found.person)
         async with store.hold(run_id, actor=actor, secrets=tuple(vault.values())) as journal:
             recollection = Recollection()
             state = history.load(journal, heed=recollection.note)

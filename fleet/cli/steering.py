@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import dataclasses
 import uuid
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -23,7 +24,7 @@ from fleet.engine import clock
 from fleet.engine.history import Tail
 from fleet.errors import HeldError, InputError, RefusedError
 from fleet.model import events as e
-from fleet.model.events import Event
+from fleet.model.events import Actor, Event
 from fleet.model.statuses import RunStatus
 from fleet.ports import Batch, Journal, Request
 from fleet.ui import eventlines
@@ -40,7 +41,7 @@ def pause(
     request_id: options.RequestId = None,
 ) -> None:
     """Start nothing new; what is in flight finishes. `fleet resume` ends it."""
-    _steer(ctx.obj, run, "pause", reason, request_id)
+    steer(ctx.obj, run, "pause", reason, request_id)
 
 
 def resume(
@@ -50,7 +51,7 @@ def resume(
     request_id: options.RequestId = None,
 ) -> None:
     """End a pause."""
-    _steer(ctx.obj, run, "resume", reason, request_id)
+    steer(ctx.obj, run, "resume", reason, request_id)
 
 
 def stop(
@@ -60,7 +61,7 @@ def stop(
     request_id: options.RequestId = None,
 ) -> None:
     """End a run early, for good; what is in flight finishes."""
-    _steer(ctx.obj, run, "stop", reason, request_id)
+    steer(ctx.obj, run, "stop", reason, request_id)
 
 
 def skip(
@@ -77,20 +78,29 @@ def skip(
     is_soak: Annotated[
         bool, typer.Option("--soak", help="What is left of the soak: the next wave opens.")
     ] = False,
+    gate: Annotated[
+        str | None,
+        typer.Option("--gate", metavar="NAME", help="A gate that holds the run up."),
+    ] = None,
     reason: options.Reason = "",
     request_id: options.RequestId = None,
 ) -> None:
-    """Take a cluster, a wave or a soak out of a run; it counts against no budget."""
-    asked = [("skip-target", target), ("skip-wave", wave), ("skip-soak", "" if is_soak else None)]
+    """Take a cluster, a wave, a soak or a gate out of a run; it counts against no budget."""
+    asked = [
+        ("skip-target", target),
+        ("skip-wave", wave),
+        ("skip-soak", "" if is_soak else None),
+        ("skip-gate", gate),
+    ]
     given = [(kind, subject) for kind, subject in asked if subject is not None]
     if len(given) != 1:
         message = "what is skipped is not said" if not given else "one thing is skipped at a time"
-        raise InputError(message, hint="Name one: --target NAME, --wave NAME or --soak.")
+        raise InputError(message, hint="Name one: --target, --wave, --soak or --gate.")
     if not reason:
         message = "a skip needs a reason: whoever reads the journal in a year will ask"
         raise InputError(message, hint='Add --reason "...".')
     ((kind, subject),) = given
-    _steer(ctx.obj, run, kind, reason, request_id, subject=subject)
+    steer(ctx.obj, run, kind, reason, request_id, subject=subject)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +114,7 @@ class _Answer:
     """Whether a runner is there to act on it."""
 
 
-def _steer(
+def steer(
     found: Context,
     run: str,
     kind: str,
@@ -112,12 +122,25 @@ def _steer(
     request_id: str | None,
     *,
     subject: str = "",
-) -> None:
+    actor: Actor | None = None,
+) -> Event | None:
+    """Have a run answer what somebody asks, say what came of it, and return the event.
+
+    Args:
+        found: Where runs are kept.
+        run: Its id.
+        kind: What is asked, as :mod:`fleet.core.answers` knows it.
+        reason: Why.
+        request_id: The same twice is one request; ``None``: a new one.
+        subject: Whom it is about.
+        actor: Who asks; ``None``: the operating system's user. NB: whoever pauses a run waits for
+            no token.
+    """
     request = Request(
         id=request_id or str(uuid.uuid4()),
         kind=kind,
-        actor=context.actor(),
-        reason=reason or f"{kind} asked for",
+        actor=actor or context.actor(),
+        reason=reason or ("" if kind == "approve" else f"{kind} asked for"),
         at=clock.wall(),
         subject=subject,
     )
@@ -134,6 +157,7 @@ def _steer(
     if not answer.is_live and not state.status.is_terminal:
         text = f"no runner is alive: fleet run --run-id {run} carries on"
         say.print(Text(text), soft_wrap=True)
+    return answer.event
 
 
 def _is_so_already(kind: str, state: RunState) -> bool:
@@ -224,7 +248,21 @@ def _answer_in(tail: Tail, request: Request) -> Event | None:
         name = tail.state.targets[found.target].cluster_name
         message = f"the request id {request.id} was used before, to skip {name}"
         raise InputError(message, hint="Use another id for another request.")
+    if isinstance(found, e.ApprovalGiven | e.WindowOverridden):
+        _require_about(tail.state, found, request)
     return found
+
+
+def _require_about(
+    state: RunState, found: e.ApprovalGiven | e.WindowOverridden, request: Request
+) -> None:
+    if isinstance(found, e.ApprovalGiven):
+        about = f"{state.waves[found.wave].planned.name}:{found.when}"
+    else:
+        about = state.plan.calendars[found.calendar].name
+    if request.subject.partition("@")[0] != about:
+        message = f"the request id {request.id} was used before, for {about}"
+        raise InputError(message, hint="Use another id for another request.")
 
 
 def _is_about(state: RunState, found: e.TargetSkipped, request: Request) -> bool:
@@ -233,21 +271,19 @@ def _is_about(state: RunState, found: e.TargetSkipped, request: Request) -> bool
 
 
 def _asked_by(event: Event) -> str:
-    match event:
-        case e.RequestRefused():
-            return event.asked
-        case e.RunPausing():
-            return "pause"
-        case e.RunResumed():
-            return "resume"
-        case e.TargetSkipped():
-            return "skip-target"
-        case e.WaveSkipped():
-            return "skip-wave"
-        case e.SoakSkipped():
-            return "skip-soak"
-        case _:
-            return "stop"
+    return event.asked if isinstance(event, e.RequestRefused) else _ASKED.get(type(event), "stop")
+
+
+_ASKED: Mapping[type, str] = {
+    e.RunPausing: "pause",
+    e.RunResumed: "resume",
+    e.TargetSkipped: "skip-target",
+    e.WaveSkipped: "skip-wave",
+    e.SoakSkipped: "skip-soak",
+    e.GateSkipped: "skip-gate",
+    e.ApprovalGiven: "approve",
+    e.WindowOverridden: "override",
+}
 
 
 COMMANDS = (pause, resume, stop, skip)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
-from fleet.core import catalogue, labels, policy, selection
+from fleet.core import bindings, catalogue, labels, policy, selection
 from fleet.core.catalogue import Catalogue
 from fleet.core.wish import DEFAULT_TRAIN
 from fleet.errors import InvariantError
@@ -85,7 +85,9 @@ def judged(head: PlanHead, target: Target, cluster: Cluster, found: Extension | 
     """
     now = dataclasses.replace(cluster, extensions=(found,) if found else ())
     (anew,) = _judged(head, [now])
-    return dataclasses.replace(anew, wave=target.wave, groups=target.groups)
+    return dataclasses.replace(
+        anew, wave=target.wave, groups=target.groups, calendars=target.calendars
+    )
 
 
 def census(
@@ -104,10 +106,12 @@ def census(
     known = {target.cluster_id.lower() for target in targets}
     fresh = [cluster for cluster in meant if cluster.id.lower() not in known]
     grown = _Grown(spreads)
+    rules = _basis(head).tag_calendars
     joined = tuple(
-        dataclasses.replace(target, groups=grown.of(cluster))
+        dataclasses.replace(target, groups=grown.of(cluster), calendars=own)
         for cluster, target in zip(fresh, _judged(head, fresh), strict=True)
         if target.action.is_change
+        and (own := bindings.joining(cluster, rules, head.calendars)) is not None
     )
     left = tuple(
         n

@@ -6,15 +6,23 @@ Asking for what is so already is refused with what is so; nothing is ever done t
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Mapping
 
-from fleet.core import members
+from fleet.core import assents, members
 from fleet.core.state import RunState, WaveState
 from fleet.model import events as e
 from fleet.model.events import Actor, Event
 from fleet.model.statuses import RunStatus, WaveStatus
 
-_ACTIVE = frozenset({RunStatus.RUNNING, RunStatus.ROLLING_BACK})
+_ACTIVE = frozenset({RunStatus.RUNNING, RunStatus.WAITING, RunStatus.ROLLING_BACK})
 _HELD = frozenset({RunStatus.PAUSING, RunStatus.PAUSED})
+
+
+_ASSENTS: Mapping[str, Callable[..., Event | str]] = {
+    "approve": assents.approved,
+    "override": assents.overridden,
+    "skip-gate": assents.skipped_gate,
+}
 
 
 def answer(
@@ -31,8 +39,9 @@ def answer(
 
     Args:
         state: The run.
-        asked: ``pause``, ``resume``, ``stop``, ``skip-target``, ``skip-wave`` or ``skip-soak``.
-        subject: The cluster's or the wave's name; of a cluster the id will do.
+        asked: ``pause``, ``resume``, ``stop``, ``skip-target``, ``skip-wave``, ``skip-soak``,
+            ``skip-gate``, ``approve`` or ``override``.
+        subject: The cluster's, wave's, gate's or calendar's name; of a cluster the id will do.
         actor: Who asks.
         reason: Why.
         request_id: Of this request.
@@ -46,7 +55,11 @@ def answer(
     if asked == "stop" and (status in _ACTIVE or status in _HELD):
         return e.RunStopping(at=now, actor=actor, reason=reason, request_id=request_id)
     found: Event | str = f"the run is {status}"
-    if asked.startswith("skip-") and (status in _ACTIVE or status in _HELD):
+    if asked in _ASSENTS and (status in _ACTIVE or status in _HELD):
+        found = _ASSENTS[asked](
+            state, subject, actor=actor, reason=reason, request_id=request_id, now=now
+        )
+    elif asked.startswith("skip-") and (status in _ACTIVE or status in _HELD):
         found = _skip(state, asked, subject, actor, reason, request_id, now)
     if not isinstance(found, str):
         return found

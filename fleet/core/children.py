@@ -101,7 +101,7 @@ def rollback(state: RunState, trail: Trail, *, choice: Choice) -> Plan:
         members.sort(key=lambda one: (_result(state, one[0]) not in FAILED, -one[0]))
         if members:
             called = f"{undo.NAME}{name}"
-            waves.append(_rollback_wave(called, len(members), limits))
+            waves.append(_rollback_wave(called, len(members), limits, _calendars(state, name)))
             targets += [dataclasses.replace(one, wave=called) for _, one in members]
     spreads = tuple(
         dataclasses.replace(
@@ -368,7 +368,13 @@ def _rollback_limits(limits: Limits, targets: Sequence[Target]) -> Limits:
     )
 
 
-def _rollback_wave(name: str, count: int, limits: Limits) -> Wave:
+def _calendars(state: RunState, wave: str) -> tuple[int, ...]:
+    """Return the calendars of a wave, which bind going back as they bound going forward."""
+    named = (one.planned for one in state.waves if one.planned.name == wave)
+    return next((one.calendars for one in named), ())
+
+
+def _rollback_wave(name: str, count: int, limits: Limits, calendars: tuple[int, ...]) -> Wave:
     parallel = min(count, limits.max_concurrency)
     return Wave(
         name=name,
@@ -378,4 +384,5 @@ def _rollback_wave(name: str, count: int, limits: Limits) -> Wave:
         worst_case_failures=count,
         effective_concurrency=parallel,
         soak=dt.timedelta(0),
+        calendars=calendars,
     )

@@ -9,26 +9,31 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 
-from fleet.core import finish, targets, undo
+from fleet.core import finish, gatework, stages, targets, undo, waits
 from fleet.core.state import RunState, WaveState
 from fleet.model import events as e
-from fleet.model.commands import Command, Survey
+from fleet.model.commands import Command, Look, Measure, Survey, WaveCommand
 from fleet.model.desired import FailureMode, Membership, OnBreach
 from fleet.model.events import Event
+from fleet.model.gates import OnVerdict
 from fleet.model.statuses import RunStatus, WaveStatus
 
 
 def next_of_run(
-    state: RunState, now: dt.datetime, events: list[Event], commands: list[Command | Survey]
+    state: RunState, now: dt.datetime, events: list[Event], commands: list[Command | WaveCommand]
 ) -> None:
     """Add to *events* and *commands* what the run does at *now*."""
-    if _needs_survey(state):
+    if _needs_survey(state, now):
         commands.append(Survey(wave=state.current, spreads=state.caps.grown()))
-    else:
-        events += _events(state, now)
+        return
+    for move in _moves(state, now):
+        if isinstance(move, Measure | Look):
+            commands.append(move)
+        else:
+            events.append(move)
 
 
-def _events(state: RunState, now: dt.datetime) -> Iterator[Event]:
+def _moves(state: RunState, now: dt.datetime) -> Iterator[stages.Move]:
     if state.current >= len(state.waves):
         yield finish.finished(state, now=now)
         return
@@ -43,25 +48,29 @@ def _events(state: RunState, now: dt.datetime) -> Iterator[Event]:
         yield _pause_for_bug(state, now)
     elif state.is_held_back:
         yield from _held_back(state, now)
+    elif (barring := gatework.barring(wave)) is not None:
+        yield from _barred(state, wave, *barring, now)
     elif state.status is RunStatus.PAUSING and not _is_over(state, wave):
         if not state.in_flight:
             yield e.RunPaused(at=now)
     else:
-        yield from _next_of_wave(state, wave, now)
+        yield from stages.next_of_wave(state, wave, now, has_room=_has_room(state, wave))
 
 
 def may_be_overdue(wave: WaveState) -> bool:
     """Whether the wave's time runs, and its end was not noted yet."""
-    return wave.status is WaveStatus.RUNNING and not wave.is_overdue
+    return wave.status is WaveStatus.RUNNING and not (wave.is_overdue or wave.is_drained)
 
 
-def _needs_survey(state: RunState) -> bool:
-    """Whether it is to be looked who is meant before the next wave opens."""
+def _needs_survey(state: RunState, now: dt.datetime) -> bool:
+    """Whether it is to be looked who is meant before the next wave opens, and it is to open."""
     if state.plan.membership is not Membership.FOLLOW or state.current >= len(state.waves):
         return False
     wave = state.waves[state.current]
     is_next = wave.status is WaveStatus.NOT_STARTED and not (wave.is_surveyed or wave.is_back)
-    return is_next and state.status is RunStatus.RUNNING and not state.is_surveying
+    if not is_next or state.status not in _STARTING or state.is_surveying:
+        return False
+    return waits.to_open(state, wave, now) is None
 
 
 def _pause_for_bug(state: RunState, now: dt.datetime) -> e.RunPausing:
@@ -72,27 +81,43 @@ def _pause_for_bug(state: RunState, now: dt.datetime) -> e.RunPausing:
     return e.RunPausing(at=now, actor=None, reason=reason, request_id=None, is_bug=True)
 
 
-def _next_of_wave(state: RunState, wave: WaveState, now: dt.datetime) -> Iterator[Event]:
-    if wave.status is WaveStatus.NOT_STARTED:
-        if not state.is_surveying:
-            yield e.WaveOpened(at=now, wave=state.current)
-    elif wave.is_drained:
-        yield from _close(state, wave, now)
-    elif _has_room(state, wave):
-        target = targets.next_of(state, wave)
-        if target is not None:
-            yield e.TargetStarted(at=now, target=target)
+# A run that waits is woken for a survey as for anything else.
+_STARTING = (RunStatus.RUNNING, RunStatus.WAITING)
+
+
+def _barred(
+    state: RunState, wave: WaveState, name: str, action: OnVerdict, now: dt.datetime
+) -> Iterator[Event]:
+    """Do what a gate leads to that did not pass: pause, end, or go back."""
+    is_pausing = state.status is RunStatus.PAUSING
+    if action is OnVerdict.PAUSE and not is_pausing:
+        reason = finish.barred(wave, name)
+        yield e.RunPausing(at=now, actor=None, reason=reason, request_id=None)
+    elif state.in_flight:
+        return
+    elif action is OnVerdict.PAUSE or (action is OnVerdict.ROLLBACK and is_pausing):
+        yield e.RunPaused(at=now)
+    else:
+        yield e.WaveClosed(at=now, wave=state.current, status=WaveStatus.FAILED)
+        if action is OnVerdict.ROLLBACK:
+            yield from undo.begun(state, reason=finish.barred(wave, name), now=now)
+        else:
+            yield finish.finished(state, now=now)
 
 
 def _is_over(state: RunState, wave: WaveState) -> bool:
     """Whether nothing is left to do: then a run that was asked to pause ends instead."""
     is_last = state.current + 1 == len(state.waves)
-    return is_last and wave.is_drained and not state.unknown
+    planned = wave.planned
+    has_more = planned.after_gates or planned.soak_gates or planned.observe_every
+    is_done = wave.is_drained and not (has_more or planned.approvals)
+    return is_last and is_done and not state.unknown
 
 
 def _breaches(state: RunState, wave: WaveState, now: dt.datetime) -> Iterator[e.BudgetBreached]:
     """Yield each budget that is broken and not yet reported, whatever the run is doing."""
-    if wave.status is not WaveStatus.RUNNING or state.is_rolling_back:
+    is_open = wave.status in (WaveStatus.RUNNING, WaveStatus.SOAKING)
+    if not is_open or state.is_rolling_back:
         return
     limits = state.plan.limits
     wave_failures, run_failures = wave.failures - wave.forgiven, state.failures - state.forgiven
@@ -122,7 +147,7 @@ def _breach(
 
 def _overdue(state: RunState, wave: WaveState, now: dt.datetime) -> Iterator[e.WaveOverdue]:
     is_late = wave.due_at is not None and now >= wave.due_at
-    if wave.due_at is not None and is_late and may_be_overdue(wave) and not wave.is_drained:
+    if wave.due_at is not None and is_late and may_be_overdue(wave):
         yield e.WaveOverdue(at=now, wave=state.current, due_at=wave.due_at)
 
 
@@ -154,21 +179,6 @@ def _cause(wave: WaveState) -> str:
     return "more failures than the budget allows"
 
 
-def _close(state: RunState, wave: WaveState, now: dt.datetime) -> Iterator[Event]:
-    is_last = state.current + 1 == len(state.waves)
-    soak = wave.planned.soak
-    if wave.status is WaveStatus.RUNNING and soak and wave.last_success_at and not is_last:
-        until = wave.last_success_at + soak
-        if now < until:
-            yield e.WaveSoaking(at=now, wave=state.current, until=until)
-            return
-    if wave.status is WaveStatus.SOAKING and wave.soaks_until and now < wave.soaks_until:
-        return
-    is_clean = not wave.failures
-    status = WaveStatus.SUCCEEDED if is_clean else WaveStatus.SUCCEEDED_WITH_FAILURES
-    yield e.WaveClosed(at=now, wave=state.current, status=status)
-
-
 def startable(state: RunState) -> int:
     """Return how many more the wave and the run would let start, shared pools not asked."""
     if state.status not in (RunStatus.RUNNING, RunStatus.ROLLING_BACK) or state.is_held_back:
@@ -176,7 +186,9 @@ def startable(state: RunState) -> int:
     wave = state.waves[state.current] if state.current < len(state.waves) else None
     if wave is None or wave.status is not WaveStatus.RUNNING:
         return 0
-    return max(min(_free(state, wave), wave.waiting_count), 0)
+    if state.calendars_of(wave) in state.shut:
+        return 0
+    return max(min(_free(state, wave), wave.waiting_count - wave.line.shut_out_count), 0)
 
 
 def _has_room(state: RunState, wave: WaveState) -> bool:
@@ -204,6 +216,9 @@ def reasons(state: RunState) -> tuple[str, ...]:
         return ()
     wave = state.waves[state.current]
     planned = wave.planned
+    if state.wait is not None:
+        until = f" until {state.wait.until:%Y-%m-%d %H:%M:%SZ}" if state.wait.until else ""
+        return (f"{state.wait.detail}{until}",)
     if state.status not in (RunStatus.RUNNING, RunStatus.ROLLING_BACK) and state.stopped_by:
         actor, reason = state.stopped_by
         by = f" by {actor.name}" if actor else ""

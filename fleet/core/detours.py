@@ -33,7 +33,7 @@ def retried(state: RunState, event: e.TargetRetried) -> None:
     active.retry_count, active.retried_after = event.retry, event.failure
     active.is_again = True
     active.message = event.detail
-    active.ending = active.failure = active.deadline = active.error = None
+    active.ending = active.failure = active.deadline = active.error = active.proved_at = None
     active.mark_before = active.mark_accepted = None
     active.held_count = 0
     active.step_began_at = event.until
@@ -78,6 +78,7 @@ def replanned(state: RunState, event: e.TargetReplanned) -> None:
     phases.settle(state, event.target)
     state.targets[event.target] = event.plan
     state.rounds[event.target] = state.rounds.get(event.target, 0) + 1
+    state.void_approvals(active.wave)
     active.replan_count += 1
     active.step = active.attempt = active.held_count = 0
     active.mark_before = active.mark_accepted = active.deadline = active.error = None

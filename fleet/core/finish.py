@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 
-from fleet.core import undo
-from fleet.core.state import RunState
+from fleet.core import gatework, undo
+from fleet.core.state import RunState, WaveState
 from fleet.model import events as e
+from fleet.model.gates import Moment, OnVerdict
 from fleet.model.statuses import Result, RunStatus
 
 
@@ -38,6 +39,8 @@ def outcome(state: RunState) -> tuple[RunStatus, str]:
         left = f"{state.pending_count} not begun" if state.pending_count else ""
         what = ", ".join(one for one in (said, left) if one)
         return RunStatus.FAILED, f"{late}: {what}"
+    if gate := _barring(state):
+        return RunStatus.FAILED, f"{gate}: {said}" if said else gate
     if state.is_breached or state.caps.is_breached or any(w.is_breached for w in state.waves):
         return RunStatus.FAILED, f"{_BROKEN}: {said}"
     if not state.results and not state.unknown:
@@ -54,6 +57,25 @@ def _late(state: RunState) -> str:
     """Return which wave took too long; empty: none did."""
     late = (wave.planned.name for wave in state.waves if wave.is_overdue)
     return next((f"wave {name} was not done in its time" for name in late), "")
+
+
+def _barring(state: RunState) -> str:
+    """Return which gate ended the run; empty: none did."""
+    for wave in state.waves:
+        barring = gatework.barring(wave)
+        if barring is not None and barring[1] is not OnVerdict.PAUSE:
+            return barred(wave, barring[0])
+    return ""
+
+
+def barred(wave: WaveState, name: str) -> str:
+    """Say which gate does not let the run go on, and why."""
+    for (moment, one), found in wave.gates.items():
+        if one == name and isinstance(found.ended, e.GateEnded) and found.bars is not None:
+            ended, where = found.ended, "in the soak of" if moment is Moment.SOAK else moment
+            detail = f": {ended.detail}" if ended.detail else ""
+            return f"gate {name} {where} wave {wave.planned.name}: {ended.verdict}{detail}"
+    return f"gate {name}"
 
 
 def _of_some(state: RunState, good: int, said: str) -> tuple[RunStatus, str]:
@@ -85,7 +107,7 @@ def _back(state: RunState) -> tuple[RunStatus, str]:
 
 def why_back(state: RunState) -> str:
     """Return why a run takes back what it changed."""
-    return _late(state) or _BROKEN
+    return _late(state) or _barring(state) or _BROKEN
 
 
 _SHOWN = 5

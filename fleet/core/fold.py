@@ -13,7 +13,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fleet.core import detours, members, moves, planner, targets, wavefold
+from fleet.core import detours, judgefold, members, moves, planner, targets, wavefold
 from fleet.core.caps import Caps
 from fleet.core.lines import Line
 from fleet.core.moves import Phase
@@ -22,6 +22,7 @@ from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
 from fleet.model.desired import FailureMode, OnBreach
 from fleet.model.events import Event
+from fleet.model.gates import OnVerdict
 from fleet.model.plan import Target
 from fleet.model.statuses import HoldReason, RunStatus, WaveStatus
 
@@ -115,6 +116,7 @@ def _taken(state: RunState, event: e.RunTaken) -> None:
 
 def _pausing(state: RunState, event: e.RunPausing) -> None:
     _move_run(state, event, RunStatus.PAUSING)
+    state.wait = None
     state.stopped_by = (event.actor, event.reason)
     state.has_bug = state.has_bug or event.is_bug
 
@@ -130,6 +132,7 @@ def _resumed(state: RunState, event: e.RunResumed) -> None:
     state.stopped_by, state.has_bug = None, False
     if state.plan.limits.on_breach is OnBreach.PAUSE:
         _forgive(state)
+    _measure_anew(state)
     _allow_time(state, event.at)
     for target in sorted(state.unknown):
         active = state.active[target]
@@ -154,15 +157,34 @@ def _forgive(state: RunState) -> None:
         wave.line.wake_all()
 
 
+def _measure_anew(state: RunState) -> None:
+    """Let gates that paused the run be measured again: whoever looked may have mended something."""
+    for wave in state.waves[state.current :]:
+        for key in [key for key, found in wave.gates.items() if found.bars is OnVerdict.PAUSE]:
+            moment = key[0]
+            for other in [one for one in wave.gates if one[0] is moment]:
+                del wave.gates[other]
+
+
 def _allow_time(state: RunState, now: dt.datetime) -> None:
     """A pause costs a run none of its time; and one that was overdue has it all once more."""
     paused, state.paused_at = now - (state.paused_at or now), None
     if state.due_at is not None:
         state.due_at = _extended(state.due_at, paused, now, again=state.plan.limits.run_timeout)
+    _soak_on(state, paused)
     if state.current < len(state.waves) and (wave := state.waves[state.current]).due_at:
         span = wave.due_at - (wave.opened_at or now)
         own = _extended(wave.due_at, paused, now, again=span)
         wave.due_at = min(own, state.due_at or own)
+
+
+def _soak_on(state: RunState, paused: dt.timedelta) -> None:
+    """Nobody looked during the pause: it counts for no soak in which somebody should have."""
+    wave = state.waves[state.current] if state.current < len(state.waves) else None
+    if wave is None or wave.status is not WaveStatus.SOAKING or wave.soaks_until is None:
+        return
+    if wave.planned.soak_gates or wave.planned.observe_every is not None:
+        wave.soaks_until += paused
 
 
 def _extended(
@@ -174,6 +196,7 @@ def _extended(
 
 def _stopping(state: RunState, event: e.RunStopping) -> None:
     _move_run(state, event, RunStatus.STOPPING)
+    state.wait = None
     state.stopped_by = (event.actor, event.reason)
     detours.hurry(state)
 
@@ -206,6 +229,8 @@ def _surveyed(state: RunState, event: e.RunSurveyed) -> None:
     for grown in event.groups:
         state.caps.add(grown.spread, grown.group)
     last = members.last_wave(state)
+    if event.joined:
+        state.void_approvals(next(n for n, one in enumerate(state.waves) if one is last))
     for joined in event.joined:
         members.join(state, last, e.Member(target=len(state.targets), plan=joined))
 
@@ -244,5 +269,6 @@ _HANDLERS: Mapping[type, Callable[[RunState, Any], None]] = {
     e.RunSurveyed: _surveyed,
     e.RunFinished: _finished,
     **wavefold.HANDLERS,
+    **judgefold.HANDLERS,
     **targets.HANDLERS,
 }

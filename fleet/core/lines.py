@@ -1,8 +1,9 @@
 """Who is next: the targets of one wave that wait, in order, past those that a cap holds up.
 
 Whoever is held up is parked with the group that is full, and looked at again when a place in it
-becomes free: so a question looks at few targets, however many wait. Which target is next depends
-on who waits and which groups are full, and on nothing else: asking changes where a target is
+becomes free: so a question looks at few targets, however many wait. Whoever's own calendars are
+known to be closed is passed over likewise. Which target is next depends on who waits, which groups
+are full and which calendars are closed, and on nothing else: asking changes where a target is
 parked, never the answer.
 
 Shapes:  a place orders targets: those of the plan by number, those that came later after them.
@@ -34,6 +35,7 @@ class Line:
         "_late",
         "_late_cursor",
         "_parked",
+        "_shut_out",
         "count",
     )
 
@@ -45,6 +47,7 @@ class Line:
         self._joined: set[int] = set()
         self._gone: set[int] = set()
         self._parked: dict[Key, list[_Waiting]] = {}
+        self._shut_out: dict[tuple[int, ...], list[_Waiting]] = {}
         self._awake: list[_Waiting] = []
         self.count = end - first
         """How many wait."""
@@ -66,7 +69,7 @@ class Line:
 
     def waiting(self) -> Iterator[int]:
         """Yield all that wait, in their order."""
-        held = [one for heap in (*self._parked.values(), self._awake) for one in heap]
+        held = [one for heap in self._heaps() for one in heap]
         held += ((one, one) for one in range(self._cursor, self._end))
         late = enumerate(self._late[self._late_cursor :], start=_LATER + self._late_cursor)
         yield from (one for _, one in sorted((*held, *late)) if one not in self._gone)
@@ -96,12 +99,36 @@ class Line:
 
     def wake_all(self) -> None:
         """Look again at everybody."""
-        self._awake = [one for heap in (*self._parked.values(), self._awake) for one in heap]
+        self._awake = [one for heap in self._heaps() for one in heap]
         heapq.heapify(self._awake)
         self._parked.clear()
+        self._shut_out.clear()
+
+    def reopen(self, calendars: tuple[int, ...]) -> None:
+        """Look again at all that these calendars kept from starting."""
+        for found in self._shut_out.pop(calendars, ()):
+            heapq.heappush(self._awake, found)
+
+    @property
+    def is_all_shut_out(self) -> bool:
+        """Whether all that wait are known to be kept from starting by their own calendars."""
+        return self.shut_out_count == self.count
+
+    @property
+    def shut_out_count(self) -> int:
+        """How many are."""
+        held = (one for heap in self._shut_out.values() for _, one in heap)
+        return sum(one not in self._gone for one in held)
+
+    def _heaps(self) -> Iterator[list[_Waiting]]:
+        yield from (*self._parked.values(), *self._shut_out.values(), self._awake)
 
     def first(
-        self, caps: Caps, plan: Callable[[int], Target], at_work: Collection[int] = ()
+        self,
+        caps: Caps,
+        plan: Callable[[int], Target],
+        at_work: Collection[int] = (),
+        shut: Collection[tuple[int, ...]] = (),
     ) -> int | None:
         """Return whose turn it is; ``None``: nobody may start.
 
@@ -109,20 +136,24 @@ class Line:
             caps: Which groups are full.
             plan: What is planned for a target.
             at_work: Who is counted in its groups before it starts.
+            shut: Calendars that let nothing start.
         """
         while (found := self._peek()) is not None:
             _, target = found
-            is_gone = target in self._gone
-            key = None if is_gone else caps.full(plan(target), is_at_work=target in at_work)
-            if key is None and target not in self._gone:
+            planned, is_gone = plan(target), target in self._gone
+            is_shut = planned.calendars in shut
+            key = None if is_gone else caps.full(planned, is_at_work=target in at_work)
+            if key is None and not (is_gone or is_shut):
                 return target
             self._drop(found)
-            if key is None:
+            if is_gone:
                 self._gone.discard(target)
-            else:
+            elif is_shut:
+                self._shut_out.setdefault(planned.calendars, []).append(found)
+            elif key is not None:
                 heapq.heappush(self._parked.setdefault(key, []), found)
             # Its other groups have a place that it does not take: somebody else may.
-            self.wake([one for one in keys(plan(target)) if not caps.is_full(one)])
+            self.wake([one for one in keys(planned) if not caps.is_full(one)])
         return None
 
     def _peek(self) -> _Waiting | None:

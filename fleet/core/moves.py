@@ -36,6 +36,8 @@ class Phase(enum.StrEnum):
     """A GET must show what the step was to bring about."""
     UNKNOWN = "Unknown"
     """A bug of ours; holds no slot, and is checked again when the run is resumed."""
+    SOAKING = "Soaking"
+    """It is proved, and must stay so for a while; it is looked at again."""
     ENDING = "Ending"
     """The result is known and not yet written."""
     ENDED = "Ended"
@@ -53,6 +55,13 @@ _UNKNOWN = {"step.unknown": _to(P.UNKNOWN)}
 _REPLANNED = {"target.replanned": _to(P.CHECKING, P.ENDING)}
 _RETRIED = {"target.retried": _to(P.CHECKING)}
 
+
+def _judged(at: W) -> dict[str, frozenset[str]]:
+    """Return what people and gates say of a wave; it leads nowhere by itself."""
+    said = ("gate.entered", "gate.measured", "gate.ended", "gate.skipped", "approval.given")
+    return {kind: _to(at) for kind in said}
+
+
 TARGET_MOVES: Moves = {
     P.PENDING: {"target.started": _to(P.CHECKING), "target.skipped": _to(P.ENDED)},
     P.CHECKING: {
@@ -66,6 +75,9 @@ TARGET_MOVES: Moves = {
     },
     P.READY: {
         "step.intended": _to(P.WRITING),
+        # Its window closed: between two of its writes, or before the first.
+        "step.held": _to(P.CHECKING),
+        "target.returned": _to(P.PENDING),
         "target.finished": _to(P.ENDED),
         **_RETRIED,
         # What the last runner read before the write died with it.
@@ -102,7 +114,17 @@ TARGET_MOVES: Moves = {
         **_UNKNOWN,
     },
     P.UNKNOWN: {"run.resumed": _to(P.CHECKING, P.LOST)},
+    P.SOAKING: {
+        "target.observed": _to(P.SOAKING, P.ENDING),
+        # ENDING: for too long, nobody could look.
+        "step.held": _to(P.SOAKING, P.ENDING),
+        "step.failed": _to(P.ENDING),
+        # The run is being stopped: it was as planned for as long as it was looked at.
+        "target.finished": _to(P.ENDED),
+        **_UNKNOWN,
+    },
     P.ENDING: {
+        "target.soaking": _to(P.SOAKING),
         "target.finished": _to(P.ENDED),
         # Not connected, and nothing was sent: it waits for the catch-up wave.
         "target.putOff": _to(P.PENDING),
@@ -123,6 +145,9 @@ WAVE_MOVES: Moves = {
         "wave.opened": _to(W.RUNNING),
         "wave.extended": _to(W.NOT_STARTED),
         "wave.skipped": _to(W.SKIPPED),
+        **_judged(W.NOT_STARTED),
+        # A gate before it stops the run.
+        "wave.closed": _to(W.FAILED),
     },
     W.RUNNING: {
         "wave.extended": _to(W.RUNNING),
@@ -132,10 +157,16 @@ WAVE_MOVES: Moves = {
         "wave.skipped": _to(W.RUNNING),
         "wave.soaking": _to(W.SOAKING),
         "wave.closed": _to(W.SUCCEEDED, W.SUCCEEDED_WITH_FAILURES, W.FAILED),
+        "window.closed": _to(W.RUNNING),
+        "window.opened": _to(W.RUNNING),
+        **_judged(W.RUNNING),
     },
     W.SOAKING: {
         "wave.soakSkipped": _to(W.SOAKING),
-        "wave.closed": _to(W.SUCCEEDED, W.SUCCEEDED_WITH_FAILURES),
+        "wave.observed": _to(W.SOAKING),
+        "wave.breached": _to(W.SOAKING),
+        "wave.closed": _to(W.SUCCEEDED, W.SUCCEEDED_WITH_FAILURES, W.FAILED),
+        **_judged(W.SOAKING),
     },
     W.SUCCEEDED: {},
     W.SUCCEEDED_WITH_FAILURES: {},
@@ -159,10 +190,25 @@ RUN_MOVES: Moves = {
         "run.stopping": _to(R.STOPPING),
         "run.requestRefused": _to(R.RUNNING),
         "run.surveyed": _to(R.RUNNING),
+        "run.waiting": _to(R.WAITING),
+        "window.overridden": _to(R.RUNNING),
+        "approval.given": _to(R.RUNNING),
         "run.rollingBack": _to(R.ROLLING_BACK),
         "run.finished": _ENDS,
     },
+    R.WAITING: {
+        "run.taken": _to(R.WAITING),
+        "run.woken": _to(R.RUNNING, R.ROLLING_BACK),
+        "run.waiting": _to(R.WAITING),
+        "run.pausing": _to(R.PAUSING),
+        "run.stopping": _to(R.STOPPING),
+        "run.requestRefused": _to(R.WAITING),
+        "window.overridden": _to(R.WAITING),
+        "approval.given": _to(R.WAITING),
+    },
     R.PAUSING: {
+        "window.overridden": _to(R.PAUSING),
+        "approval.given": _to(R.PAUSING),
         "run.taken": _to(R.PAUSING),
         "run.pausing": _to(R.PAUSING),
         "run.paused": _to(R.PAUSED),
@@ -178,9 +224,13 @@ RUN_MOVES: Moves = {
         "run.stopping": _to(R.STOPPING),
         "run.requestRefused": _to(R.ROLLING_BACK),
         "wave.added": _to(R.ROLLING_BACK),
+        "run.waiting": _to(R.WAITING),
+        "window.overridden": _to(R.ROLLING_BACK),
         "run.finished": _BACK,
     },
     R.PAUSED: {
+        "window.overridden": _to(R.PAUSED),
+        "approval.given": _to(R.PAUSED),
         "run.taken": _to(R.PAUSED),
         "run.resumed": _to(R.RUNNING, R.ROLLING_BACK),
         "run.stopping": _to(R.STOPPING),

@@ -325,15 +325,6 @@ def _approved(event: e.ApprovalGiven, _: Halt) -> Told:
     )
 
 
-def _voided(event: e.ApprovalsVoided, _: Halt) -> Told:
-    return Told(
-        kind="approval.voided",
-        topic=Topic.APPROVAL,
-        title=f"approvals count no more: {event.reason}",
-        reason=event.reason,
-    )
-
-
 _TOLD: Mapping[type, Callable[[Any, Halt], Told | None]] = {
     e.RunStarted: _started,
     e.RunWaiting: _waiting,
@@ -356,6 +347,5 @@ _TOLD: Mapping[type, Callable[[Any, Halt], Told | None]] = {
     e.GateEnded: _gate_ended,
     e.GateSkipped: _gate_skipped,
     e.ApprovalGiven: _approved,
-    e.ApprovalsVoided: _voided,
 }
 KINDS = frozenset(cls.kind for cls in _TOLD)  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from fleet.core import (
     again,
     assignment,
+    bindings,
     chain,
     conflicts,
     heartbeats,
@@ -23,11 +24,14 @@ from fleet.core import (
     policy,
     selection,
     spreads,
+    trials,
     unread,
     waves,
 )
 from fleet.core.assignment import Assignment, Member
+from fleet.core.bindings import Bindings
 from fleet.core.spreads import Spreading
+from fleet.core.timetables import Zones
 from fleet.errors import InputError
 from fleet.model import codec
 from fleet.model.cluster import Cluster, Inventory, LocalVersions
@@ -42,12 +46,19 @@ from fleet.model.desired import (
 from fleet.model.plan import Basis, Digest, Limits, Plan, PlanHead, Pool, Target, Wave
 
 
-def plan(rollout: Rollout, inventory: Inventory) -> Plan:
-    """Compute what *rollout* does to the clusters of *inventory*."""
+def plan(rollout: Rollout, inventory: Inventory, *, zones: Zones | None = None) -> Plan:
+    """Compute what *rollout* does to the clusters of *inventory*.
+
+    Args:
+        rollout: A checked plan file.
+        inventory: As discovery returned it.
+        zones: Zone data; needed where there are calendars.
+    """
     clusters, late = _selected(rollout, inventory)
     judged, conflicting = conflicts.weighed(
         _judged(rollout, clusters, inventory), rollout, inventory
     )
+    judged, own = bindings.weighed(judged, rollout, zones)
     strategy = rollout.strategy
     changes = order.ordered(
         (member for member in judged if member[1].action.is_change),
@@ -55,7 +66,10 @@ def plan(rollout: Rollout, inventory: Inventory) -> Plan:
         cluster=lambda member: member[0],
     )
     limits = waves.limits_of(
-        strategy, count=len(changes), is_uninstall=rollout.desired.presence is Presence.ABSENT
+        strategy,
+        count=len(changes),
+        is_uninstall=rollout.desired.presence is Presence.ABSENT,
+        may_roll_back=trials.may_roll_back(rollout),
     )
     assigned = assignment.assign(
         [member for member in changes if member[0].is_reachable],
@@ -64,7 +78,8 @@ def plan(rollout: Rollout, inventory: Inventory) -> Plan:
         idle=[cluster for cluster, target in judged if not target.action.is_change],
     )
     spreading = spreads.resolved(strategy.spread, [cluster for cluster, _ in changes])
-    resolved, placed = _placed(assigned, rollout, limits, spreading)
+    bound = bindings.resolved(rollout, _listed(assigned), own)
+    resolved, placed = _placed(assigned, rollout, limits, spreading, bound)
     rest = [target for _, target in judged if not target.action.is_change]
     head = PlanHead(
         name=rollout.name,
@@ -83,19 +98,29 @@ def plan(rollout: Rollout, inventory: Inventory) -> Plan:
             *unread.warnings(clusters, rollout.desired),
             *conflicting,
             *assigned.warnings,
-            *waves.clamps(strategy, assigned, count=len(changes)),
+            *waves.clamps(
+                strategy, assigned, count=len(changes), may_roll_back=limits.undo is not None
+            ),
             *assignment.emptied(assigned),
             *spreading.warnings,
             *_unmarked(limits),
             *_one_way(limits, placed),
+            *bound.warnings,
+            *trials.warnings(rollout, resolved),
         ),
         inventory_digest=_inventory_digest([target for _, target in judged]),
         spreads=spreading.spreads,
         pools=_pools(rollout),
         membership=rollout.membership,
         basis=_basis(rollout, inventory),
+        not_before=rollout.not_before,
+        calendars=bound.calendars,
+        start_buffer=rollout.start_buffer,
+        gates=trials.used(rollout, resolved),
         notify=rollout.notify,
     )
+    if zones is not None:
+        head = bindings.opened(head, placed, zones=zones, at=inventory.read_at)
     return sealed(head, (*placed, *rest))
 
 
@@ -122,8 +147,17 @@ def _selected(rollout: Rollout, inventory: Inventory) -> tuple[Sequence[Cluster]
     return heartbeats.weighed(selected, read_at=inventory.read_at)
 
 
+def _listed(assigned: Assignment) -> dict[str, tuple[str, ...]]:
+    """Return the calendars that waves list, of those that anybody is in."""
+    return {rule.name: rule.calendars for rule, members in assigned.waves if members}
+
+
 def _placed(
-    assigned: Assignment, rollout: Rollout, limits: Limits, spreading: Spreading
+    assigned: Assignment,
+    rollout: Rollout,
+    limits: Limits,
+    spreading: Spreading,
+    bound: Bindings,
 ) -> tuple[tuple[Wave, ...], list[Target]]:
     """Return the waves that have anything to do, and their targets, wave by wave."""
     resolved, placed = [], []
@@ -140,10 +174,15 @@ def _placed(
             limits=limits,
             caps=waves.caps_of(spreading.spreads, pools, groups, is_strict=is_strict),
         )
-        resolved.append(wave)
+        wave = dataclasses.replace(
+            wave, not_before=rule.not_before, calendars=bound.waves[rule.name]
+        )
+        resolved.append(trials.added(wave, rule, rollout))
         placed += [
-            dataclasses.replace(target, wave=rule.name, groups=found)
-            for (_, target), found in zip(members, groups, strict=True)
+            dataclasses.replace(
+                target, wave=rule.name, groups=found, calendars=bound.own.get(cluster.id, ())
+            )
+            for (cluster, target), found in zip(members, groups, strict=True)
         ]
     return tuple(resolved), placed
 
@@ -186,6 +225,7 @@ def _basis(rollout: Rollout, inventory: Inventory) -> Basis | None:
         versions=ordered,
         version_limits=inventory.version_limits,
         local_versions=_local(inventory),
+        tag_calendars=rollout.tag_calendars,
     )
 
 
@@ -209,9 +249,11 @@ def _unmarked(limits: Limits) -> tuple[str, ...]:
 def _one_way(limits: Limits, placed: Sequence[Target]) -> tuple[str, ...]:
     """Return a warning where a run would take back what cannot be."""
     stuck = sum(target.rollback is not None and target.rollback.is_one_way for target in placed)
-    if limits.on_breach is not OnBreach.ROLLBACK or not stuck:
+    if limits.undo is None or not stuck:
         return ()
-    return (f"onBreach: rollback cannot take back {stuck} of {len(placed)}: irreversible",)
+    is_breach = limits.on_breach is OnBreach.ROLLBACK
+    cause = "onBreach: rollback" if is_breach else "the rollback of a gate"
+    return (f"{cause} cannot take back {stuck} of {len(placed)}: irreversible",)
 
 
 def _inventory_digest(targets: Sequence[Target]) -> Digest:

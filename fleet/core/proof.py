@@ -99,6 +99,26 @@ def prove(target: Target, step: int, reading: Reading, *, error: str | None) -> 
     return (Proof.FAILED if error else Proof.NOT_YET), error or _difference(target, step, found)
 
 
+def relapse(target: Target, found: Extension | None) -> str:
+    """Say what is wrong with an extension that was proved to be as planned; empty: nothing.
+
+    One that is being changed now says nothing: its end will.
+    """
+    last = len(target.steps) - 1
+    if found is not None and not found.provisioning_state.is_terminal:
+        return ""
+    if is_done(target, last, found, are_names_enough=True):
+        return ""
+    if found is None:
+        return "it is not there any more"
+    if facts.is_failed(found):
+        return found.error or f"it is {found.provisioning_state}"
+    return _difference(target, last, found) if target.steps[last].verb is not Verb.DELETE else _BACK
+
+
+_BACK = "it is there again"
+
+
 def is_done(
     target: Target, step: int, found: Extension | None, *, are_names_enough: bool = False
 ) -> bool:

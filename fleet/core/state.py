@@ -16,14 +16,34 @@ import dataclasses
 import datetime as dt
 
 from fleet.core.caps import Caps
+from fleet.core.durations import Durations
+from fleet.core.gates import Tally
+from fleet.core.hours import Hours
 from fleet.core.lines import Line
 from fleet.core.moves import Phase
 from fleet.core.timers import Timers
+from fleet.core.windows import Zones
 from fleet.errors import InvariantError
+from fleet.model.calendars import Level
 from fleet.model.desired import FailureClass
-from fleet.model.events import Actor, RunCreated
+from fleet.model.events import (
+    Actor,
+    ApprovalGiven,
+    GateEnded,
+    GateMeasured,
+    GateSkipped,
+    RunCreated,
+    RunWaiting,
+    WindowOverridden,
+)
+from fleet.model.gates import Moment, OnVerdict
 from fleet.model.plan import CATCH_UP, PlanHead, Target, Wave
 from fleet.model.statuses import HoldReason, Result, RunStatus, WaveStatus
+
+
+def _no_zones(key: str) -> dt.tzinfo:
+    message = f"nobody gave this run zone data, and it needs {key}"
+    raise InvariantError(message)
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -32,6 +52,7 @@ class Active:
 
     phase: Phase
     wave: int
+    started_at: dt.datetime
     step: int = 0
     step_began_at: dt.datetime
     attempt: int = 0
@@ -62,11 +83,32 @@ class Active:
     is_again: bool = False
     """Whether this step follows a failure of ours."""
     is_stalled: bool = False
+    proved_at: dt.datetime | None = None
+    """Since when it must stay well, where the plan says for how long."""
+    observations: int = 0
+    """How often it was found well since."""
 
     @property
     def is_untouched(self) -> bool:
         """Whether no write of it ever left: then it can begin again as if it never had."""
         return not (self.has_written or self.step or self.attempt)
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class GateState:
+    """A gate at one moment of a wave's life."""
+
+    entered_at: dt.datetime
+    tally: Tally = dataclasses.field(default_factory=Tally)
+    last: GateMeasured | None = None
+    ended: GateEnded | GateSkipped | None = None
+
+    @property
+    def bars(self) -> OnVerdict | None:
+        """What it leads to, where it ended and does not let the run go on."""
+        if not isinstance(self.ended, GateEnded) or self.ended.action is OnVerdict.CONTINUE:
+            return None
+        return self.ended.action
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -103,6 +145,12 @@ class WaveState:
     is_overdue: bool = False
     last_success_at: dt.datetime | None = None
     soaks_until: dt.datetime | None = None
+    is_soak_skipped: bool = False
+    observed_at: dt.datetime | None = None
+    """When all were looked at last during the soak, or its clock was started."""
+    observations: int = 0
+    """How often all were found well since the soak's clock was started last."""
+    gates: dict[tuple[Moment, str], GateState] = dataclasses.field(default_factory=dict)
 
     @property
     def is_catch_up(self) -> bool:
@@ -157,6 +205,25 @@ class RunState:
     Not history: whoever runs the run asks."""
     is_surveying: bool = dataclasses.field(default=False, compare=False)
     """Whether somebody looks who is meant now. Not history: whoever takes over looks again."""
+    zones: Zones = dataclasses.field(default=_no_zones, compare=False)
+    """Zone data, for whoever decides."""
+    measuring: set[tuple[int, Moment, str]] = dataclasses.field(default_factory=set, compare=False)
+    """Gates that are being measured now. Not history: whoever takes over measures again."""
+    is_looking: bool = dataclasses.field(default=False, compare=False)
+    """Whether somebody looks at all of a wave now. Likewise."""
+    wait: RunWaiting | None = None
+    """What the run waits for, where it is waiting."""
+    approvals: dict[tuple[int, Moment], list[ApprovalGiven]] = dataclasses.field(
+        default_factory=dict
+    )
+    """``{(wave, before or after it): who agreed}``."""
+    overrides: dict[int, WindowOverridden] = dataclasses.field(default_factory=dict)
+    """``{calendar: who lets changes start outside of it}``."""
+    shut: dict[tuple[int, ...], dt.datetime | None] = dataclasses.field(default_factory=dict)
+    """Calendars that let nothing start, as far as is written down, and until when."""
+    reopenings: Timers[tuple[int, ...]] = dataclasses.field(default_factory=Timers)
+    durations: Durations = dataclasses.field(default_factory=Durations)
+    """How long targets took, where windows make it matter."""
     is_rolling_back: bool = False
     touched: set[int] = dataclasses.field(default_factory=set)
     """Targets that did not succeed, and to which something was sent."""
@@ -180,6 +247,8 @@ class RunState:
     """Holds and deadlines, by target."""
     stalls: Timers[int] = dataclasses.field(default_factory=Timers)
     """When a target is to be named because it takes so long."""
+    _hours: Hours | None = dataclasses.field(default=None, compare=False, repr=False)
+    _run_calendars: tuple[int, ...] | None = dataclasses.field(default=None, compare=False)
 
     @property
     def plan(self) -> PlanHead:
@@ -188,6 +257,33 @@ class RunState:
             message = "the journal does not begin with its header"
             raise InvariantError(message)
         return self.header.plan
+
+    @property
+    def hours(self) -> Hours:
+        """When the plan's calendars are open, overrides heeded."""
+        if self._hours is None:
+            self._hours = Hours(self.plan.calendars, self.zones)
+            for number, override in self.overrides.items():
+                self._hours.overridden[number] = override.until
+        return self._hours
+
+    def void_approvals(self, wave: int) -> None:
+        """Forget who agreed to a wave: it is not what they agreed to any more."""
+        for moment in Moment:
+            self.approvals.pop((wave, moment), None)
+
+    def override(self, event: WindowOverridden) -> None:
+        """Heed a calendar no more."""
+        self.overrides[event.calendar] = event
+        if self._hours is not None:
+            self._hours.overridden[event.calendar] = event.until
+
+    def calendars_of(self, wave: WaveState) -> tuple[int, ...]:
+        """Return the calendars that bind all of *wave*."""
+        if self._run_calendars is None:
+            everybody, all_of_them = (Level.GLOBAL, Level.RUN), enumerate(self.plan.calendars)
+            self._run_calendars = tuple(n for n, one in all_of_them if one.level in everybody)
+        return (*self._run_calendars, *wave.planned.calendars)
 
     @property
     def pending_count(self) -> int:

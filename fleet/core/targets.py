@@ -12,7 +12,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fleet.core import caps, detours, members, phases, waves
+from fleet.core import bindings, caps, detours, members, phases, vigils, waves
 from fleet.core.lines import Line
 from fleet.core.moves import RUN_MOVES, TARGET_MOVES, Phase
 from fleet.core.state import Active, RunState, WaveState
@@ -44,7 +44,10 @@ def _target_started(state: RunState, event: e.TargetStarted) -> None:
     if not is_open or not may_run or state.is_held_back:
         message = f"target {event.target}: nothing may start now"
         raise IllegalTransitionError(message)
-    if wave is None or event.target != next_of(state, wave):
+    if wave is None or state.calendars_of(wave) in state.shut:
+        message = f"target {event.target}: its change window is closed"
+        raise IllegalTransitionError(message)
+    if event.target != next_of(state, wave):
         message = f"target {event.target}: it is not its turn"
         raise IllegalTransitionError(message)
     _require_room(state, wave, event)
@@ -60,14 +63,14 @@ def _target_started(state: RunState, event: e.TargetStarted) -> None:
         state.counts[earlier] -= 1
         state.details.pop(event.target, None)
     state.active[event.target] = Active(
-        phase=Phase.CHECKING, wave=state.current, step_began_at=event.at
+        phase=Phase.CHECKING, wave=state.current, started_at=event.at, step_began_at=event.at
     )
     state.agenda[event.target] = None
 
 
 def next_of(state: RunState, wave: WaveState) -> int | None:
     """Return the target of *wave* whose turn it is; ``None`` where none may start."""
-    return wave.line.first(state.caps, state.targets.__getitem__, state.operations)
+    return wave.line.first(state.caps, state.targets.__getitem__, state.operations, state.shut)
 
 
 def _require_room(state: RunState, wave: WaveState, event: e.TargetStarted) -> None:
@@ -215,6 +218,8 @@ def _held(state: RunState, event: e.StepHeld) -> None:
         state.operations.pop(event.target, None)
     if to is Phase.CHECKING:
         phases.settle(state, event.target)
+    if event.reason is HoldReason.WINDOW:
+        active.step_began_at = event.until
     active.phase, active.held = to, event.reason
     state.agenda.pop(event.target, None)
     state.timers.set(event.target, _capped(state, active, event.until))
@@ -226,6 +231,12 @@ def _after_hold(state: RunState, event: e.StepHeld) -> Phase:
         return Phase.CHECKING
     if event.reason is HoldReason.IDENTITY and active.phase is not Phase.WRITING:
         return active.phase  # nothing was asked, so nothing is late
+    if event.reason is HoldReason.WINDOW:
+        return Phase.CHECKING  # by then it may have changed
+    if active.phase is Phase.SOAKING:
+        last = vigils.ends_at(active, state.waves[active.wave].planned)
+        is_late = event.at >= last + state.plan.limits.progress_deadline
+        return Phase.ENDING if is_late else Phase.SOAKING
     if active.phase is Phase.LOST:
         start_by = active.step_began_at + state.plan.limits.start_deadline
         return Phase.ENDING if event.at >= start_by else Phase.LOST
@@ -244,8 +255,10 @@ _PROOF_WAITS = (HoldReason.NOT_YET, HoldReason.THROTTLED)
 
 def _capped(state: RunState, active: Active, until: dt.datetime) -> dt.datetime:
     """Wake no later than the deadline that applies."""
-    if active.held in (HoldReason.THROTTLED, HoldReason.IDENTITY):
+    if active.held in (HoldReason.THROTTLED, HoldReason.IDENTITY, HoldReason.WINDOW):
         return until  # calling early restarts the service's wait; nobody may call at all
+    if active.phase is Phase.SOAKING:
+        return until
     if active.phase in (Phase.FOLLOWING, Phase.PROVING):
         return min(until, active.deadline) if active.deadline else until
     return min(until, active.step_began_at + state.plan.limits.start_deadline)
@@ -305,6 +318,7 @@ def _unknown(state: RunState, event: e.StepUnknown) -> None:
         return
     active = phases.active_of(state, event, Phase.UNKNOWN)
     active.message = event.message
+    active.ending = active.proved_at = None
     phases.settle(state, event.target)
     phases.put(state, event.target, active, Phase.UNKNOWN)
     state.agenda.pop(event.target)
@@ -324,8 +338,10 @@ def _target_finished(state: RunState, event: e.TargetFinished) -> None:
     members.record(state, event.target, event.result, event.detail)
     if event.result.is_success:
         wave.last_success_at = event.at
+        if state.plan.calendars and active.has_written:
+            state.durations.add((active.proved_at or event.at) - active.started_at)
     if event.result.is_failure:
-        _count_failure(state, wave, event.target)
+        count_failure(state, wave, event.target)
     if active.has_written or active.attempt:
         wave.changed.append(event.target)
         if not event.result.is_success:
@@ -336,7 +352,8 @@ def _target_finished(state: RunState, event: e.TargetFinished) -> None:
         _is_over(state, event.target)
 
 
-def _count_failure(state: RunState, wave: WaveState, target: int) -> None:
+def count_failure(state: RunState, wave: WaveState, target: int) -> None:
+    """Count *target* against the budgets."""
     wave.failures += 1
     if not wave.is_back:
         state.failures += 1
@@ -359,13 +376,27 @@ def _put_off(state: RunState, event: e.TargetPutOff) -> None:
     if not has_turn or not active.is_untouched or not _is_deferred(active):
         message = f"target {event.target}: it cannot be put off"
         raise IllegalTransitionError(message)
-    del state.active[event.target]
-    state.timers.cancel(event.target)
-    state.agenda.pop(event.target, None)
-    _free_slot(state, event.target, active)
-    _is_over(state, event.target)
+    _give_back(state, event.target, active)
     wave.put_off_count += 1
     members.wait_in(_catch_up(state), event.target)
+
+
+def _returned(state: RunState, event: e.TargetReturned) -> None:
+    active = phases.active_of(state, event, Phase.PENDING)
+    if not active.is_untouched or active.retry_count:
+        message = f"target {event.target}: it was begun, and cannot wait as if it had not been"
+        raise IllegalTransitionError(message)
+    _give_back(state, event.target, active)
+    state.waves[active.wave].line.add(event.target)
+
+
+def _give_back(state: RunState, target: int, active: Active) -> None:
+    """Let go of a target to which nothing was sent, and of its slot."""
+    del state.active[target]
+    state.timers.cancel(target)
+    state.agenda.pop(target, None)
+    _free_slot(state, target, active)
+    _is_over(state, target)
 
 
 def _is_deferred(active: Active) -> bool:
@@ -377,7 +408,9 @@ def _catch_up(state: RunState) -> WaveState:
     last = state.waves[-1]
     if last.is_catch_up:
         return last
-    planned = waves.catch_up(state.plan.limits)
+    planned = waves.catch_up(
+        state.plan.limits, calendars=bindings.of_catch_up(state.plan.waves)
+    )
     line = Line(last.end, last.end)
     added = WaveState(planned=planned, first=last.end, end=last.end, line=line)
     state.waves.append(added)
@@ -402,6 +435,9 @@ HANDLERS: Mapping[type, Callable[[RunState, Any], None]] = {
     e.StepFailed: _failed,
     e.StepUnknown: _unknown,
     e.TargetPutOff: _put_off,
+    e.TargetReturned: _returned,
+    e.TargetSoaking: vigils.soaking,
+    e.TargetObserved: vigils.observed,
     e.TargetReplanned: detours.replanned,
     e.TargetRetried: detours.retried,
     e.TargetStalled: detours.stalled,

@@ -9,12 +9,12 @@ import datetime as dt
 import functools
 from collections.abc import Iterator
 
-from fleet.core import draws, members, pacing
+from fleet.core import admission, draws, members, pacing
 from fleet.core.detours import MOST_REPLANS
 from fleet.core.moves import Phase
 from fleet.core.state import Active, RunState
 from fleet.model import events as e
-from fleet.model.commands import Check, Command, Follow, Prove, Send, Survey
+from fleet.model.commands import Check, Command, Follow, Prove, Send, Watch, WaveCommand
 from fleet.model.desired import FailureClass, OnDrift
 from fleet.model.events import Event
 from fleet.model.statuses import HoldReason, Result, RunStatus
@@ -31,7 +31,7 @@ def next_for(
     target: int,
     now: dt.datetime,
     events: list[Event],
-    commands: list[Command | Survey],
+    commands: list[Command | WaveCommand],
 ) -> None:
     """Add to *events* and *commands* what *target* needs."""
     active = state.active.get(target)
@@ -45,6 +45,8 @@ def next_for(
         events.append(_orphaned(target, active, now))
     elif active.phase in (Phase.CHECKING, Phase.READY, Phase.LOST):
         _before_write(state, target, active, now, events, commands)
+    elif active.phase is Phase.SOAKING:
+        _watched(state, target, active, now, events, commands)
     elif active.phase is Phase.FOLLOWING and not _is_proof_due(active, now):
         commands.append(_follow(state, target, active, now))
     else:
@@ -62,7 +64,7 @@ def _before_write(
     active: Active,
     now: dt.datetime,
     events: list[Event],
-    commands: list[Command | Survey],
+    commands: list[Command | WaveCommand],
 ) -> None:
     if active.held is HoldReason.RETRY and _is_ending(state):
         events.append(_given_up(target, active, now))
@@ -75,12 +77,33 @@ def _before_write(
         detail = f"no write was accepted by the start deadline: {waited}"
         failed = _finished(target, Result.TIMED_OUT, detail, now)
         events.append(_retried(state, failed, active, FailureClass.TIMED_OUT, now) or failed)
+    elif active.phase is Phase.READY and (shut := admission.barred(state, target, active, now)):
+        events.append(shut)
     elif active.phase is Phase.READY:
         intent = _intent(state, target, active, now)
         events.append(intent)
         commands.append(_send(intent))
     else:
         commands.append(_check(state, target, active, now))
+
+
+def _watched(
+    state: RunState,
+    target: int,
+    active: Active,
+    now: dt.datetime,
+    events: list[Event],
+    commands: list[Command | WaveCommand],
+) -> None:
+    """Look again at a target that must stay well; a run that is being stopped waits for no more."""
+    if state.status is RunStatus.STOPPING:
+        result, _ = active.ending or (Result.SUCCEEDED, "")
+        events.append(_finished(target, result, "", now))
+        return
+    round_ = state.rounds.get(target, 0)
+    commands.append(
+        Watch(target=target, step=active.step, held_count=active.held_count, round=round_)
+    )
 
 
 def _is_ending(state: RunState) -> bool:
@@ -213,10 +236,19 @@ def _ended(state: RunState, target: int, active: Active, now: dt.datetime) -> Ev
     is_put_off = result is Result.DEFERRED and active.is_untouched and has_turn
     if is_put_off and state.status is not RunStatus.STOPPING:
         return e.TargetPutOff(at=now, target=target, detail=detail)
+    if result is Result.SUCCEEDED and _must_stay_well(state, active):
+        until = now + (wave.planned.min_success_time or dt.timedelta())
+        return e.TargetSoaking(at=now, target=target, until=until)
     ended = _finished(target, result, detail, now)
     if active.failure is None:
         return ended
     return _retried(state, ended, active, active.failure, now) or ended
+
+
+def _must_stay_well(state: RunState, active: Active) -> bool:
+    is_watched = state.waves[active.wave].planned.min_success_time is not None
+    is_stopping = state.status is RunStatus.STOPPING
+    return is_watched and active.proved_at is None and not is_stopping
 
 
 def _retried(

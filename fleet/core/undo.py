@@ -79,6 +79,15 @@ def _wave(wave: WaveState, count: int, rule: Undo) -> Wave:
         soak=dt.timedelta(0),
         notes=(f"takes back what wave {wave.planned.name} changed",),
         timeout=None,
+        # What was changed is taken back at once: only change windows bind the way back too.
+        not_before=None,
+        min_success_time=None,
+        min_observations=0,
+        observe_every=None,
+        before_gates=(),
+        soak_gates=(),
+        after_gates=(),
+        approvals=(),
     )
 
 

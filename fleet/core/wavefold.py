@@ -14,6 +14,7 @@ from typing import Any
 from fleet.core import detours, members, moves
 from fleet.core.lines import Line
 from fleet.core.state import RunState, WaveState
+from fleet.core.timers import Timers
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
 from fleet.model.statuses import Result, WaveStatus
@@ -30,6 +31,13 @@ def _require(state: RunState, event: e.WaveEvent, to: WaveStatus) -> WaveState:
     return wave
 
 
+def _open_status(state: RunState) -> WaveStatus:
+    """Return how the current wave stands, if it is open."""
+    wave = state.waves[state.current] if state.current < len(state.waves) else None
+    is_soaking = wave is not None and wave.status is WaveStatus.SOAKING
+    return WaveStatus.SOAKING if is_soaking else WaveStatus.RUNNING
+
+
 def _move(state: RunState, event: e.WaveEvent, to: WaveStatus) -> WaveState:
     if event.wave != state.current:
         message = f"wave {event.wave}: {event.kind} while wave {state.current} is the current one"
@@ -42,6 +50,9 @@ def _move(state: RunState, event: e.WaveEvent, to: WaveStatus) -> WaveState:
 def _opened(state: RunState, event: e.WaveOpened) -> None:
     wave = _move(state, event, WaveStatus.RUNNING)
     wave.opened_at = event.at
+    # What was found closed concerned other targets.
+    state.shut.clear()
+    state.reopenings = Timers()
     limit = state.plan.limits.run_timeout
     if limit is not None and state.due_at is None:
         state.due_at = event.at + limit
@@ -93,7 +104,7 @@ def _extended(state: RunState, event: e.WaveExtended) -> None:
 
 
 def _breached(state: RunState, event: e.BudgetBreached) -> None:
-    wave = _move(state, event, WaveStatus.RUNNING)
+    wave = _move(state, event, _open_status(state))
     if event.level == "run":
         state.is_breached = True
     elif event.level == "label":
@@ -122,11 +133,14 @@ def _skipped(state: RunState, event: e.WaveSkipped) -> None:
 
 
 def _soaking(state: RunState, event: e.WaveSoaking) -> None:
-    _move(state, event, WaveStatus.SOAKING).soaks_until = event.until
+    wave = _move(state, event, WaveStatus.SOAKING)
+    wave.soaks_until, wave.observed_at = event.until, event.at
+    wave.observations, state.is_looking = 0, False
 
 
 def _soak_skipped(state: RunState, event: e.SoakSkipped) -> None:
-    _move(state, event, WaveStatus.SOAKING).soaks_until = event.at
+    wave = _move(state, event, WaveStatus.SOAKING)
+    wave.soaks_until, wave.is_soak_skipped = event.at, True
 
 
 def _closed(state: RunState, event: e.WaveClosed) -> None:

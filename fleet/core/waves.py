@@ -78,10 +78,20 @@ def caps_of(
     return found + [Cap(cause=f"the pool {one.name}", at_once=one.max_concurrency) for one in pools]
 
 
-def limits_of(strategy: Strategy, *, count: int, is_uninstall: bool) -> Limits:
-    """Resolve what holds for the whole run of *count* targets."""
+def limits_of(
+    strategy: Strategy, *, count: int, is_uninstall: bool, may_roll_back: bool = False
+) -> Limits:
+    """Resolve what holds for the whole run of *count* targets.
+
+    Args:
+        strategy: What the file says.
+        count: Of targets that need a change.
+        is_uninstall: Whether the extension goes.
+        may_roll_back: Whether something else than a broken budget leads to a rollback.
+    """
     deadline = strategy.uninstall_deadline if is_uninstall else strategy.progress_deadline
-    found = _run_shares(strategy, count)
+    may_roll_back = may_roll_back or strategy.on_breach is OnBreach.ROLLBACK
+    found = _run_shares(strategy, count, may_roll_back=may_roll_back)
     success = found.get("minSuccess")
     at_once = max(1, found["maxConcurrency"].count)
     return Limits(
@@ -96,14 +106,18 @@ def limits_of(strategy: Strategy, *, count: int, is_uninstall: bool) -> Limits:
         run_timeout=strategy.run_timeout,
         stalled_after=strategy.stalled_after,
         retry=_retry(strategy),
-        undo=_undo(strategy, found.get(_UNDO), at_once),
+        undo=_undo(strategy, found.get(_UNDO), at_once) if may_roll_back else None,
     )
 
 
-def catch_up(limits: Limits) -> Wave:
+def catch_up(limits: Limits, *, calendars: tuple[int, ...] = ()) -> Wave:
     """Return the wave for clusters that turn out not to be connected when their turn comes.
 
     The plan foresaw nobody there, so there is no share to take: the run's own limits hold.
+
+    Args:
+        limits: The run's.
+        calendars: Those of all waves: see :func:`fleet.core.bindings.of_catch_up`.
     """
     return Wave(
         name=CATCH_UP,
@@ -114,16 +128,22 @@ def catch_up(limits: Limits) -> Wave:
         effective_concurrency=limits.max_concurrency,
         soak=dt.timedelta(0),
         notes=(),
+        calendars=calendars,
     )
 
 
-def clamps(strategy: Strategy, assignment: Assignment, *, count: int) -> tuple[str, ...]:
+def clamps(
+    strategy: Strategy, assignment: Assignment, *, count: int, may_roll_back: bool = False
+) -> tuple[str, ...]:
     """Return a warning for each integer that asks for more than there is.
 
     What a strategy says for all of its waves is meant as a limit, and only noted in them.
     """
     asked: list[tuple[str, str, Amount | None, int]] = [
-        ("the run", key, amount, count) for key, amount in _run_amounts(strategy)
+        ("the run", key, amount, count)
+        for key, amount in _run_amounts(
+            strategy, may_roll_back=may_roll_back or strategy.on_breach is OnBreach.ROLLBACK
+        )
     ]
     for rule, members in assignment.waves:
         if not rule.is_part:
@@ -139,21 +159,21 @@ def clamps(strategy: Strategy, assignment: Assignment, *, count: int) -> tuple[s
 _UNDO = "rollback.maxConcurrency"
 
 
-def _run_amounts(strategy: Strategy) -> Iterator[tuple[str, Amount | None]]:
+def _run_amounts(strategy: Strategy, *, may_roll_back: bool) -> Iterator[tuple[str, Amount | None]]:
     yield "maxConcurrency", strategy.max_concurrency
     yield "maxFailures", strategy.max_failures
     yield "minSuccess", strategy.min_success
-    if strategy.on_breach is OnBreach.ROLLBACK:
+    if may_roll_back:
         yield _UNDO, strategy.rollback.max_concurrency
 
 
-def _run_shares(strategy: Strategy, count: int) -> dict[str, Share]:
+def _run_shares(strategy: Strategy, count: int, *, may_roll_back: bool) -> dict[str, Share]:
     """Return the run's amounts, resolved, by their key; without those that are not said."""
     return {
         key: shares.rounded_up(amount, of=count)
         if key == "minSuccess"
         else shares.rounded_down(amount, of=count, at_least=0 if key == "maxFailures" else 1)
-        for key, amount in _run_amounts(strategy)
+        for key, amount in _run_amounts(strategy, may_roll_back=may_roll_back)
         if amount is not None
     }
 
@@ -163,9 +183,7 @@ def _retry(strategy: Strategy) -> Retry | None:
     return Retry(attempts=rule.attempts, backoff=rule.backoff, on=rule.on) if rule else None
 
 
-def _undo(strategy: Strategy, at_once: Share | None, forward: int) -> Undo | None:
-    if strategy.on_breach is not OnBreach.ROLLBACK:
-        return None
+def _undo(strategy: Strategy, at_once: Share | None, forward: int) -> Undo:
     count = max(1, at_once.count) if at_once else forward
     return Undo(scope=strategy.rollback.scope, max_concurrency=count)
 

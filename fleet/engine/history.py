@@ -8,6 +8,7 @@ import orjson
 
 from fleet.core import chain, fold
 from fleet.core.state import RunState
+from fleet.engine import zones
 from fleet.errors import IllegalTransitionError, JournalError, TamperedError
 from fleet.model import events, records
 from fleet.ports import JournalReader
@@ -19,7 +20,7 @@ class Tail:
     """A state that follows a journal: fold what is new, as often as asked."""
 
     def __init__(self, reader: JournalReader) -> None:
-        self.state = RunState()
+        self.state = RunState(zones=zones.zone)
         self._reader = reader
         self._seq = 0
         self._head = chain.GENESIS

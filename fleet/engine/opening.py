@@ -7,6 +7,7 @@ import datetime as dt
 
 from fleet.core import fold
 from fleet.core.state import RunState
+from fleet.engine import zones
 from fleet.errors import InvariantError, RefusedError
 from fleet.model import events as e
 from fleet.model.events import Actor, Event
@@ -47,7 +48,7 @@ class Opening:
 async def begin(journal: Journal, plan: Plan, opening: Opening, *, now: dt.datetime) -> RunState:
     """Write a new run's first records, all or none, and return the state they add up to."""
     events = _first_events(plan, opening, now)
-    state = RunState()
+    state = RunState(zones=zones.zone)
     for event in events:
         fold.apply(state, event)
     await journal.append(Batch(events=events))

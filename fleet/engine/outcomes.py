@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 
-from fleet.model.events import OperationEnded, RunSurveyed, TargetEvent
+from fleet.model.events import GateMeasured, OperationEnded, RunSurveyed, TargetEvent, WaveObserved
 from fleet.ports import Batch, OperationKey
+
+Reported = TargetEvent | RunSurveyed | GateMeasured | WaveObserved
+"""What a call may come to."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """One event, with what becomes of the operation's URL in the same commit."""
 
-    event: TargetEvent | RunSurveyed
+    event: Reported
     keep: str | None = dataclasses.field(default=None, repr=False)
     """The URL to remember; signed, so a secret."""
     drops: bool = False
@@ -60,7 +63,7 @@ def batch_of(outcomes: list[Outcome]) -> Batch:
     keyed = [
         (OperationKey(target=o.event.target, step=o.event.step), o)
         for o in outcomes
-        if not isinstance(o.event, RunSurveyed) and hasattr(o.event, "step")
+        if isinstance(o.event, TargetEvent) and hasattr(o.event, "step")
     ]
     return Batch(
         events=[outcome.event for outcome in outcomes],

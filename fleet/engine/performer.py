@@ -21,15 +21,26 @@ from typing import TypeVar
 from fleet import log
 from fleet.core import again, draws, facts, pacing, proof, turns
 from fleet.core.proof import Proof, Reading
-from fleet.engine import calls, requests, surveying
+from fleet.engine import calls, requests
 from fleet.engine.clock import Clock
 from fleet.engine.outcomes import Outbox, Outcome
 from fleet.engine.poller import Followed, Poller
-from fleet.engine.surveying import Claim
+from fleet.engine.wavework import WaveWork
 from fleet.errors import AuthError, LostClusterError, RemoteError
 from fleet.model import events as e
 from fleet.model.cluster import Extension
-from fleet.model.commands import Check, Command, Follow, Prove, Send, Survey
+from fleet.model.commands import (
+    Check,
+    Command,
+    Follow,
+    Look,
+    Measure,
+    Prove,
+    Send,
+    Survey,
+    Watch,
+    WaveCommand,
+)
 from fleet.model.events import TargetEvent
 from fleet.model.plan import Target
 from fleet.model.statuses import Finding, HoldReason
@@ -53,7 +64,7 @@ class Performer:
         outbox: Outbox,
         urls: Mapping[OperationKey, str],
         vault: Mapping[str, str],
-        claim: Claim | None = None,
+        wave_work: WaveWork,
     ) -> None:
         self._run_id = header.run_id
         self._head = header.plan
@@ -63,7 +74,7 @@ class Performer:
         self._outbox = outbox
         self._urls: MutableMapping[OperationKey, str] = dict(urls)
         self._vault = vault
-        self._claim = claim
+        self._wave = wave_work
         self._found: dict[int, Extension | None] = {}
         self._poller = Poller(clock, self._read_operation)
         self.refusal: AuthError | None = None
@@ -75,13 +86,13 @@ class Performer:
         """Calls that have not been answered yet; what the poller does is not counted."""
         return len(self._calls)
 
-    def perform(self, command: Command | Survey, tasks: asyncio.TaskGroup) -> None:
+    def perform(self, command: Command | WaveCommand, tasks: asyncio.TaskGroup) -> None:
         """Start *command*; its outcome comes by the outbox."""
         if isinstance(command, Follow):
             self._follow(command)
             return
-        if isinstance(command, Survey):
-            self._calls.add(tasks.create_task(self._survey(command)))
+        if isinstance(command, Survey | Measure | Look):
+            self._calls.add(tasks.create_task(self._work(command)))
             return
         self._poller.forget(command.target)
         self._outbox.withdraw(command.target)
@@ -97,7 +108,7 @@ class Performer:
             if call is not None:
                 call.cancel()
 
-    async def _perform(self, command: Check | Send | Prove) -> None:
+    async def _perform(self, command: Check | Send | Prove | Watch) -> None:
         try:
             outcome = await self._call(command)
         except Exception as error:  # noqa: BLE001 - the one catch-all, see the module's docstring
@@ -106,7 +117,7 @@ class Performer:
             self._calls.discard(asyncio.current_task())
         self._outbox.put(outcome)
 
-    async def _call(self, command: Check | Send | Prove) -> Outcome:
+    async def _call(self, command: Check | Send | Prove | Watch) -> Outcome:
         match command:
             case Check():
                 return await self._check(command)
@@ -114,21 +125,12 @@ class Performer:
                 return await self._send(command)
             case Prove():
                 return await self._prove(command)
+            case Watch():
+                return await self._watch(command)
 
-    async def _survey(self, command: Survey) -> None:
+    async def _work(self, command: WaveCommand) -> None:
         try:
-            event = await surveying.surveyed(
-                command,
-                head=self._head,
-                targets=self._targets,
-                discovery=self._service,
-                clock=self._clock,
-                claim=self._claim,
-            )
-        except Exception as error:  # noqa: BLE001 - the same edge as in _perform
-            log.logger().error(log.Event.BUG_CAUGHT, target=None, exc_info=error)
-            message = f"a bug in fleet: {type(error).__name__}: {error}"
-            event = surveying.problem(command, message, clock=self._clock)
+            event = await self._wave.done(command)
         finally:
             self._calls.discard(asyncio.current_task())
         self._outbox.put(Outcome(event=event))
@@ -361,14 +363,31 @@ class Performer:
                 wait = pacing.backoff(command.held_count, jitter_ppm=self._jitter(command))
                 return self._held(command, HoldReason.NOT_YET, wait, "F331", detail)
 
+    # --- a target that must stay well ------------------------------------------------------
+
+    async def _watch(self, command: Watch) -> Outcome:
+        try:
+            found = await self._get(command)
+        except RemoteError as error:
+            return self._not_seen(command, error)
+        if found is not None and not found.provisioning_state.is_terminal:
+            wait = pacing.backoff(0, jitter_ppm=self._jitter(command), first=pacing.CONFLICT_WAIT)
+            detail = f"it is {found.provisioning_state}"
+            return self._held(command, HoldReason.BUSY, wait, "F320", detail)
+        if fault := proof.relapse(self._targets[command.target], found):
+            message = f"it was as planned, and is not any more: {fault}"
+            return self._failed(command, "F360", message)
+        event = e.TargetObserved(at=self._clock.now(), target=command.target, step=command.step)
+        return Outcome(event=event)
+
     # --- what they share -----------------------------------------------------------------
 
-    async def _get(self, command: Check | Prove) -> Extension | None:
+    async def _get(self, command: Check | Prove | Watch) -> Extension | None:
         target = self._targets[command.target]
         ids = self._ids(command, type(command).__name__)
         return await calls.limited(self._service.get(requests.ref_of(target), ids))
 
-    def _not_seen(self, command: Check | Prove, error: RemoteError) -> Outcome:
+    def _not_seen(self, command: Check | Prove | Watch, error: RemoteError) -> Outcome:
         """Look again later: a write is out, and what became of it is not known."""
         self._heed(error)
         hold = pacing.after_look(error, count=command.held_count, jitter_ppm=self._jitter(command))
@@ -420,7 +439,7 @@ class Performer:
         )
         return Outcome(event=event, drops=True)
 
-    def _ids(self, command: Check | Follow | Prove, purpose: str) -> RequestIds:
+    def _ids(self, command: Check | Follow | Prove | Watch, purpose: str) -> RequestIds:
         run_id, target, step = self._run_id, command.target, command.step
         moment = self._clock.now().isoformat()
         return RequestIds(

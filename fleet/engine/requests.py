@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from fleet.errors import InputError
 from fleet.model.cluster import Extension
+from fleet.model.gates import Gate
 from fleet.model.plan import PlanHead, Step, Target, Verb
 from fleet.ports import ExtensionRef, Write
 
@@ -44,11 +45,13 @@ def write_of(
 def variables(head: PlanHead, targets: Iterable[Target]) -> frozenset[str]:
     """Return the environment variables that hold the secrets of a plan.
 
-    Clusters that are judged anew while it runs may need those that none of *targets* does now.
+    These are protected settings, and headers of its gates. Clusters that are judged anew while it
+    runs may need those that none of *targets* does now.
     """
     later = head.basis.desired.protected.values() if head.basis else ()
     return (
         notice_variables(head)
+        | headers(head)
         | frozenset(later)
         | frozenset(
             name
@@ -64,6 +67,25 @@ def notice_variables(head: PlanHead) -> frozenset[str]:
     return frozenset(
         name for one in head.notify for name in (one.url_from, one.signed_with) if name
     )
+
+
+def headers(head: PlanHead) -> frozenset[str]:
+    """Return the environment variables that hold what the gates of a plan send as headers."""
+    return frozenset(name for gate in gates_in_use(head) for name in gate.probe.headers.values())
+
+
+def gates_in_use(head: PlanHead) -> tuple[Gate, ...]:
+    """Return the gates that some wave is measured by.
+
+    NB: a way back has its parent's gates and uses none: no probe's secret may stand in its way.
+    """
+    named = {
+        name
+        for wave in head.waves
+        for names in (wave.before_gates, wave.soak_gates, wave.after_gates)
+        for name in names
+    }
+    return tuple(one for one in head.gates if one.name in named)
 
 
 def _settings(step: Step, found: Extension | None) -> Mapping[str, str] | None:

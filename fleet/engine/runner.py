@@ -17,22 +17,25 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 
 from fleet import log
-from fleet.core import answers, fold, rollout, targets
+from fleet.core import answers, fold, judgefold, rollout, targets
 from fleet.core.state import RunState
 from fleet.engine.clock import Clock
-from fleet.engine.outcomes import Outbox, Outcome, batch_of
+from fleet.engine.outcomes import Outbox, Outcome, Reported, batch_of
 from fleet.engine.performer import Performer
 from fleet.engine.places import Places
+from fleet.engine.wavework import WaveWork
 from fleet.errors import FleetError, InvariantError, LostLocksError
 from fleet.model import events as e
-from fleet.model.commands import Command, Survey
+from fleet.model.commands import Command, WaveCommand
 from fleet.model.events import Actor, Event
 from fleet.model.statuses import RunStatus
-from fleet.ports import Batch, Journal, Request, Service, Upkeep
+from fleet.ports import Batch, Journal, Probes, Request, Service, Upkeep
 
 Observe = Callable[[Sequence[Event], RunState], None]
 """Is shown every durable event, with the state after it."""
 
+_SOON = dt.timedelta(minutes=1)
+"""A wait that is shorter is not worth leaving for."""
 _GRACE_S = 10
 """Seconds of the event loop that answers may still take after somebody asked to leave."""
 
@@ -48,12 +51,14 @@ class Settings:
     meanwhile shares one commit. An event that comes alone does not wait."""
     waits_when_paused: bool = True
     """Whether to stay and wait for ``resume``, or to leave a paused run to the next runner."""
+    leaves_when_waiting: bool = False
+    """Whether to leave a run to the next runner that waits for longer than a minute."""
 
 
 class Runner:
     """Carries one run on, for as long as it holds its journal."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - whom it works with, each by its name
         self,
         *,
         journal: Journal,
@@ -64,6 +69,7 @@ class Runner:
         settings: Settings = Settings(),
         observe: Observe = lambda _events, _state: None,
         upkeep: Upkeep | None = None,
+        probes: Probes | None = None,
     ) -> None:
         if state.header is None:
             message = "a run without a header cannot be carried on"
@@ -88,7 +94,14 @@ class Runner:
             outbox=self._outbox,
             urls=journal.operations(),
             vault=vault,
-            claim=upkeep.claim if upkeep else None,
+            wave_work=WaveWork(
+                header=state.header,
+                targets=state.targets,
+                service=service,
+                clock=clock,
+                claim=upkeep.claim if upkeep else None,
+                probes=probes,
+            ),
         )
 
     @property
@@ -151,7 +164,7 @@ class Runner:
         batch = self._taken_in(outcomes)
         events = list(batch.events)
         self._places.ask(self._clock.now())
-        commands: list[Command | Survey] = []
+        commands: list[Command | WaveCommand] = []
         while not (decision := rollout.decide(self._state, now=self._clock.now())).is_idle:
             events += self._folded(decision.events)
             rollout.hand_out(self._state, decision)
@@ -173,8 +186,18 @@ class Runner:
     def _is_over(self) -> bool:
         status = self._state.status
         is_parked = status is RunStatus.PAUSED and not self._settings.waits_when_paused
+        is_parked = is_parked or self._is_waiting_long()
         is_barred = self._loss is not None or self._performer.refusal is not None
         return status.is_terminal or self._is_leaving or is_parked or is_barred
+
+    def _is_waiting_long(self) -> bool:
+        """Whether this process may leave: nothing is to be done here for a while."""
+        wait = self._state.wait
+        if wait is None or not self._settings.leaves_when_waiting:
+            return False
+        is_busy = self._state.measuring or self._state.is_looking
+        is_soon = wait.until is not None and wait.until - self._clock.now() < _SOON
+        return not (is_busy or is_soon)
 
     def _taken_in(self, outcomes: list[Outcome]) -> Batch:
         """Fold what came in: outcomes, and what people asked."""
@@ -204,8 +227,10 @@ class Runner:
         await self._journal.append(batch)
         self._observe(batch.events, self._state)
 
-    def _fits(self, event: e.TargetEvent | e.RunSurveyed) -> bool:
+    def _fits(self, event: Reported) -> bool:
         """Keep out of the journal what could never be read back from it; that is a bug of ours."""
+        if isinstance(event, e.GateMeasured | e.WaveObserved):
+            return judgefold.is_expected(self._state, event)
         is_expected = targets.is_expected(self._state, event)
         if not is_expected:
             about = getattr(event, "target", None)

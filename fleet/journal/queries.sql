@@ -86,6 +86,10 @@ SELECT subscriber, seq FROM told ORDER BY subscriber;
 SELECT seq, coalesce(CAST(body AS BLOB), x''), coalesce(CAST(link AS BLOB), x'')
 FROM records ORDER BY seq LIMIT ?;
 
+-- last_record --
+SELECT seq, coalesce(CAST(body AS BLOB), x''), coalesce(CAST(link AS BLOB), x'')
+FROM records ORDER BY seq DESC LIMIT 1;
+
 -- records_after --
 SELECT seq, coalesce(CAST(body AS BLOB), x''), coalesce(CAST(link AS BLOB), x'')
 FROM records WHERE seq > ? ORDER BY seq LIMIT ?;

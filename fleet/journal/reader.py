@@ -60,6 +60,12 @@ class SqliteReader:
         for record in self.records(after=after):
             yield record.seq, records.decode(record.body, seq=record.seq)
 
+    def last(self) -> StoredRecord | None:
+        """Return the newest record, unchecked; ``None`` where there is none."""
+        with self._translated():
+            row = self._db.execute(SQL["last_record"]).fetchone()
+        return None if row is None else StoredRecord(seq=row[0], body=row[1], link=row[2])
+
     def holder(self) -> Actor | None:
         """Return who runs it now; ``None`` where nobody does."""
         if not self._is_held():

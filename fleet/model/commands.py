@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 
+from fleet.model.gates import Gate, Moment
 from fleet.model.plan import Spread
 
 
@@ -77,5 +78,39 @@ class Survey:
     """The plan's caps by label, with the groups that came up since."""
 
 
-Command = Check | Send | Follow | Prove
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """GET the extension after it was proved: is it still as planned?"""
+
+    target: int
+    step: int
+    held_count: int
+    round: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """Ask a gate's probe once."""
+
+    wave: int
+    moment: Moment
+    gate: Gate
+    number: int
+    """From 1."""
+    since: dt.datetime | None
+    """When the wave opened; ``None``: it has not."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Look at all that a wave changed, and GET what seems not to be in order."""
+
+    wave: int
+    members: tuple[int, ...]
+
+
+Command = Check | Send | Follow | Prove | Watch
 """Of one target."""
+
+WaveCommand = Survey | Measure | Look
+"""Of a wave."""

@@ -328,13 +328,16 @@ class TagCalendars:
     zone_tag: str | None = None
     """The tag that holds a cluster's own zone."""
     named: Mapping[str, tuple[tuple[Rule, ...], tuple[Rule, ...]]] = dataclasses.field(
-        default_factory=nothing
+        default_factory=dict
     )
     """``{value, lower case: (allow, deny)}``."""
     must_be_tagged: bool = True
     """Whether a cluster without the tag is left alone; else no calendar of this kind binds it."""
     overrun: Overrun = Overrun.FINISH
     overriders: tuple[str, ...] = ()
+    source: str = ""
+    """As of a calendar, like what follows."""
+    known_until: dt.datetime | None = None
 
 
 class Missed(enum.StrEnum):
@@ -393,7 +396,7 @@ class Rollout:
     """For waves that name none of their own, like the two that follow."""
     soak_gates: tuple[str, ...] = ()
     after_gates: tuple[str, ...] = ()
-    approvals: Mapping[str, tuple[ApprovalRule, ...]] = dataclasses.field(default_factory=nothing)
+    approvals: Mapping[str, tuple[ApprovalRule, ...]] = dataclasses.field(default_factory=dict)
     """``{wave's name: what it needs}``; under ``""`` what the others need."""
     notify: tuple[Subscriber, ...] = ()
     schedule: ScheduleRule | None = None

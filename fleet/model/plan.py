@@ -25,6 +25,7 @@ from fleet.model.desired import (
     OnDrift,
     RollbackScope,
     Scope,
+    TagCalendars,
     Unreachable,
 )
 from fleet.model.gates import Gate
@@ -268,6 +269,8 @@ class Basis:
         default=None, metadata=SPARSE
     )
     """``{release train, lower case: what each location offers}``, where locations differ."""
+    tag_calendars: tuple[TagCalendars, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """What tags bind clusters that join; the calendars themselves are the plan's."""
 
 
 class Purpose(enum.StrEnum):

@@ -202,13 +202,17 @@ def _spellings(value: str) -> set[str]:
         *_in_json(value),
         *(twice for once in _in_json(value) for twice in _in_json(once)),
     }
-    quoted = {quote(value) for quote in (urllib.parse.quote, _quote_all, urllib.parse.quote_plus)}
+    # NB: a variable of the environment may hold what is no UTF-8.
+    quoted = {
+        quote(value, safe, errors="surrogatepass")
+        for quote, safe in (
+            (urllib.parse.quote, "/"),
+            (urllib.parse.quote, ""),
+            (urllib.parse.quote_plus, ""),
+        )
+    }
     lower = {re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), one) for one in quoted}
     return plain | quoted | lower | set(_in_base64(value))
-
-
-def _quote_all(value: str) -> str:
-    return urllib.parse.quote(value, safe="")
 
 
 def _in_json(value: str) -> set[str]:

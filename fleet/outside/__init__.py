@@ -1,1 +1,3 @@
-"""Services that are neither Azure nor a cluster: measured, read, or told."""
+"""What is spoken to beside Azure: calendars, probes, and whoever wants to be told."""
+
+from __future__ import annotations

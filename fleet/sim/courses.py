@@ -15,6 +15,7 @@ from fleet.model.plan import Verb
 from fleet.sim import extension
 from fleet.sim.calls import Call
 from fleet.sim.extension import Outlook
+from fleet.sim.operations import Relapse
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,22 @@ class Course:
     """What the operation says; what the extension says is in :attr:`settled`."""
     delay: dt.timedelta = dt.timedelta(0)
     """From the end until a GET shows it."""
+    relapses_after: dt.timedelta | None = None
+    """From then until the extension fails by itself; ``None``: it does not."""
+    relapse_error: str = ""
+
+    @property
+    def shown_at(self) -> dt.datetime | None:
+        """When a GET shows the end; ``None``: never."""
+        return None if self.ends_at is None else self.ends_at + self.delay
+
+    @property
+    def relapse(self) -> Relapse | None:
+        """What becomes of the extension after that."""
+        if self.relapses_after is None or self.shown_at is None or self.settled is None:
+            return None
+        failed = extension.failed(self.settled, self.relapse_error)
+        return Relapse(at=self.shown_at + self.relapses_after, extension=failed)
 
 
 def failing(meanwhile: Extension, error: str, ends_at: dt.datetime) -> Course:

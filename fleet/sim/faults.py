@@ -54,6 +54,7 @@ _FATES = {
     Fault.OFFLINE_MIDWAY: Fate.AGENT_LOST,
     Fault.REVERTED: Fate.REVERTED,
     Fault.LATE_READ: Fate.SUCCEEDS,
+    Fault.RELAPSE: Fate.SUCCEEDS,
 }
 
 

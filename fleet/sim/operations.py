@@ -73,6 +73,14 @@ class Operation:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Relapse:
+    """An extension that was well, and is not any more."""
+
+    at: dt.datetime
+    extension: Extension
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
     """One extension over time: what was, what is going on, and what will be."""
 
@@ -85,16 +93,21 @@ class Instance:
     """From when a GET shows the end; ``None`` with an operation: never."""
     since: dt.datetime
     """When it became as it is settled."""
+    relapse: Relapse | None = None
+    """What becomes of it after that."""
 
     def shown(self, now: dt.datetime) -> Extension | None:
         """Return what a GET at *now* returns."""
         if self.operation is None or (self.shown_at is not None and self.shown_at <= now):
-            return self.settled
+            return self._now(now)
         return self.meanwhile
 
     def underneath(self, now: dt.datetime) -> Extension | None:
         """Return what a write at *now* builds on."""
-        return self.meanwhile if self.is_busy(now) else self.settled
+        return self.meanwhile if self.is_busy(now) else self._now(now)
+
+    def _now(self, now: dt.datetime) -> Extension | None:
+        return self.relapse.extension if self.relapse and self.relapse.at <= now else self.settled
 
     def is_busy(self, now: dt.datetime) -> bool:
         """Tell whether a write at *now* would come between."""

@@ -9,25 +9,32 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 from collections import Counter
+from collections.abc import Sequence
 
 from fleet.core import selection
 from fleet.errors import InputError
-from fleet.model.cluster import Cluster, ClusterId, Extension, Inventory
+from fleet.model.cluster import Cluster, ClusterId, Extension, Inventory, ProvisioningState
 from fleet.model.desired import Scope
-from fleet.ports import Accepted, Clock, ExtensionRef, OperationStatus, RequestIds, Write
+from fleet.ports import (
+    Accepted,
+    Clock,
+    ExtensionRef,
+    OperationStatus,
+    RequestIds,
+    Unwell,
+    Write,
+)
 from fleet.sim import calls, faults, names, policies
 from fleet.sim.ledger import Ledger
 from fleet.sim.world import Heard, World
 
+_NOT_WELL = (ProvisioningState.FAILED, ProvisioningState.CANCELED)
 _PAGE = 1000
 """Clusters in one answer of a discovery."""
 
 
 class SimulatedAzure:
-    """A world that is spoken to.
-
-    It is a :class:`fleet.ports.Discovery` and a :class:`fleet.ports.Extensions`.
-    """
+    """A world that is spoken to: a :class:`fleet.ports.Service`."""
 
     def __init__(self, world: World, clock: Clock, store: Ledger | None = None) -> None:
         self.world = world
@@ -94,6 +101,27 @@ class SimulatedAzure:
         status = self.world.operation(url, now)
         self._meet(cluster_id, ids, now)
         return status
+
+    async def unwell(
+        self,
+        *,
+        extension_type: str,
+        subscriptions: Sequence[str],
+        ids: RequestIds,  # noqa: ARG002 - nobody keeps a log of them
+    ) -> Sequence[Unwell]:
+        """Return the extensions of this type whose last write did not end well."""
+        await self._travel("health")
+        now = self._look()
+        places = {one.lower() for one in subscriptions}
+        found = [
+            Unwell(cluster_id=ClusterId(cluster.id.lower()), state=one.provisioning_state.value)
+            for cluster in self.world.clusters(now)
+            if cluster.subscription.lower() in places
+            for one in cluster.extensions
+            if one.extension_type.lower() == extension_type.lower()
+            and one.provisioning_state in _NOT_WELL
+        ]
+        return sorted(found, key=lambda one: one.cluster_id)
 
     async def visit(self, place: str) -> dt.datetime:
         """Make a request that has no port, and return the moment at which it is heard."""

@@ -20,6 +20,7 @@ from fleet.model.cluster import (
     UnsupportedKubernetes,
     nothing,
 )
+from fleet.model.gates import ProbeKind
 from fleet.sim.script import NOTHING, Script
 
 ABSENT = "absent"
@@ -215,6 +216,31 @@ class Wire:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What an answerer says from some moment on."""
+
+    after: dt.timedelta = dt.timedelta(0)
+    """Since the first write; before it, no time has passed."""
+    values: tuple[str, ...] = ()
+    """Decimals, ``NaN`` and ``Infinity`` among them; empty: there is no data."""
+    error: str = ""
+    """Why there is no answer; empty: there is one."""
+    takes: dt.timedelta = dt.timedelta(0)
+    """How long it takes to say so."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """What is measured in this world, and how that changes."""
+
+    kind: ProbeKind
+    contains: str = ""
+    """What a query, address or command holds that this is the answer to; empty: any."""
+    turns: tuple[Turn, ...]
+    """In order of their moments."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """A world, before anything is drawn or has happened."""
 
@@ -245,3 +271,5 @@ class Recipe:
     wire: Wire = Wire()
     script: Script = NOTHING
     """What goes wrong beside :attr:`faults`, and before them."""
+    metrics: tuple[Metric, ...] = ()
+    """Of those that fit, the first answers."""

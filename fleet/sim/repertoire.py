@@ -33,6 +33,10 @@ class Asked(enum.StrEnum):
     POLICIES = "policies"
     PERMISSIONS = "permissions"
     ACTIVITY = "activity"
+    METRICS = "metrics"
+    """Instant queries of Prometheus."""
+    LOGS = "logs"
+    """Queries of Log Analytics."""
 
 
 class Level(enum.Enum):
@@ -73,6 +77,7 @@ class Fault(enum.StrEnum):
     SILENT_FAILURE = "silentFailure"
     OFFLINE_MIDWAY = "offlineMidway"
     LATE_READ = "lateRead"
+    RELAPSE = "relapse"
     CLOCK_JUMP = "clockJump"
 
 
@@ -184,6 +189,11 @@ REPERTOIRE: Mapping[Fault, Entry] = {
     ),
     Fault.LATE_READ: _write(
         "The operation has ended, and for so many seconds a GET does not show it yet.", _SECONDS
+    ),
+    Fault.RELAPSE: _write(
+        "The operation succeeds, and so many seconds (without them, ten minutes) after a GET shows "
+        "that, the extension is Failed, with a recorded message, until somebody writes again.",
+        _SECONDS | _MESSAGE,
     ),
     Fault.CLOCK_JUMP: Entry(
         level=Level.CLOCK,

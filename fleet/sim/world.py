@@ -43,7 +43,9 @@ PATIENCE = dt.timedelta(hours=48)
 _REFUSAL_S = Span(low=20, high=40)
 """How long the service takes to find that a version does not exist."""
 _CONFLICT_S = Span(low=1, high=3)
+_AT_ONCE = dt.timedelta(0)
 _LATE = dt.timedelta(seconds=30)
+_RELAPSES_AFTER = dt.timedelta(minutes=10)
 _NO_FAULTS = Faults()
 
 
@@ -127,6 +129,10 @@ class World:
     def hearings(self) -> tuple[Hearing, ...]:
         """The writes that reached the service, refused ones too, in order."""
         return tuple(self._hearings)
+
+    def since_begun(self, now: dt.datetime) -> dt.timedelta:
+        """Return how long ago the first write was heard; nothing where none was."""
+        return max(now - self._begun_at, _AT_ONCE) if self._orders else _AT_ONCE
 
     @property
     def change_count(self) -> int:
@@ -311,13 +317,13 @@ class World:
         meanwhile = courses.meanwhile(call, found, aim)
         course = self._course(write, meanwhile, aim, found=found)
         operation = self._operation(write, ends_at=course.ends_at, error=course.error)
-        shown_at = None if course.ends_at is None else course.ends_at + course.delay
         instance = Instance(
             settled=course.settled,
             operation=operation,
             meanwhile=meanwhile,
-            shown_at=shown_at,
-            since=shown_at or call.at,
+            shown_at=course.shown_at,
+            since=course.shown_at or call.at,
+            relapse=course.relapse,
         )
         self._landscape.put(write.number, call.name, instance)
         return Heard(
@@ -355,7 +361,13 @@ class World:
         fate = faults.scripted_fate(write.rule) or faults.fate(write.faults, seed, *write.lot)
         match fate:
             case Fate.SUCCEEDS | Fate.REVERTED:
-                return Course(ends_at=ends_at, settled=aim.extension, delay=self._delay(write))
+                return Course(
+                    ends_at=ends_at,
+                    settled=aim.extension,
+                    delay=self._delay(write),
+                    relapses_after=_relapses_after(write.rule),
+                    relapse_error=text,
+                )
             case Fate.FAILS:
                 return courses.failing(meanwhile, text, ends_at)
             case Fate.FAILS_SILENTLY:
@@ -404,3 +416,9 @@ class World:
         protected = write.call.body.protected
         if protected is not None or write.call.verb is not Verb.PATCH:
             self._marks[write.number, write.call.name.lower()] = protected or {}
+
+
+def _relapses_after(rule: Rule | None) -> dt.timedelta | None:
+    if rule is None or rule.fault is not Fault.RELAPSE:
+        return None
+    return _RELAPSES_AFTER if rule.duration is None else rule.duration

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from fleet.model.cluster import Connectivity, ProvisioningState, UnsupportedKubernetes
 from fleet.sim import names, stock
+from fleet.sim.metricsfile import MetricsPart
 from fleet.sim.quantities import WHOLE_PPM, Count, Share, SpanPart
 from fleet.sim.recipe import (
     ABSENT,
@@ -377,6 +378,8 @@ class WorldFile(FileModel):
     """How late Resource Graph learns what agents report: heartbeats, and how operations end."""
     permissions: PermissionsPart = PermissionsPart()
     challenges: list[ChallengePart] = Field(default_factory=list)
+    metrics: MetricsPart = MetricsPart()
+    """What probes measure, over time."""
 
     @classmethod
     def cross_check(cls, data: Any) -> Iterator[Flaw]:
@@ -430,6 +433,7 @@ class WorldFile(FileModel):
                 permissions=self.permissions.permissions(),
                 challenges=tuple(one.challenge() for one in self.challenges),
             ),
+            metrics=self.metrics.metrics(),
         )
 
 

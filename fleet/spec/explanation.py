@@ -68,6 +68,12 @@ def refusal(
     return PydanticCustomError("fleet", "refused", context)
 
 
+def of_refusal(error: PydanticCustomError, path: Path) -> Flaw:
+    """Return what :func:`refusal` made, of a value that pydantic does not check."""
+    context = error.context or {}
+    return Flaw(path=path, message=context.get("message", ""), hint=context.get("hint") or None)
+
+
 def explain(error: ErrorDetails, model: type[BaseModel], data: Any, source: Source) -> Flaw:
     """Return *error* in our words."""
     path, value = _path(error["loc"], data)

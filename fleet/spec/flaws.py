@@ -22,6 +22,8 @@ Position = tuple[int, int]
 """Line and column, both from 1."""
 
 PROTECTED = "protectedSettings"
+HEADERS = "headers"
+"""Of a request: their names are no secret, where they are names."""
 NOTIFY, SECRET = "notify", "secret"
 
 # Beyond this a word is no slip of the fingers, and comparing it costs time.
@@ -126,6 +128,8 @@ def without_secrets(path: Path, data: object = None) -> Path:
 
     A setting's own name stays, if *data* shows that it was given a value.
     """
+    if HEADERS in path:
+        return _without_values(path)
     if NOTIFY in path and SECRET in path:
         return path[: path.index(SECRET) + 1]
     if PROTECTED not in path:
@@ -133,6 +137,14 @@ def without_secrets(path: Path, data: object = None) -> Path:
     end = path.index(PROTECTED) + 1
     is_named = len(path) > end and below(data, *path[: end + 1]) is not None
     return path[: end + 1] if is_named and isinstance(path[end], str) else path[:end]
+
+
+def _without_values(path: Path) -> Path:
+    start = path.index(HEADERS) + 1
+    known = [part for part in path[start:] if isinstance(part, str) and _PLAIN_KEY.fullmatch(part)]
+    if len(known) < len(path[start:]):
+        return path[:start]
+    return path if path[start + 1 :] in ((), ("fromEnv",)) else path[: start + 1]
 
 
 _KINDS = {

@@ -14,13 +14,18 @@ from pydantic import Field
 
 from fleet.model.cluster import AutoUpgrade
 from fleet.model.desired import Membership, OnDrift, Presence, SettingsMode, Unreachable
-from fleet.spec import rules
+from fleet.spec import rules, strategies
+from fleet.spec.calendarform import CalendarFile
 from fleet.spec.clauses import Clause
 from fleet.spec.explanation import FileModel
 from fleet.spec.flaws import Flaw
+from fleet.spec.gateform import GateFile, RunApprovalFile
+from fleet.spec.moments import Moment
 from fleet.spec.noticeform import NotifyFile
+from fleet.spec.scheduleform import ScheduleFile
 from fleet.spec.strategyform import StrategyOrName
 from fleet.spec.values import (
+    Duration,
     ExtensionName,
     ExtensionType,
     Guid,
@@ -133,10 +138,28 @@ class SpecFile(FileModel):
     """How the extension shall be on them."""
     acknowledge: AcknowledgeFile | None = None
     """What is known to stand against the plan, and is accepted."""
-    strategy: StrategyOrName = "standard"
+    strategy: StrategyOrName = strategies.DEFAULT
     """How the change spreads: a name, or a block of your own."""
+    not_before: Moment | None = None
+    """The run opens no wave earlier: a time with its offset, or a Z."""
+    start_buffer: Duration | None = None
+    """How long before a calendar closes nothing starts any more; as measured if nothing is said."""
+    calendars: Annotated[list[CalendarFile], _SOME] | None = None
+    """When a change may start; all of those that bind a target must be open."""
+    gates: Annotated[list[GateFile], _SOME] | None = None
+    """What can be measured before, during and after waves."""
+    before_gates: Annotated[list[Name], _SOME] | None = None
+    """Gates that must pass before a wave opens, for waves that name none."""
+    soak_gates: Annotated[list[Name], _SOME] | None = None
+    """Gates that are measured while a wave soaks, for waves that name none."""
+    after_gates: Annotated[list[Name], _SOME] | None = None
+    """Gates that must pass once a wave's targets have ended, for waves that name none."""
+    approvals: Annotated[list[RunApprovalFile], _SOME] | None = None
+    """Who must have agreed before waves open, or close."""
     notify: Annotated[list[NotifyFile], _SOME] | None = None
     """Who is told of what, while it runs."""
+    schedule: ScheduleFile | None = None
+    """When the file is run again and again, by fleet run --due."""
 
 
 class RolloutFile(FileModel):

@@ -1,27 +1,110 @@
 """A plan file, from its path to a checked :class:`~fleet.model.desired.Rollout`.
 
+In two steps: what the file says, and what it becomes once the calendars are there that lie
+elsewhere. Nothing here asks anybody.
+
 Errors:  :exc:`~fleet.spec.problems.SpecError` with everything that is wrong at once.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path as FilePath
 
 from fleet.model.cluster import nothing
 from fleet.model.desired import Desired, Profile, Rollout, Scope
 from fleet.model.notices import Subscriber, Topic
-from fleet.spec import document as documents, noticerules, profiles, settings, strategyfile
+from fleet.spec import (
+    calendarfile,
+    document as documents,
+    gatefile,
+    noticerules,
+    profiles,
+    scheduleform,
+    settings,
+    strategyfile,
+)
+from fleet.spec.calendarfile import OFFLINE, CalendarsDocument, Feed, Surroundings
+from fleet.spec.document import Document
+from fleet.spec.flaws import Flaw, Path, quoted
 from fleet.spec.form import ExtensionFile, RolloutFile, TargetsFile
 from fleet.spec.noticeform import FromEnvFile, NotifyFile
+from fleet.spec.problems import SpecError
+
+_CALENDARS: Path = ("spec", "calendars")
 
 
-def load_rollout(path: Path) -> Rollout:
-    """Read and check a plan file, with the settings file that it names."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PlanFile:
+    """A plan file that was checked, with the files beside it that it names."""
+
+    document: Document
+    form: RolloutFile
+    settings: Mapping[str, str] = dataclasses.field(repr=False)
+    calendars: Mapping[str, str] = dataclasses.field(repr=False)
+    """``{name of an iCalendar file: text}``."""
+
+    @property
+    def feeds(self) -> tuple[Feed, ...]:
+        """What its calendars name elsewhere, to be fetched before :meth:`rollout`."""
+        return calendarfile.feeds(self.form.spec.calendars or ())
+
+    def rollout(
+        self, around: Surroundings = OFFLINE, *, shared: CalendarsDocument | None = None
+    ) -> Rollout:
+        """Return what it asks for.
+
+        Args:
+            around: What was fetched, and the time. NB: where a calendar needs what is not there,
+                it is closed at all times: such a rollout can be looked at, and starts nothing.
+            shared: The calendars that bind every run.
+        """
+        own = calendarfile.frozen(
+            self.document,
+            _CALENDARS,
+            self.form.spec.calendars or (),
+            files=self.calendars,
+            around=around,
+        )
+        common = shared.frozen(around) if shared else None
+        made = _rollout(self.form, self.document.text, self.settings)
+        if common is None:
+            return dataclasses.replace(made, calendars=own.calendars, tag_calendars=own.by_tag)
+        self._require_other_names(shared)
+        return dataclasses.replace(
+            made,
+            calendars=(*common.calendars, *own.calendars),
+            tag_calendars=(*common.by_tag, *own.by_tag),
+        )
+
+    def _require_other_names(self, shared: CalendarsDocument | None) -> None:
+        taken = {one.name for one in shared.calendars} if shared else set()
+        wrong = [
+            Flaw(
+                path=(*_CALENDARS, n, "name"),
+                message=f"a calendar that binds every run is called {quoted(one.name)} too",
+                hint="choose another name",
+            )
+            for n, one in enumerate(self.form.spec.calendars or ())
+            if one.name in taken
+        ]
+        if wrong:
+            raise SpecError(map(self.document.problem, wrong))
+
+
+def read(path: FilePath) -> PlanFile:
+    """Read and check a plan file, with the files that it names."""
     document = documents.read(path)
     from_file, problems = settings.read(document)
-    file = documents.validate(document, RolloutFile, more=problems)
-    return _rollout(file, document.text, from_file)
+    calendars, more = calendarfile.files(document, _CALENDARS)
+    form = documents.validate(document, RolloutFile, more=[*problems, *more])
+    return PlanFile(document=document, form=form, settings=from_file, calendars=calendars)
+
+
+def load_rollout(path: FilePath) -> Rollout:
+    """Read and check a plan file, as far as that goes without asking anybody."""
+    return read(path).rollout()
 
 
 def _rollout(file: RolloutFile, text: str, from_file: Mapping[str, str]) -> Rollout:
@@ -38,7 +121,15 @@ def _rollout(file: RolloutFile, text: str, from_file: Mapping[str, str]) -> Roll
         text=text,
         membership=spec.targets.membership,
         acknowledged_policies=tuple(spec.acknowledge.policies if spec.acknowledge else ()),
+        not_before=spec.not_before,
+        start_buffer=spec.start_buffer,
+        gates=tuple(map(gatefile.gate, spec.gates or ())),
+        before_gates=tuple(spec.before_gates or ()),
+        soak_gates=tuple(spec.soak_gates or ()),
+        after_gates=tuple(spec.after_gates or ()),
+        approvals=gatefile.approvals_by_wave(spec.approvals or ()),
         notify=tuple(_subscriber(n, one) for n, one in enumerate(spec.notify or ())),
+        schedule=scheduleform.rule_of(spec.schedule) if spec.schedule else None,
     )
 
 

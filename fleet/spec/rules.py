@@ -11,23 +11,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fleet.spec import flaws, noticerules, profiles, strategies, waverules
+from fleet.spec import (
+    calendarrules,
+    flaws,
+    gaterules,
+    noticerules,
+    profiles,
+    scheduleform,
+    strategies,
+    waverules,
+)
 from fleet.spec.flaws import PROTECTED, Flaw, Path, below, quoted
 
 NOT_YET = frozenset(
     {
-        "afterGates",
-        "approvals",
-        "beforeGates",
-        "calendars",
         "clusterAccess",
-        "gates",
         "meshConfig",
-        "minObservations",
-        "minSuccessTime",
         "namespaces",
-        "notBefore",
-        "schedule",
     }
 )
 """Keys that are designed and not built, wherever they stand."""
@@ -35,7 +35,9 @@ NOT_YET = frozenset(
 _TARGETS: Path = ("spec", "targets")
 _EXTENSION: Path = ("spec", "extension")
 _STRATEGY: Path = ("spec", "strategy")
+_CALENDARS: Path = ("spec", "calendars")
 _NOTIFY: Path = ("spec", "notify")
+_SCHEDULE: Path = ("spec", "schedule")
 _PLACES = ("subscriptions", "managementGroups", "tenant")
 _ONLY_PRESENT = (
     "version",
@@ -64,9 +66,16 @@ def check(data: Any) -> Iterator[Flaw]:
         message = f"unknown strategy {quoted(strategy)}"
         yield Flaw(path=_STRATEGY, message=message, hint=hint)
     if isinstance(strategy, dict):
-        yield from waverules.check(_STRATEGY, strategy)
+        may_roll_back = gaterules.may_roll_back(data)
+        yield from waverules.check(_STRATEGY, strategy, may_roll_back=may_roll_back)
+    calendars = below(data, *_CALENDARS)
+    yield from calendarrules.check(_CALENDARS, calendars)
+    yield from calendarrules.check_waves((*_STRATEGY, "waves"), below(strategy, "waves"), calendars)
+    yield from gaterules.check(data)
     if isinstance(told := below(data, *_NOTIFY), list):
         yield from noticerules.check(_NOTIFY, told)
+    if isinstance(schedule := below(data, *_SCHEDULE), dict):
+        yield from scheduleform.check(_SCHEDULE, schedule)
 
 
 def _targets(targets: dict[str, Any]) -> Iterator[Flaw]:

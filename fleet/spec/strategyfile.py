@@ -22,7 +22,7 @@ from fleet.model.desired import (
     Strategy,
     WaveRule,
 )
-from fleet.spec import strategies
+from fleet.spec import gatefile, strategies
 from fleet.spec.strategyform import RetryFile, RollbackFile, StrategyFile
 from fleet.spec.waveform import MatchFile, RampUpFile, WaveFile
 
@@ -63,6 +63,7 @@ def _strategy(block: StrategyFile, *, name: str) -> Strategy:
         uninstall_deadline=block.progress_deadline,
         retry=block.retry and _retry(block.retry),
         rollback=block.rollback and _rollback(block.rollback),
+        min_observations=block.min_observations,
     )
     return Strategy(
         name=name,
@@ -87,6 +88,8 @@ def _strategy(block: StrategyFile, *, name: str) -> Strategy:
         ),
         sort_key=_listed(block.sort_key),
         has_strict_selection=block.strict_selection,
+        min_success_time=block.min_success_time,
+        observe_every=block.observe_every,
         **given,
     )
 
@@ -115,6 +118,15 @@ def _wave(wave: WaveFile, name: str, size: Amount | None, *, is_part: bool = Fal
         has_substitutes=wave.required if wave.substitute is None else bool(wave.substitute),
         substitutes=tuple(wave.substitute) if isinstance(wave.substitute, list) else (),
         is_part=is_part,
+        not_before=wave.not_before,
+        calendars=tuple(wave.calendars or ()),
+        min_success_time=wave.min_success_time,
+        min_observations=wave.min_observations,
+        observe_every=wave.observe_every,
+        before_gates=_listed_or_none(wave.before_gates),
+        soak_gates=_listed_or_none(wave.soak_gates),
+        after_gates=_listed_or_none(wave.after_gates),
+        approvals=None if wave.approvals is None else gatefile.approvals(wave.approvals),
         **_given(soak=wave.soak_time),
     )
 
@@ -134,6 +146,10 @@ def _rollback(rollback: RollbackFile) -> RollbackRule:
 
 def _listed(value: str | list[str] | None) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value or ())
+
+
+def _listed_or_none(value: list[str] | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(value)
 
 
 def _given(**fields: Any) -> dict[str, Any]:

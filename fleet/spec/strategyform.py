@@ -13,6 +13,7 @@ from fleet.model.desired import FailureClass, FailureMode, OnBreach, RollbackSco
 from fleet.spec import flaws, strategies
 from fleet.spec.amounts import Attempts, Concurrency, Count, Failures, Share, list_or_one
 from fleet.spec.explanation import FileModel, refusal
+from fleet.spec.gateform import Observations
 from fleet.spec.values import Deadline, Duration, Label, Name, SortKey
 from fleet.spec.waveform import WaveFile
 
@@ -108,6 +109,12 @@ class StrategyFile(FileModel):
     """Whether a target that two waves select is an error; else the first has it, with a warning."""
     sort_key: SortKeys | None = None
     """Labels to order clusters by, before their name; with - before one, the largest first."""
+    min_success_time: Duration | None = None
+    """For waves that set none: how long a target must stay well after its proof."""
+    min_observations: Observations | None = None
+    """For waves that set none, and soak: how often all must have been found well meanwhile."""
+    observe_every: Deadline | None = None
+    """For waves that set none, and soak: between two looks at all."""
 
 
 def _strategy_kind(value: Any) -> str:

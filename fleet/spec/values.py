@@ -20,6 +20,7 @@ from pydantic import (
     StringConstraints,
     WithJsonSchema,
 )
+from pydantic_core import PydanticCustomError
 
 from fleet.model import versions
 from fleet.spec import flaws
@@ -62,6 +63,14 @@ def _duration(value: Any) -> dt.timedelta:
     if total_s > MAX_DURATION.total_seconds():
         raise refusal(f"{quoted(value)} is longer than {MAX_DURATION.days}d")
     return dt.timedelta(seconds=total_s)
+
+
+def span(value: Any) -> dt.timedelta | None:
+    """Return the duration that *value* is written as; ``None``: it is none."""
+    try:
+        return _duration(value)
+    except PydanticCustomError:
+        return None
 
 
 def _deadline(value: Any) -> dt.timedelta:

@@ -12,6 +12,8 @@ from pydantic import BeforeValidator, Discriminator, Field, StrictBool, Tag
 from fleet.spec import flaws
 from fleet.spec.amounts import Concurrency, Factor, Failures, Share, Sizes, list_or_one
 from fleet.spec.explanation import FileModel, refusal
+from fleet.spec.gateform import ApprovalFile, Observations
+from fleet.spec.moments import Moment
 from fleet.spec.values import Deadline, Distribution, Duration, Location, Name, Text
 
 _SOME = Field(min_length=1)
@@ -80,3 +82,21 @@ class WaveFile(FileModel):
     """How long to wait after the wave's last success before the next wave opens."""
     timeout: Deadline | None = None
     """From the wave's opening to the end of its last target."""
+    not_before: Moment | None = None
+    """It does not open earlier: a time with its offset, or a Z."""
+    calendars: Annotated[list[Name], _SOME] | None = None
+    """Calendars of the file that bind this wave; each has level: wave."""
+    min_success_time: Duration | None = None
+    """How long a target must stay well after its proof; it keeps its slot meanwhile."""
+    min_observations: Observations | None = None
+    """How often all must have been found well before the soak ends, or a target's time."""
+    observe_every: Deadline | None = None
+    """Between two looks at all during the soak: a tenth of it where nothing is said, 1m to 10m."""
+    before_gates: list[Name] | None = None
+    """Gates that must pass before it opens, in place of those of the file; [] for none."""
+    soak_gates: list[Name] | None = None
+    """Gates that are measured while it soaks, in place of those of the file; [] for none."""
+    after_gates: list[Name] | None = None
+    """Gates that must pass once its targets have ended, in place of those of the file."""
+    approvals: list[ApprovalFile] | None = None
+    """Who must have agreed before it opens, or closes, in place of those of the file."""

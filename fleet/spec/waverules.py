@@ -18,15 +18,21 @@ _KINDS = ("size", "match", "targets")
 _ONLY_SELECTED = ("required", "substitute")
 
 
-def check(path: Path, strategy: dict[str, Any]) -> Iterator[Flaw]:
-    """Yield every broken rule of the strategy at *path*."""
+def check(path: Path, strategy: dict[str, Any], *, may_roll_back: bool = False) -> Iterator[Flaw]:
+    """Yield every broken rule of the strategy at *path*.
+
+    Args:
+        path: Where it stands.
+        strategy: What stands there.
+        may_roll_back: Whether something else than a broken budget leads to a rollback.
+    """
     if isinstance(waves := strategy.get("waves"), list):
         yield from _waves((*path, "waves"), waves)
     if isinstance(spread := strategy.get("spread"), list):
         yield from _spread((*path, "spread"), spread)
     if isinstance(pools := strategy.get("pools"), list):
         yield from _twice((*path, "pools"), pools, "name", "pools are called")
-    if "rollback" in strategy and strategy.get("onBreach") != "rollback":
+    if "rollback" in strategy and strategy.get("onBreach") != "rollback" and not may_roll_back:
         message = "rollback says nothing without onBreach: rollback"
         hint = "add onBreach: rollback, or remove it"
         yield Flaw(path=(*path, "rollback"), message=message, hint=hint, is_about_key=True)

@@ -10,7 +10,9 @@ from fleet.core.causes import Cause
 from fleet.core.state import RunState
 from fleet.model import events as e
 from fleet.model.events import Event
+from fleet.model.gates import OnVerdict, Verdict
 from fleet.model.statuses import Result
+from fleet.ui import people, waits
 
 
 def cause(event: Event) -> Cause | None:
@@ -32,7 +34,14 @@ def line(event: Event, state: RunState, *, is_full: bool) -> str | None:
 
 
 def _is_one_of_many(event: Event, state: RunState) -> bool:
-    """Whether a target says once more that it waits: the 1st, 2nd, 4th, 8th time are told."""
+    """Whether all is well again, or a target says once more that it waits.
+
+    Of its holds the 1st, 2nd, 4th, 8th time are told.
+    """
+    if isinstance(event, e.GateMeasured):
+        return event.verdict is Verdict.PASS
+    if isinstance(event, e.WaveObserved):
+        return event.is_seen and not event.relapsed
     if not isinstance(event, e.StepHeld):
         return False
     active = state.active.get(event.target)
@@ -48,6 +57,9 @@ _Asked = (
     | e.WaveSkipped
     | e.SoakSkipped
     | e.TargetSkipped
+    | e.WindowOverridden
+    | e.ApprovalGiven
+    | e.GateSkipped
 )
 _FAILURES = (Result.FAILED, Result.TIMED_OUT, Result.DEFERRED, Result.DRIFTED)
 _QUIET = (
@@ -62,6 +74,9 @@ _QUIET = (
     e.StepProved,
     e.StepFailed,
     e.WaveExtended,
+    e.TargetSoaking,
+    e.TargetObserved,
+    e.GatesEntered,
 )
 
 
@@ -69,7 +84,8 @@ def _who(event: Event, state: RunState) -> str:
     target = getattr(event, "target", None)
     if isinstance(target, int):
         return f"{state.targets[target].cluster_name}  "
-    wave = getattr(event, "wave", None)
+    # NB: what a run waits for says itself which wave it is about.
+    wave = None if isinstance(event, e.RunWaiting) else getattr(event, "wave", None)
     return f"wave {state.waves[wave].planned.name}  " if isinstance(wave, int) else ""
 
 
@@ -84,7 +100,7 @@ def _aside(detail: str) -> str:
 
 def _created(event: e.RunCreated, _: RunState) -> str:
     return (
-        f"run {event.run_id} created by {event.actor.name}@{event.actor.host}, fleet "
+        f"run {event.run_id} created by {people.named(event.actor)}, fleet "
         f"{event.release}: {event.target_count} targets, plan {event.plan_digest}"
     )
 
@@ -106,8 +122,48 @@ def _left(event: e.RunRollingBack) -> str:
 
 
 def _by(event: _Asked) -> str:
-    actor = event.actor
-    return f" by {actor.name}@{actor.host}" if actor else " by fleet"
+    return f" by {people.named(event.actor)}"
+
+
+def _closed(event: e.WindowClosed, state: RunState) -> str:
+    until = f" until {event.until:%Y-%m-%d %H:%M:%S}Z" if event.until else ""
+    return f"windows closed{until}: {_calendars(event, state)}"
+
+
+def _calendars(event: e.WindowClosed | e.WindowOpened, state: RunState) -> str:
+    return ", ".join(state.plan.calendars[number].name for number in event.calendars)
+
+
+def _overridden(event: e.WindowOverridden, state: RunState) -> str:
+    until = f" until {event.until:%Y-%m-%d %H:%M:%S}Z" if event.until else ""
+    name = state.plan.calendars[event.calendar].name
+    return f"windows of {name} overridden{until}{_by(event)}: {event.reason}"
+
+
+def _measured(event: e.GateMeasured, _: RunState) -> str:
+    values = f": {', '.join(event.values)}" if event.values else ""
+    return f"{_gate(event)} {event.number}. {event.verdict}{values}{_aside(event.detail)}"
+
+
+def _gate_ended(event: e.GateEnded, _: RunState) -> str:
+    follows = "" if event.action is OnVerdict.CONTINUE else f"; {event.action} follows"
+    return f"{_gate(event)} came to {event.verdict}{_aside(event.detail)}{follows}"
+
+
+def _gate(event: e.GateMeasured | e.GateEnded) -> str:
+    return f"gate {event.gate} ({event.moment})"
+
+
+def _observed(event: e.WaveObserved, _: RunState) -> str:
+    if not event.is_seen:
+        return f"was to be looked at again, and was not seen: {event.detail}"
+    if not event.relapsed:
+        return "looked at again: all are as they were proved to be"
+    return f"looked at again: {len(event.relapsed)} relapsed: {event.detail}"
+
+
+def _because(detail: str) -> str:
+    return f": {detail}" if detail else ""
 
 
 def _ended(event: e.RunFinished, _: RunState) -> str:
@@ -119,14 +175,16 @@ _TOLD: Mapping[type, Callable[[Any, RunState], str]] = {
     e.RunCreated: _created,
     e.TargetsListed: lambda v, _: f"targets {v.first} to {v.first + len(v.targets) - 1} listed",
     e.RunPlanned: lambda v, _: f"plan complete: {v.plan_digest}",
-    e.RunStarted: lambda v, _: f"run started by {v.actor.name}@{v.actor.host} ({v.consent})",
-    e.RunTaken: lambda v, _: f"run taken by pid {v.actor.pid} on {v.actor.host}",
+    e.RunStarted: lambda v, _: f"run started by {people.named(v.actor)} ({v.consent})",
+    e.RunTaken: lambda v, _: f"run taken by {people.named(v.actor)}, pid {v.actor.pid}",
     e.RunPausing: lambda v, _: f"pausing{_by(v)}: {v.reason}",
     e.RunPaused: lambda _v, _: "run paused: nothing is in flight",
     e.RunResumed: lambda v, _: f"resumed{_by(v)}: {v.reason}",
     e.RunStopping: lambda v, _: f"stopping{_by(v)}: {v.reason}",
     e.RequestRefused: lambda v, _: f"{v.asked}{_by(v)} refused: {v.reason}",
     e.RunFinished: _ended,
+    e.RunWaiting: lambda v, _: waits.text(v, now=v.at),
+    e.RunWoken: lambda _v, _: "the wait is over",
     e.WaveOpened: lambda v, s: f"opened, {s.waves[v.wave].target_count} targets",
     e.WaveAdded: lambda v, _: f"added: {v.planned.target_count} targets",
     e.WaveExtended: lambda v, _: f"{len(v.members)} targets listed",
@@ -170,4 +228,17 @@ _TOLD: Mapping[type, Callable[[Any, RunState], str]] = {
     e.TargetStalled: lambda _v, _: "stalled: it takes longer than the plan expects",
     e.TargetSkipped: lambda v, _: f"skipped{_by(v)}: {v.reason}",
     e.TargetFinished: _finished,
+    e.TargetSoaking: lambda v, _: f"as planned; has to stay so until {v.until:%H:%M:%S}Z",
+    e.TargetObserved: lambda v, _: f"step {v.step + 1} is as it was proved to be",
+    e.TargetReturned: lambda v, _: f"waits for its turn again: {v.detail}",
+    e.RunWoken: lambda _v, _: "the run goes on: what it waited for has come",
+    e.WindowOverridden: _overridden,
+    e.ApprovalGiven: lambda v, _: f"approved ({v.when}){_by(v)}{_because(v.reason)}",
+    e.WindowClosed: _closed,
+    e.WindowOpened: lambda v, s: f"windows open again: {_calendars(v, s)}",
+    e.GatesEntered: lambda v, _: f"gates {v.moment} begin",
+    e.GateMeasured: _measured,
+    e.GateEnded: _gate_ended,
+    e.GateSkipped: lambda v, _: f"gate {v.gate} skipped{_by(v)}: {v.reason}",
+    e.WaveObserved: _observed,
 }

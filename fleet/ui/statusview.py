@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from fleet.core import causes, finish, rollout, undo
+from fleet.core import causes, finish, outlook, rollout, undo
 from fleet.core.causes import Cause
 from fleet.core.moves import Phase
 from fleet.core.state import Active, RunState
@@ -14,6 +15,7 @@ from fleet.model import codec
 from fleet.model.events import Actor
 from fleet.model.plan import Parent, Plan
 from fleet.model.statuses import Result, RunStatus
+from fleet.ui import judgementview, people, waits
 from fleet.ui.tables import Table
 
 _RESULT_ORDER = (
@@ -40,6 +42,11 @@ def headline(state: RunState) -> str:
     return f"{name}: {state.status}" + (f": {counts}" if counts else "")
 
 
+def begun_by(state: RunState) -> str:
+    """Return who began the run, and by which kind of identity; empty: nobody did."""
+    return f"begun by {people.named(state.header.actor)}" if state.header else ""
+
+
 def parent(state: RunState) -> Parent | None:
     """Return the run that this one follows."""
     return state.plan.parent if state.header else None
@@ -51,9 +58,11 @@ def reasons(state: RunState) -> list[str]:
         return [state.finish_reason] if state.finish_reason else []
     if state.stopped_by is not None:
         actor, reason = state.stopped_by
-        return [f"{state.status} by {actor.name if actor else 'fleet'}: {reason}", *_stalled(state)]
+        return [f"{state.status} by {people.named(actor)}: {reason}", *_stalled(state)]
     if state.last_at is None:
         return []
+    if state.wait is not None:
+        return [waits.text(state.wait), *_stalled(state)]
     if state.status is RunStatus.ROLLING_BACK:
         why, left = finish.why_back(state), len(undo.waiting(state))
         return [f"{why}: {left} wait to be taken back", *_stalled(state)]
@@ -130,10 +139,22 @@ def rows(state: RunState, *, only_trouble: bool) -> Table:
 
 
 def document(
-    state: RunState, *, holder: Actor | None, only_trouble: bool = False
+    state: RunState,
+    *,
+    holder: Actor | None,
+    only_trouble: bool = False,
+    now: dt.datetime | None = None,
 ) -> dict[str, Any]:
-    """Return the run as JSON values; its keys are part of what is published."""
-    header = state.header
+    """Return the run as JSON values; its keys are part of what is published.
+
+    Args:
+        state: The run.
+        holder: Whose process carries it on.
+        only_trouble: Whether to leave out who simply succeeded.
+        now: When it is asked; ``None``: what is to be expected is left out.
+    """
+    header, at = state.header, now or state.last_at
+    expected = outlook.of_run(state, now) if now else {}
     return {
         "apiVersion": "fleet/v1",
         "kind": "RunStatus",
@@ -145,6 +166,9 @@ def document(
         "isTerminal": state.status.is_terminal,
         "reasons": reasons(state),
         "startedAt": codec.utc_text(header.at) if header else None,
+        "startedBy": people.document(header.actor) if header else None,
+        "waiting": judgementview.waiting(state),
+        "overrides": judgementview.override_documents(state),
         "lastEventAt": codec.utc_text(state.last_at) if state.last_at else None,
         "runner": codec.to_json(holder) if holder else None,
         "counts": state.status_counts(),
@@ -158,8 +182,13 @@ def document(
                 "failures": wave.failures,
                 "maxFailures": wave.planned.max_failures,
                 "dueAt": codec.utc_text(wave.due_at) if wave.due_at else None,
+                **(
+                    judgementview.wave_document(state, number, expected.get(number), at)
+                    if at
+                    else {}
+                ),
             }
-            for wave in state.waves
+            for number, wave in enumerate(state.waves)
         ],
         "targets": list(_targets(state, only_trouble=only_trouble)),
     }
@@ -178,8 +207,12 @@ def no_run(plan: Plan) -> dict[str, Any]:
         "isTerminal": True,
         "reasons": ["no changes: nothing to do"],
         "startedAt": None,
+        "startedBy": None,
+        "waiting": None,
+        "overrides": [],
         "lastEventAt": None,
         "runner": None,
+        "wait": None,
         "counts": {},
         "waves": [],
         "targets": [],

@@ -15,6 +15,7 @@ def test_there_is_an_example_for_everything_that_people_want_to_do() -> None:
         "flux-retry-and-timeouts",
         "flux-upgrade",
         "osm-auto-upgrade",
+        "osm-change-windows",
         "osm-install",
         "osm-openshift",
         "osm-pin",

@@ -261,6 +261,8 @@ GROUPS: Mapping[str, Mapping[str, Case]] = {
         "silentFailure": lost("Failed", Fault.SILENT_FAILURE),
         "offlineMidway": well(at_a_site(Fault.OFFLINE_MIDWAY, seconds=300)),
         "lateRead": well(at_a_site(Fault.LATE_READ, seconds=90)),
+        # Long after the run is over.
+        "relapse": well(at_a_site(Fault.RELAPSE, seconds=90_000_000)),
     },
     "deadlines": {
         "reverted": lost("TimedOut", Fault.REVERTED),

@@ -19,7 +19,17 @@ except SystemExit as end:
 print("loaded", *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
 print("ours", *sorted(name for name in sys.modules if name.startswith("fleet.")), file=sys.stderr)
 """
-_HEAVY = {"aiohttp", "azure", "msal", "duckdb", "trustme", "ruamel", "structlog"}
+_HEAVY = {
+    "aiohttp",
+    "azure",
+    "msal",
+    "duckdb",
+    "trustme",
+    "ruamel",
+    "structlog",
+    "dateutil",
+    "cronsim",
+}
 
 
 def _loaded(shell: Shell, *args: str) -> tuple[set[str], set[str]]:

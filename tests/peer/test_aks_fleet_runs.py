@@ -20,6 +20,7 @@ CALLED = {
     R.DRAFT: "NotStarted",
     R.PLANNED: "NotStarted",
     R.RUNNING: "Running",
+    R.WAITING: "Running",
     R.ROLLING_BACK: "Running",
     R.PAUSING: "Stopping",
     R.PAUSED: "Stopped",

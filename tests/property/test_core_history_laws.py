@@ -10,7 +10,7 @@ from fleet.core.moves import Phase
 from fleet.model import records
 from fleet.model.plan import Plan
 from fleet.model.statuses import RunStatus
-from tests.rig import fleets, histories
+from tests.rig import fleets, histories, judgements
 
 LUCK = st.sampled_from([histories.KIND, histories.ROUGH, histories.ROTTEN])
 SEEDS = st.integers(0, 2**32)
@@ -63,3 +63,25 @@ def test_a_death_after_every_decision_changes_no_law(
 
     assert life.state.status.is_terminal or life.state.status is RunStatus.PAUSED
     assert all(one.phase is Phase.UNKNOWN for one in life.state.active.values())
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    plan=judgements.judged_plans(),
+    seed=SEEDS,
+    luck=LUCK,
+    unrest=st.sampled_from([0, 0, 2000, 8000]),
+)
+def test_every_history_that_is_judged_ends_and_breaks_no_law(
+    plan: Plan, seed: int, luck: dict[str, int], unrest: int
+) -> None:
+    """Windows, gates, soaks, moments and approvals among everything else."""
+    life = judgements.JudgedLife(plan, seed=seed, luck=luck, unrest=unrest)
+
+    life.run()
+
+    status = life.state.status
+    assert status.is_terminal or status is RunStatus.PAUSED
+    replayed = fleets.folded(records.from_record(orjson.loads(body)) for body in life.records)
+    assert histories.history_of(replayed) == histories.history_of(life.state)
+    assert rollout.decide(life.state, now=life.now).is_idle

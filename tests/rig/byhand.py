@@ -9,8 +9,8 @@ from typing import Any
 from fleet.core import answers, fold, rollout
 from fleet.core.state import RunState
 from fleet.model import events as e
-from fleet.model.commands import Command, Survey
-from fleet.model.events import Event
+from fleet.model.commands import Command, WaveCommand
+from fleet.model.events import Actor, Event
 from fleet.model.statuses import Finding, HoldReason, Result
 from tests.rig.fleets import ALICE, T0, event
 
@@ -24,7 +24,7 @@ class Hand:
         self.state = state
         self.now = now
         self.events: list[Event] = []
-        self.out: list[Command | Survey] = []
+        self.out: list[Command | WaveCommand] = []
 
     def settle(self, *, after: dt.timedelta = dt.timedelta(0)) -> Hand:
         """Decide and fold until nothing is left to decide."""
@@ -42,13 +42,13 @@ class Hand:
             self.events.append(one)
         return self
 
-    def ask(self, asked: str, subject: str = "") -> Event:
+    def ask(self, asked: str, subject: str = "", *, actor: Actor = ALICE) -> Event:
         """Let a person ask, and return the answer."""
         answer = answers.answer(
             self.state,
             asked=asked,
             subject=subject,
-            actor=ALICE,
+            actor=actor,
             reason="because",
             request_id="q",
             now=self.now,

@@ -14,6 +14,7 @@ from fleet.errors import RemoteError
 from fleet.journal import locks, pools
 from fleet.model.cluster import Inventory, nothing
 from fleet.model.desired import Rollout, Scope
+from fleet.model.events import Actor
 from fleet.model.plan import Plan, Verb
 from fleet.ports import Accepted, ExtensionRef, LockKey, Request, RequestIds, Write
 from fleet.sim import rivals
@@ -34,13 +35,14 @@ class Ask:
     after: dt.timedelta
     kind: str
     subject: str = ""
+    actor: Actor = runs.ALICE
 
     def request(self, number: int, *, at: dt.datetime) -> Request:
         """Return it as another process leaves it."""
         return Request(
             id=f"ask-{number}",
             kind=self.kind,
-            actor=runs.ALICE,
+            actor=self.actor,
             reason="a test",
             at=at,
             subject=self.subject,

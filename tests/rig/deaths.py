@@ -8,6 +8,7 @@ import dataclasses
 import datetime as dt
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any
 
 from fleet.core.state import RunState
 from fleet.engine import history, virtual
@@ -24,12 +25,14 @@ from fleet.ports import (
     Journal,
     JournalStore,
     OperationKey,
+    Probes,
     Request,
     RequestIds,
     Service,
     StoredRecord,
     Write,
 )
+from fleet.sim.probes import SimulatedProbes
 from fleet.sim.world import World
 from tests.rig import cases, runs
 from tests.rig.cases import Case, Shared
@@ -206,7 +209,8 @@ async def play(store: JournalStore, world: World, case: Case, deaths: Deaths = N
     plan = await runs.planned(case.asked, azure)
     await cases.meddle(case, azure, plan)
     async with cases.sharing(case, plan, virtual.clock().now()) as shared:
-        return await carried(store, azure, case, plan, deaths, shared)
+        probes = SimulatedProbes(azure, virtual.clock(), extension_type=plan.head.extension_type)
+        return await carried(store, azure, case, plan, deaths, shared, probes=probes)
 
 
 async def carried(
@@ -216,6 +220,8 @@ async def carried(
     plan: Plan,
     deaths: Deaths = NONE,
     shared: Shared | None = None,
+    *,
+    probes: Probes | None = None,
 ) -> Played:
     """Carry *plan* to the end of its run, by one runner after another."""
     append_count, number = 0, 0
@@ -226,7 +232,10 @@ async def carried(
             async with _holding(store, case, number) as held:
                 journal = MortalJournal(held, store, life=life)
                 with contextlib.suppress(KilledError):
-                    runner = await _runner(journal, wire, case, plan, shared, number)
+                    upkeep = shared.keeper(plan, virtual.clock().now()) if shared else None
+                    runner = await _runner(
+                        journal, wire, case, plan, number, upkeep=upkeep, probes=probes
+                    )
                     living = await runner.run()
                 append_count += journal.append_count
             if _status(store).is_terminal:
@@ -257,6 +266,7 @@ class LongWire:
         self.cluster = inner.cluster
         self.get = inner.get
         self.operation = inner.operation
+        self.unwell = inner.unwell
 
     async def write(self, ref: ExtensionRef, write: Write, ids: RequestIds) -> Accepted:
         """Send one write, once."""
@@ -309,15 +319,13 @@ async def _runner(
     azure: Service,
     case: Case,
     plan: Plan,
-    shared: Shared | None,
     number: int,
+    **near: Any,
 ) -> Runner:
-    upkeep = shared.keeper(plan, virtual.clock().now()) if shared else None
+    settings, vault = case.settings, case.vault
     if number == 1:
-        return await runs.begun(
-            journal, plan, azure, settings=case.settings, vault=case.vault, upkeep=upkeep
-        )
-    return await runs.taken(journal, azure, settings=case.settings, vault=case.vault, upkeep=upkeep)
+        return await runs.begun(journal, plan, azure, settings=settings, vault=vault, **near)
+    return await runs.taken(journal, azure, settings=settings, vault=vault, **near)
 
 
 def _status(store: JournalStore) -> RunStatus:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from fleet.core import chain, facts, fold, planner
 from fleet.core.assignment import Member
 from fleet.core.state import RunState
+from fleet.engine import zones
 from fleet.model import codec, events as e
 from fleet.model.cluster import (
     AutoUpgrade,
@@ -44,6 +45,7 @@ from fleet.model.desired import (
     Unreachable,
     WaveRule,
 )
+from fleet.model.gates import Moment, OnVerdict, Verdict
 from fleet.model.plan import (
     Action,
     Digest,
@@ -62,7 +64,14 @@ from fleet.model.plan import (
     Verb,
     Wave,
 )
-from fleet.model.statuses import Finding, HoldReason, Result, RunStatus, WaveStatus
+from fleet.model.statuses import (
+    Finding,
+    HoldReason,
+    Result,
+    RunStatus,
+    WaitCause,
+    WaveStatus,
+)
 
 T0 = dt.datetime(2026, 1, 10, 2, tzinfo=dt.UTC)
 ALICE = e.Actor(name="alice", host="ops-1", pid=100)
@@ -261,7 +270,7 @@ def opening(
 
 def folded(events: Iterable[e.Event], state: RunState | None = None) -> RunState:
     """The state that *events* add up to."""
-    state = state or RunState()
+    state = state or RunState(zones=zones.zone)
     for event in events:
         fold.apply(state, event)
     return state
@@ -278,7 +287,7 @@ def snapshot(state: RunState) -> dict[str, Any]:
         {
             field.name: getattr(state, field.name)
             for field in dataclasses.fields(state)
-            if field.name not in ("header", "targets")
+            if field.name not in ("header", "targets", "_hours", "_run_calendars")
         }
     ) | {"header": state.header, "targets": list(state.targets)}
 
@@ -359,6 +368,59 @@ SAMPLES: Mapping[type, Mapping[str, Any]] = {
     e.StepUnknown: {"target": 0, "step": 0, "message": "KeyError"},
     e.TargetPutOff: {"target": 0, "detail": "not connected (Offline)"},
     e.TargetFinished: {"target": 0, "result": Result.TIMED_OUT},
+    e.TargetSoaking: {"target": 0, "until": T0},
+    e.TargetObserved: {"target": 0, "step": 0},
+    e.TargetReturned: {"target": 0, "detail": "its change window closed"},
+    e.RunWaiting: {
+        "cause": WaitCause.APPROVAL,
+        "wave": 0,
+        "until": None,
+        "detail": "wave w0: 1 approval is needed before it",
+    },
+    e.RunWoken: {},
+    e.WindowOverridden: {
+        "calendar": 0,
+        "until": None,
+        "actor": ALICE,
+        "reason": "the fix cannot wait",
+        "request_id": "q8",
+    },
+    e.WindowClosed: {"calendars": (0,), "until": T0},
+    e.WindowOpened: {"calendars": (0,)},
+    e.ApprovalGiven: {
+        "wave": 0,
+        "when": Moment.BEFORE,
+        "plan_digest": "sha256:0",
+        "actor": ALICE,
+        "reason": "looks good",
+        "request_id": "q9",
+    },
+    e.GatesEntered: {"wave": 0, "moment": Moment.BEFORE},
+    e.GateMeasured: {
+        "wave": 0,
+        "moment": Moment.BEFORE,
+        "gate": "errors",
+        "number": 1,
+        "verdict": Verdict.PASS,
+        "values": ("0.01",),
+        "detail": "",
+    },
+    e.GateEnded: {
+        "wave": 0,
+        "moment": Moment.BEFORE,
+        "gate": "errors",
+        "verdict": Verdict.PASS,
+        "action": OnVerdict.CONTINUE,
+        "detail": "",
+    },
+    e.GateSkipped: {
+        "wave": 0,
+        "gate": "errors",
+        "actor": ALICE,
+        "reason": "the probe is wrong",
+        "request_id": "q10",
+    },
+    e.WaveObserved: {"wave": 0, "relapsed": (), "detail": "", "is_seen": True},
 }
 """``{event: fields}`` that fit a run of one target that is in its first step."""
 

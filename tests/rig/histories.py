@@ -16,8 +16,9 @@ import orjson
 from fleet.core import answers, chain, draws, fold, rollout, targets
 from fleet.core.rollout import Decision
 from fleet.core.state import RunState
+from fleet.engine import zones
 from fleet.model import events as e, records
-from fleet.model.commands import Check, Command, Follow, Prove, Send, Survey
+from fleet.model.commands import Check, Command, Follow, Look, Measure, Prove, Send, Survey, Watch
 from fleet.model.plan import Action, Plan, Target
 from fleet.model.statuses import Finding, HoldReason, RunStatus
 from tests.rig import fleets
@@ -38,13 +39,18 @@ class Life:
         self.seed, self.luck, self.unrest = seed, luck, unrest
         self.turn = 0
         self.now = fleets.T0
-        self.state = RunState()
-        self.books = Books(plan=plan)
+        self.state = RunState(zones=zones.zone)
+        self.books = self.laws(plan)
         self.records: list[bytes] = []
         self.out: dict[int, Command] = {}
         self.survey: Survey | None = None
+        self.judged: list[Measure | Look] = []
         for event in fleets.opening(plan, discovered_at=None if seed % 2 else fleets.T0):
             self.record(event)
+
+    def laws(self, plan: Plan) -> Books:
+        """Return what checks every event."""
+        return Books(plan=plan)
 
     def run(self) -> None:
         """Live until the end, or until a pause that nobody ends."""
@@ -70,6 +76,8 @@ class Life:
         for command in decision.commands:
             if isinstance(command, Survey):
                 self.survey = command
+            elif isinstance(command, Measure | Look):
+                self.judged.append(command)
             else:
                 self.hand_to_performer(command)
         if decision.is_idle:
@@ -113,14 +121,18 @@ class Life:
         if self.survey is not None:
             self.answer_survey(self.survey)
             return
+        if self.judged and self.chance("judged now", 500_000):
+            self.judge(self.judged.pop(0))
+            return
         is_out = any(not isinstance(one, Follow) for one in self.out.values())
         # A run waits for ever only where the service never ends an operation, and says so.
         is_named = any("to end" in reason for reason in decision.reasons)
-        assert decision.wake_at or is_out or is_named, (
+        is_named = is_named or bool(self.state.wait and self.state.wait.until is None)
+        assert decision.wake_at or is_out or is_named or self.judged, (
             f"{self.state.status} with nothing due and nothing out: {decision.reasons}"
         )
-        if is_named and not (decision.wake_at or is_out or answering):
-            self.ask("stop")
+        if is_named and not (decision.wake_at or is_out or answering or self.judged):
+            self.give_in()
             return
         assert decision.wake_at is None or decision.wake_at > self.now
         if answering and not (decision.wake_at and self.may_sleep(decision.wake_at)):
@@ -130,6 +142,14 @@ class Life:
                     self.answer(self.out.pop(target))
         elif decision.wake_at is not None:
             self.now = decision.wake_at
+
+    def give_in(self) -> None:
+        """Nothing goes on by itself."""
+        self.ask("stop")
+
+    def judge(self, command: Measure | Look) -> None:
+        """Say what a gate's probe says, or how a wave is."""
+        raise NotImplementedError(command)
 
     def may_sleep(self, until: dt.datetime) -> bool:
         """No call takes longer than five minutes."""
@@ -154,6 +174,8 @@ class Life:
                 event = self.followed(command, lot)
             case Prove():
                 event = self.proved(command, lot)
+            case Watch():
+                event = self.watched(command, lot)
             case _:
                 assert_never(command)
         self.record(event)
@@ -247,6 +269,12 @@ class Life:
         cls = {"bug": e.StepUnknown, "fail": e.StepFailed}.get(lot, e.StepProved)
         return self.made(cls, command)
 
+    def watched(self, command: Watch, lot: str) -> e.Event:
+        if lot in ("hold", "lost", "never"):
+            return self.held(command, HoldReason.TRANSIENT)
+        cls = {"bug": e.StepUnknown, "fail": e.StepFailed}.get(lot, e.TargetObserved)
+        return self.made(cls, command)
+
     def held(self, command: Command, reason: HoldReason) -> e.Event:
         wait = draws.between(1, 900, self.seed, "hold", command.target, self.turn)
         until = self.now + dt.timedelta(seconds=wait)
@@ -285,12 +313,12 @@ class Life:
             return self.state.waves[n].planned.name
         return "nobody"
 
-    def ask(self, asked: str, subject: str = "") -> None:
+    def ask(self, asked: str, subject: str = "", *, actor: e.Actor = fleets.ALICE) -> None:
         event = answers.answer(
             self.state,
             asked=asked,
             subject=subject,
-            actor=fleets.ALICE,
+            actor=actor,
             reason="asked",
             request_id=f"{asked} {self.turn}",
             now=self.now,
@@ -311,6 +339,7 @@ class Life:
         assert history_of(state) == history_of(self.state)
         self.state = state
         self.out.clear()
+        self.judged.clear()
         self.survey = None
         if state.status.is_terminal:
             return
@@ -326,4 +355,5 @@ def history_of(state: RunState) -> dict[str, Any]:
     """
     kept = fleets.snapshot(state)
     del kept["agenda"], kept["timers"], kept["is_surveying"], kept["room"]
+    del kept["measuring"], kept["is_looking"]
     return kept

@@ -70,6 +70,7 @@ def ours() -> Iterator[tuple[str, str]]:
     yield "clusters by a clause", kql.clusters(_SELECTORS["everything"], _CLAUSE)
     yield "groups of clusters by a clause", kql.groups(_SELECTORS["everything"], _CLAUSE)
     yield "count", kql.COUNT
+    yield "unwell", kql.unwell("Microsoft.openservicemesh")
     yield "policy definitions", policies.DEFINITIONS
     yield "initiatives", policies.holding(["/providers/x/policyDefinitions/one"])
     yield "policy assignments", policies.assigned(["/providers/x/policyDefinitions/one"])

@@ -21,14 +21,15 @@ from azure.mgmt.resourcegraph.aio import ResourceGraphClient
 from hypothesis import strategies as st
 
 from fleet.azure import clouds
+from fleet.azure.audiences import Audiences
 from fleet.azure.credentials import Credential, Kind
 from fleet.azure.graph import Graph
-from fleet.azure.network import Network
 from fleet.azure.principals import Principal, Principals
 from fleet.azure.service import AzureService
 from fleet.azure.simulated import SimulatedIssuer
 from fleet.azure.tokens import Tokens
 from fleet.azure.wire import Wire
+from fleet.net.network import Network
 from fleet.ports import Clock
 from tests.rig import scripted
 from tests.rig.scripted import TOKEN_PATH, Got, Say, SkippingClock
@@ -387,7 +388,12 @@ def answered_by(door: Door, clock: Clock | None = None) -> AzureService:
     network = Network(call_limit_s=5)
     wire = Wire(place, opened=opened, principals=principals, clock=clock, network=network)
     graph = Graph(wire, cast("ResourceGraphClient", door), call_limit_s=5)
-    return AzureService(wire, graph, kind=Kind.SIMULATOR)
+
+    async def issuer_for(_audience: str) -> SimulatedIssuer:
+        return issuer
+
+    audiences = Audiences(issuer_for, clock=clock, hint="Log in.")
+    return AzureService(wire, graph, kind=Kind.SIMULATOR, audiences=audiences)
 
 
 def page(rows: Sequence[Any], *, after: str | None = None, total: int | None = None) -> Say:

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleet.core import planner
-from fleet.engine import history, opening, virtual
+from fleet.engine import history, opening, virtual, zones
 from fleet.engine.clock import Clock
 from fleet.engine.opening import Opening, Origin
 from fleet.engine.runner import Observe, Runner, Settings
 from fleet.model.desired import Rollout
 from fleet.model.events import Actor
 from fleet.model.plan import Plan, RunId
-from fleet.ports import Journal, Service, Upkeep
+from fleet.ports import Journal, Probes, Service, Upkeep
 from fleet.sim.faultfile import FaultFile
 from fleet.sim.recipe import Recipe
 from fleet.sim.world import World
@@ -68,7 +68,7 @@ async def planned(asked: Rollout, azure: Service) -> Plan:
         extension_type=asked.desired.profile.extension_type,
         release_train=asked.desired.release_train,
     )
-    return planner.plan(asked, inventory)
+    return planner.plan(asked, inventory, zones=zones.zone)
 
 
 async def begun(
@@ -82,6 +82,7 @@ async def begun(
     clock: Clock | None = None,
     discovered_at: dt.datetime | None = None,
     upkeep: Upkeep | None = None,
+    probes: Probes | None = None,
 ) -> Runner:
     """A runner at the start of a run, by the loop's virtual clock unless another is given."""
     clock = clock or virtual.clock()
@@ -96,6 +97,7 @@ async def begun(
         settings=settings,
         observe=observe,
         upkeep=upkeep,
+        probes=probes,
     )
 
 
@@ -107,6 +109,7 @@ async def taken(
     observe: Observe = lambda _events, _state: None,
     vault: Mapping[str, str] | None = None,
     upkeep: Upkeep | None = None,
+    probes: Probes | None = None,
 ) -> Runner:
     """A runner that carries on what another one left."""
     clock: Clock = virtual.clock()
@@ -121,4 +124,5 @@ async def taken(
         settings=settings,
         observe=observe,
         upkeep=upkeep,
+        probes=probes,
     )

@@ -10,11 +10,11 @@ from fleet.core import chain
 from fleet.core.state import RunState
 from fleet.model import events as e
 from tests.rig import fleets
-from tests.rig.books import Books
 from tests.rig.cases import Case
 from tests.rig.deaths import Story
+from tests.rig.judgements import JudgedBooks
 
-_NO_HISTORY = ("agenda", "timers", "stalls", "room", "is_surveying")
+_NO_HISTORY = ("agenda", "timers", "stalls", "room", "is_surveying", "measuring", "is_looking")
 
 
 @contextlib.contextmanager
@@ -32,7 +32,7 @@ def require_lawful(case: Case, story: Story) -> None:
     found = chain.verify(one.triple for one in story.records)
     assert (found.problem, found.count) == (None, len(story.events))
     assert isinstance(story.events[-1], e.RunFinished)
-    books = Books(plan=story.played.plan)
+    books = JudgedBooks(plan=story.played.plan)
     for event in story.events:
         books.note(event)
     assert set(story.played.asked) <= set(story.answers), "somebody was not answered"

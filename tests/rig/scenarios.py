@@ -60,7 +60,8 @@ SCENARIOS: dict[str, Make] = {}
 """``{name: what a seed makes of it}``."""
 
 
-def _scenario(make: Make) -> Make:
+def scenario(make: Make) -> Make:
+    """Tell *make* under its own name."""
     SCENARIOS[make.__name__.strip("_").replace("_", "-")] = make
     return make
 
@@ -129,13 +130,13 @@ def _name(number: int, recipe: Recipe) -> str:
 # --- a calm day, and a bad one -----------------------------------------------------------
 
 
-@_scenario
+@scenario
 def calm(seed: int) -> Case:
     spread = rollouts.strategy(waves=canary_and_rest(), max_concurrency=3)
     return Case(recipe=world(seed), asked=rollouts.rollout(spread=spread))
 
 
-@_scenario
+@scenario
 def stormy(seed: int) -> Case:
     faults = {**STORM, "operationFails": 10, "silentFailure": 5}
     spread = rollouts.strategy(waves=canary_and_rest(), max_concurrency=3)
@@ -144,19 +145,19 @@ def stormy(seed: int) -> Case:
     )
 
 
-@_scenario
+@scenario
 def throttled(seed: int) -> Case:
     faults = {"throttled": 35, "retryAfterSeconds": draws.between(1, 60, seed, "after")}
     return Case(recipe=world(seed, clusters=(3, 5), faults=faults), asked=rollouts.rollout())
 
 
-@_scenario
+@scenario
 def lost_answers(seed: int) -> Case:
     faults = {"resetBefore": 30, "resetAfter": 30}
     return Case(recipe=world(seed, clusters=(2, 5), faults=faults), asked=rollouts.rollout())
 
 
-@_scenario
+@scenario
 def stuck_operations(seed: int) -> Case:
     """Some never end, some agents fall silent, some lie."""
     faults = {"stuckOperation": 25, "offlineMidway": 20, "silentFailure": 20}
@@ -166,7 +167,7 @@ def stuck_operations(seed: int) -> Case:
     )
 
 
-@_scenario
+@scenario
 def refused(seed: int) -> Case:
     """Some extensions are read-only, as the service says when it is asked to change them."""
     locked = [n for n in range(4) if draws.chance(500_000, seed, "locked", n)] or [1]
@@ -180,7 +181,7 @@ def refused(seed: int) -> Case:
     return Case(recipe=recipe, asked=rollouts.rollout())
 
 
-@_scenario
+@scenario
 def bug_of_ours(seed: int) -> Case:
     """It hits one target and pauses the run; a person looks at it, and goes on."""
     recipe = world(seed, clusters=4, faults=STORM, extensions=mesh())
@@ -195,14 +196,14 @@ def bug_of_ours(seed: int) -> Case:
 # --- what is wished for ------------------------------------------------------------------
 
 
-@_scenario
+@scenario
 def several_steps(seed: int) -> Case:
     """Minors one after another."""
     recipe = world(seed, clusters=(2, 4), faults=STORM, extensions=mesh("1.0.0", "1.1.1"))
     return Case(recipe=recipe, asked=rollouts.rollout())
 
 
-@_scenario
+@scenario
 def settings(seed: int) -> Case:
     wish = rollouts.desired(settings=SETTING)
     faults = {**STORM, "operationFails": 10}
@@ -210,7 +211,7 @@ def settings(seed: int) -> Case:
     return Case(recipe=recipe, asked=rollouts.rollout(wish=wish))
 
 
-@_scenario
+@scenario
 def exact_settings(seed: int) -> Case:
     """The whole map is claimed: what the file does not name goes."""
     wish = rollouts.desired(version=None, settings=SETTING, settings_mode=SettingsMode.EXACT)
@@ -218,7 +219,7 @@ def exact_settings(seed: int) -> Case:
     return Case(recipe=recipe, asked=rollouts.rollout(wish=wish))
 
 
-@_scenario
+@scenario
 def protected_settings(seed: int) -> Case:
     wish = rollouts.desired(protected={"osm.token": "MESH_TOKEN"})
     return Case(
@@ -228,7 +229,7 @@ def protected_settings(seed: int) -> Case:
     )
 
 
-@_scenario
+@scenario
 def auto_upgrade(seed: int) -> Case:
     """The service chooses versions, and upgrades while the run goes on."""
     wish = rollouts.AUTO
@@ -238,7 +239,7 @@ def auto_upgrade(seed: int) -> Case:
     return Case(recipe=recipe, asked=rollouts.rollout(wish=wish))
 
 
-@_scenario
+@scenario
 def uninstall(seed: int) -> Case:
     spread = rollouts.strategy(waves=canary_and_rest())
     recipe = world(seed, clusters=(3, 6), faults={**STORM, "operationFails": 10})
@@ -248,7 +249,7 @@ def uninstall(seed: int) -> Case:
 # --- caps --------------------------------------------------------------------------------
 
 
-@_scenario
+@scenario
 def ramp_up(seed: int) -> Case:
     rule = WaveRule(name="more", size="rest", ramp_up=RampUp(most=3), soak=10 * MINUTE)
     spread = rollouts.strategy(waves=(rule,), sort_key=("-tag:site", "name"))
@@ -256,7 +257,7 @@ def ramp_up(seed: int) -> Case:
     return Case(recipe=recipe, asked=rollouts.rollout(spread=spread))
 
 
-@_scenario
+@scenario
 def spread_caps(seed: int) -> Case:
     """Never both clusters of a store, nor more than half of a location."""
     rules = (
@@ -273,7 +274,7 @@ def spread_caps(seed: int) -> Case:
     )
 
 
-@_scenario
+@scenario
 def label_budget(seed: int) -> Case:
     """A location in which one fails stops the run."""
     rules = (SpreadRule(by="location", max_concurrency=1, max_failures=0),)
@@ -288,7 +289,7 @@ def label_budget(seed: int) -> Case:
     return Case(recipe=recipe, asked=rollouts.rollout(spread=spread))
 
 
-@_scenario
+@scenario
 def strict_mode(seed: int) -> Case:
     """No budget at all, so one after another, although ten may be in flight."""
     spread = rollouts.strategy(
@@ -298,7 +299,7 @@ def strict_mode(seed: int) -> Case:
     return Case(recipe=recipe, asked=rollouts.rollout(spread=spread))
 
 
-@_scenario
+@scenario
 def shared_pool(seed: int) -> Case:
     """Three places, of which another run has some."""
     spread = rollouts.strategy(pools=(PoolRule(name="wan", max_concurrency=3),))
@@ -309,7 +310,7 @@ def shared_pool(seed: int) -> Case:
 # --- time --------------------------------------------------------------------------------
 
 
-@_scenario
+@scenario
 def wave_timeout(seed: int) -> Case:
     """What is stuck keeps the first wave beyond its time; the second never opens."""
     rule = Rule(fault=Fault.STUCK_OPERATION, share_ppm=300_000)
@@ -318,7 +319,7 @@ def wave_timeout(seed: int) -> Case:
     return Case(recipe=recipe, asked=rollouts.rollout(spread=spread))
 
 
-@_scenario
+@scenario
 def run_timeout(seed: int) -> Case:
     """An hour for three waves, shared among them."""
     rule = Rule(fault=Fault.STUCK_OPERATION, share_ppm=150_000)
@@ -331,7 +332,7 @@ def run_timeout(seed: int) -> Case:
     return Case(recipe=recipe, asked=rollouts.rollout(wish=wish, spread=spread))
 
 
-@_scenario
+@scenario
 def stalled(seed: int) -> Case:
     """Whoever takes more than five minutes is named."""
     spread = rollouts.strategy(stalled_after=5 * MINUTE)
@@ -345,7 +346,7 @@ def stalled(seed: int) -> Case:
     return Case(recipe=recipe, asked=rollouts.rollout(spread=spread))
 
 
-@_scenario
+@scenario
 def retries(seed: int) -> Case:
     rule = RetryRule(attempts=2, backoff=2 * MINUTE, on=tuple(FailureClass))
     spread = rollouts.strategy(retry=rule, max_concurrency=3)
@@ -355,14 +356,14 @@ def retries(seed: int) -> Case:
     return Case(recipe=recipe, asked=rollouts.rollout(wish=wish, spread=spread))
 
 
-@_scenario
+@scenario
 def enough_successes(seed: int) -> Case:
     spread = rollouts.strategy(min_success="60%")
     recipe = world(seed, clusters=5, faults={**STORM, "operationFails": 30}, extensions=mesh())
     return Case(recipe=recipe, asked=rollouts.rollout(spread=spread))
 
 
-@_scenario
+@scenario
 def catch_up(seed: int) -> Case:
     """Clusters that are away come back well before the last wave opens, or well after it."""
     is_late = seed % 3 == 0
@@ -378,7 +379,7 @@ def catch_up(seed: int) -> Case:
     return Case(recipe=recipe, asked=rollouts.rollout(spread=spread))
 
 
-@_scenario
+@scenario
 def agents_fall_silent(seed: int) -> Case:
     """After the plan was made, for an hour: put off to the last wave, that comes soon or late."""
     rule = Rule(fault=Fault.OFFLINE_MIDWAY, last=1, seconds=3600)
@@ -392,7 +393,7 @@ def agents_fall_silent(seed: int) -> Case:
     )
 
 
-@_scenario
+@scenario
 def away(seed: int) -> Case:
     """Clusters that are away for good, and what the file says of them."""
     scope = Scope(unreachable=list(Unreachable)[seed % 3])
@@ -403,14 +404,14 @@ def away(seed: int) -> Case:
 # --- budgets that break ------------------------------------------------------------------
 
 
-@_scenario
+@scenario
 def breach_stops(seed: int) -> Case:
     spread = rollouts.strategy(waves=two_halves(max_failures=seed % 2))
     recipe = world(seed, clusters=6, faults={**STORM, "operationFails": 35}, extensions=mesh())
     return Case(recipe=recipe, asked=rollouts.rollout(spread=spread))
 
 
-@_scenario
+@scenario
 def breach_pauses(seed: int) -> Case:
     """And a person says each half hour that it may go on."""
     spread = rollouts.strategy(
@@ -421,7 +422,7 @@ def breach_pauses(seed: int) -> Case:
     return Case(recipe=recipe, asked=rollouts.rollout(spread=spread), asks=asks)
 
 
-@_scenario
+@scenario
 def breach_takes_back(seed: int) -> Case:
     """Settings can be restored; going back meets the same faults."""
     spread = rollouts.strategy(
@@ -434,7 +435,7 @@ def breach_takes_back(seed: int) -> Case:
     return Case(recipe=recipe, asked=rollouts.rollout(wish=wish, spread=spread))
 
 
-@_scenario
+@scenario
 def takes_installs_back(seed: int) -> Case:
     """What was installed is removed again, what was there before stays as it became."""
     spread = rollouts.strategy(
@@ -470,22 +471,22 @@ def _drifting(seed: int, on_drift: OnDrift) -> Case:
     return Case(recipe=recipe, asked=asked, meddlings=meddlings)
 
 
-@_scenario
+@scenario
 def drift_fails(seed: int) -> Case:
     return _drifting(seed, OnDrift.FAIL)
 
 
-@_scenario
+@scenario
 def drift_is_skipped(seed: int) -> Case:
     return _drifting(seed, OnDrift.SKIP)
 
 
-@_scenario
+@scenario
 def drift_is_replanned(seed: int) -> Case:
     return _drifting(seed, OnDrift.REPLAN)
 
 
-@_scenario
+@scenario
 def competing_writer(seed: int) -> Case:
     """Somebody writes just before us, to some clusters, or puts back what was there before."""
     recipe = scripted(
@@ -499,7 +500,7 @@ def competing_writer(seed: int) -> Case:
     return Case(recipe=recipe, asked=rollouts.rollout(wish=wish))
 
 
-@_scenario
+@scenario
 def clusters_come_and_go(seed: int) -> Case:
     recipe = world(
         seed,
@@ -519,7 +520,7 @@ def clusters_come_and_go(seed: int) -> Case:
 # --- people ------------------------------------------------------------------------------
 
 
-@_scenario
+@scenario
 def paused_and_resumed(seed: int) -> Case:
     moment = draws.between(1, 900, seed, "moment") * dt.timedelta(seconds=1)
     asks = [
@@ -531,7 +532,7 @@ def paused_and_resumed(seed: int) -> Case:
     return Case(recipe=recipe, asked=rollouts.rollout(spread=spread), asks=asks)
 
 
-@_scenario
+@scenario
 def stopped(seed: int) -> Case:
     """At any moment: what was sent already depends on it."""
     moment = draws.between(1, 600, seed, "moment") * dt.timedelta(seconds=1)
@@ -545,7 +546,7 @@ def stopped(seed: int) -> Case:
     )
 
 
-@_scenario
+@scenario
 def skipped(seed: int) -> Case:
     """A cluster, the soak and a wave are skipped, and one that is not there."""
     recipe = world(seed, clusters=6, faults=STORM, extensions=mesh())
@@ -564,7 +565,7 @@ def skipped(seed: int) -> Case:
     return Case(recipe=recipe, asked=rollouts.rollout(spread=spread), asks=asks)
 
 
-@_scenario
+@scenario
 def meddled_by_all(seed: int) -> Case:
     """People ask for this and that while everything goes wrong: it ends, and they are answered."""
     kinds = ("pause", "resume", "skip-target", "skip-wave", "skip-soak", "resume")
@@ -599,7 +600,7 @@ def meddled_by_all(seed: int) -> Case:
 # --- plan files that people copy ---------------------------------------------------------
 
 
-@_scenario
+@scenario
 def plan_stores_one_at_a_time(seed: int) -> Case:
     canary = {"cluster": names.cluster(0, count=6), "tags": {"ring": "canary"}}
     recipe = world(
@@ -613,7 +614,7 @@ def plan_stores_one_at_a_time(seed: int) -> Case:
     return Case(recipe=recipe, asked=_plan("osm-stores-one-at-a-time"))
 
 
-@_scenario
+@scenario
 def plan_uninstall(seed: int) -> Case:
     recipe = world(
         seed,

@@ -21,8 +21,8 @@ from aiohttp import web
 
 from fleet.azure import clouds
 from fleet.azure.credentials import named
-from fleet.azure.network import Network
 from fleet.azure.service import AzureService, connected
+from fleet.net.network import Network
 from fleet.ports import RequestIds
 
 TOKEN_PATH = "/oauth2/v2.0/token"  # noqa: S105 - a path
@@ -86,6 +86,8 @@ class Say:
     """Promise more of a body than is sent."""
     stalls: bool = False
     """Never answer."""
+    drips: bool = False
+    """Send a blank each second, and never end."""
 
 
 Script = Say | list[Say] | Callable[[Got], Say]
@@ -158,6 +160,12 @@ async def _carried_out(say: Say, request: web.BaseRequest) -> web.StreamResponse
     is_json = not isinstance(body, bytes)
     payload = json.dumps(body).encode() if is_json else body
     headers = {"Content-Type": "application/json; charset=utf-8", **say.headers}
+    if say.drips:
+        slow = web.StreamResponse(status=say.status, headers=headers)
+        await slow.prepare(request)
+        while True:  # until the client hangs up
+            await slow.write(b" ")
+            await asyncio.sleep(1)
     if say.breaks_off:
         response = web.StreamResponse(
             status=say.status, headers={**headers, "Content-Length": str(len(payload) + 100)}

@@ -21,9 +21,9 @@ from fleet.ports import JournalStore
 from tests.rig import deaths, sameness
 from tests.rig.cases import Case
 from tests.rig.deaths import Deaths, Story
-from tests.rig.scenarios import SCENARIOS
+from tests.rig.waiting import SCENARIOS
 
-_PAIRS = 5 * len(SCENARIOS)
+_PAIRS = 4 * len(SCENARIOS)
 
 
 def pairs() -> Iterator[tuple[str, int]]:

@@ -195,6 +195,37 @@ def test_an_identity_is_read_from_the_tokens_claims(token: str, expected: Identi
     assert identity_of(token) == expected
 
 
+@pytest.mark.parametrize(
+    ("token", "name"),
+    [
+        pytest.param(jwt(appid="cli", upn="ada@x.example", scp="s", oid="o"), "ada@x.example"),
+        pytest.param(jwt(appid="cli", unique_name="x#bo@y.example"), "x#bo@y.example"),
+        pytest.param(jwt(azp="cli", preferred_username="ada@x.example"), "ada@x.example"),
+        pytest.param(jwt(azp="cli", email="ada@x.example", upn="a b"), "ada@x.example"),
+        pytest.param(jwt(appid="cli", oid="o", scp="s"), "o", id="never the client's id"),
+        pytest.param(jwt(appid="cli", oid="o", idtyp="user"), "o", id="of a user without a name"),
+        pytest.param(jwt(appid="cli", oid="o", upn=7), "o", id="a name that is no text"),
+        pytest.param(jwt(appid="app", oid="o", idtyp="app"), "app"),
+        pytest.param(jwt(azp="app", oid="o"), "app"),
+        pytest.param(jwt(oid="o", tid="t"), "o"),
+        pytest.param(jwt(appid="app", idtyp="app", upn="ada@x.example"), "app", id="boasts"),
+        pytest.param(jwt(upn="ada\n@x.example", scp="s"), "unknown", id="two lines"),
+        pytest.param("opaque", "unknown", id="no JWT"),
+        pytest.param("a.b.c", "unknown", id="not base64"),
+    ],
+)
+def test_a_person_or_an_application_is_called_as_the_tokens_claims_have_it(
+    token: str, name: str
+) -> None:
+    assert identity_of(token).name == name
+
+
+def test_a_user_who_is_renamed_stays_the_same() -> None:
+    before, after = (jwt(tid="t", oid="o", upn=f"{one}@x.example") for one in ("ada", "countess"))
+
+    assert identity_of(before) == identity_of(after)
+
+
 def test_the_names_that_the_command_line_offers_load_no_sdk() -> None:
     code = (
         "import sys, fleet.azure.clouds, fleet.azure.credentials\n"

@@ -19,8 +19,8 @@ from azure.identity import CredentialUnavailableError
 from fleet.azure import clouds, entra
 from fleet.azure.credentials import Kind, hint_of
 from fleet.azure.entra import EntraIssuer
-from fleet.azure.network import Network
 from fleet.errors import AuthError, RemoteError, ThrottledError, TransientError
+from fleet.net.network import Network
 
 PLACE = clouds.place(cloud="china", endpoint=None, audience=None)
 SECRET = "client-secret-and-token"  # noqa: S105 - that it is not shown is what is tested

@@ -14,8 +14,8 @@ from azure.identity import CredentialUnavailableError
 
 from fleet.azure import clouds, entra, lockouts
 from fleet.azure.credentials import Kind
-from fleet.azure.network import Network
 from fleet.errors import AuthError, RemoteError, TransientError
+from fleet.net.network import Network
 from tests.rig.commands import written
 from tests.rig.scripted import Say, serving
 

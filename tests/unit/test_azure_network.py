@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from fleet.azure import clouds, network, transport
-from fleet.azure.network import Network
+from fleet.azure import clouds, transport
 from fleet.azure.requests import Request
 from fleet.errors import FleetError, InputError, TransientError
+from fleet.net import network
+from fleet.net.network import Network
 from tests.rig.scripted import IDS, speaking
 from tests.rig.tunnelling import tunnelling
 from tests.unit.test_azure_transport import MISSING, REF

@@ -14,7 +14,6 @@ import pytest
 from fleet.azure import clouds
 from fleet.azure.answers import Answer
 from fleet.azure.credentials import Credential, Kind, named
-from fleet.azure.network import Network
 from fleet.azure.pace import Pace
 from fleet.azure.requests import Request
 from fleet.azure.service import connected
@@ -24,6 +23,7 @@ from fleet.errors import AuthError, InputError, RefusedError, ThrottledError, Tr
 from fleet.model.cluster import ClusterId
 from fleet.model.plan import Verb
 from fleet.model.traces import Trace
+from fleet.net.network import Network
 from fleet.ports import ExtensionRef
 from tests.rig.fleets import seconds
 from tests.rig.scripted import (

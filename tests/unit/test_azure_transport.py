@@ -15,7 +15,6 @@ import trustme
 
 from fleet import __version__
 from fleet.azure import clouds, service
-from fleet.azure.network import Network
 from fleet.azure.requests import Request
 from fleet.azure.transport import exchange, session
 from fleet.errors import (
@@ -31,6 +30,7 @@ from fleet.errors import (
 from fleet.model.cluster import ClusterId
 from fleet.model.desired import Scope
 from fleet.model.plan import Verb
+from fleet.net.network import Network
 from fleet.ports import ExtensionRef, Write
 from tests.rig.scripted import (
     IDS,

@@ -13,6 +13,7 @@ from fleet.core.state import RunState
 from fleet.core.trail import Footprint, Trail
 from fleet.errors import InputError, RefusedError
 from fleet.model import events as e
+from fleet.model.calendars import Calendar, Level
 from fleet.model.desired import FailureMode, OnBreach, OnDrift
 from fleet.model.plan import (
     Action,
@@ -127,6 +128,26 @@ def test_a_rollback_goes_newest_wave_first_failed_first_and_leaves_out_what_is_s
         (one.target_count, one.max_concurrency, one.max_failures) for one in head.spreads[0].groups
     ]
     assert groups == [(2, 1, None), (1, None, None)]
+
+
+def test_what_follows_a_run_keeps_the_calendars_of_its_waves_and_targets() -> None:
+    nights = Calendar(name="nights", level=Level.WAVE, zone="UTC")
+    own = Calendar(name="stores:sun-02-06", level=Level.TARGET, zone="UTC")
+    bound = dataclasses.replace(PLAN.head.waves[1], calendars=(0,))
+    head = dataclasses.replace(
+        PLAN.head, waves=(PLAN.head.waves[0], bound), calendars=(nights, own)
+    )
+    ended = over(
+        planner.sealed(head, [dataclasses.replace(t, calendars=(1,)) for t in PLAN.targets])
+    )
+
+    back = children.rollback(*ended, choice=Choice())
+    again = children.retry(*ended, results=frozenset({Result.FAILED, Result.SUCCEEDED}))
+
+    for plan, waves in ((back, {"back-w1": (0,), "back-w0": ()}), (again, {"w0": (), "w1": (0,)})):
+        assert plan.head.calendars == (nights, own)
+        assert {one.name: one.calendars for one in plan.head.waves} == waves
+        assert {one.calendars for one in plan.targets} == {(1,)}
 
 
 def test_a_rollback_of_an_install_has_the_time_of_an_uninstall() -> None:

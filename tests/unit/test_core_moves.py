@@ -36,6 +36,7 @@ PATHS: dict[Phase, Sequence[e.Event]] = {
     Phase.FOLLOWING: FOLLOWING,
     Phase.PROVING: PROVING,
     Phase.UNKNOWN: UNKNOWN,
+    Phase.SOAKING: [*PROVING, event(e.StepProved), event(e.TargetSoaking)],
     Phase.ENDING: [*CHECKING, event(e.StepFailed)],
     Phase.ENDED: ENDED,
 }
@@ -49,6 +50,7 @@ BACK = [
 ]
 RUN_PATHS: dict[RunStatus, Sequence[e.Event]] = {
     RunStatus.RUNNING: [],
+    RunStatus.WAITING: [event(e.RunWaiting)],
     RunStatus.PAUSING: [event(e.RunPausing)],
     RunStatus.PAUSED: [event(e.RunPausing), event(e.RunPaused)],
     RunStatus.STOPPING: [event(e.RunStopping)],
@@ -61,6 +63,8 @@ RUN_PATHS: dict[RunStatus, Sequence[e.Event]] = {
     RunStatus.ROLLING_BACK: BACK,
     RunStatus.ROLLED_BACK: [*BACK, event(e.RunFinished, status=RunStatus.ROLLED_BACK)],
 }
+OF_RUNS = (e.RunWaiting, e.RunWoken, e.WindowOverridden)
+OF_WAVES = tuple(set(get_args(e.JudgementEvent)) - set(OF_RUNS))
 SOAKING = [event(e.WaveOpened), event(e.WaveSoaking)]
 WAVE_PATHS: dict[WaveStatus, Sequence[e.Event]] = {
     WaveStatus.NOT_STARTED: [],
@@ -148,7 +152,7 @@ def test_a_target_that_timed_out_is_let_go_once(last: e.Event) -> None:
     [
         (status, cls)
         for status in RunStatus
-        for cls in get_args(e.RunEvent)
+        for cls in (*get_args(e.RunEvent), *OF_RUNS)
         if cls.kind not in moves.RUN_MOVES[status] and cls is not e.RunCreated
     ],
 )
@@ -168,7 +172,7 @@ def test_a_second_header_is_refused(status: RunStatus) -> None:
     [
         (status, cls)
         for status in WAVE_PATHS
-        for cls in get_args(e.WaveEvent)
+        for cls in (*get_args(e.WaveEvent), *OF_WAVES)
         if cls.kind not in moves.WAVE_MOVES[status]
     ],
 )

@@ -128,8 +128,6 @@ ASKED: dict[str, Any] = {"at": T0, "actor": BOB, "reason": "we know", "request_i
         (e.ApprovalGiven(wave=1, when=Moment.BEFORE, plan_digest=PLAN.digest, **ASKED),
          "approval.given", "approval",
          "osm, wave rest: approved (before) by bob@contoso.example@desk-7: we know"),
-        (e.ApprovalsVoided(at=T0, wave=1, reason="2 joined"), "approval.voided", "approval",
-         "osm, wave rest: approvals count no more: 2 joined"),
     ],
     ids=lambda one: one.kind if hasattr(one, "kind") else None,
 )  # fmt: skip

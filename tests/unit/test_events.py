@@ -35,7 +35,7 @@ def test_what_is_stored_is_read_back(one: e.Event) -> None:
 
 
 def test_kinds_are_unique_and_all_are_here() -> None:
-    assert len(EVERY) == len(records.KINDS) == 38
+    assert len(EVERY) == len(records.KINDS) == 52
 
 
 STARTED = records.to_record(event(e.TargetStarted), seq=7, epoch=1)

@@ -183,3 +183,8 @@ def test_values_under_eight_characters_count_only_as_a_whole_text() -> None:
 
     assert redactor.found({"name": "store-1234", "digest": "ab1234cd", "n": "abc"}) is None
     assert redactor.found({"pin": "1234"}) == "$.pin"
+
+
+def test_a_value_that_is_no_text_is_found_all_the_same() -> None:
+    """A variable of the environment may hold any bytes."""
+    assert Redactor(["hunter2\udc80"]).text("it was hunter2\udc80 again") == "it was *** again"

@@ -31,12 +31,16 @@ def scripted(*rules: Mapping[str, Any], **changes: Any) -> Recipe:
 
 
 def pin(
-    *, verb: Verb = Verb.PATCH, cluster: ClusterId = FIRST, after: dt.timedelta = dt.timedelta(0)
+    *,
+    verb: Verb = Verb.PATCH,
+    cluster: ClusterId = FIRST,
+    after: dt.timedelta = dt.timedelta(0),
+    version: str = "1.2.6",
 ) -> Call:
     body = Body(
         extension_type=stock.OSM.extension_type,
         namespace=None,
-        version=None if verb is Verb.DELETE else "1.2.6",
+        version=None if verb is Verb.DELETE else version,
         auto_upgrade=None if verb is Verb.DELETE else AutoUpgrade.NONE,
         release_train=None,
         settings=None,
@@ -57,8 +61,10 @@ def shown(world: World, after: dt.timedelta, cluster: ClusterId = FIRST) -> Exte
     return world.extension(cluster, "osm", CALM.epoch + after)
 
 
-def state(world: World, after: dt.timedelta) -> tuple[ProvisioningState, str | None]:
-    found = shown(world, after)
+def state(
+    world: World, after: dt.timedelta, cluster: ClusterId = FIRST
+) -> tuple[ProvisioningState, str | None]:
+    found = shown(world, after, cluster)
     assert found is not None
     return found.provisioning_state, found.current_version
 
@@ -215,6 +221,47 @@ def test_a_late_read_comes_so_much_later(more: Mapping[str, Any], seconds: int) 
     just_before = shown_after - dt.timedelta(seconds=1)
     assert state(world, just_before)[0] is ProvisioningState.UPDATING
     assert state(world, shown_after) == (ProvisioningState.SUCCEEDED, "1.2.6")
+
+
+@pytest.mark.parametrize(
+    ("more", "seconds"), [({"seconds": 45}, 45), ({}, 600), ({"seconds": 0}, 0)]
+)
+def test_a_relapse_fails_by_itself_after_it_was_seen_to_succeed(
+    more: Mapping[str, Any], seconds: int
+) -> None:
+    world = World(scripted({"fault": "relapse", "message": "podsNotReady", **more}))
+    heard = world.hear(pin())
+    fails_after = MINUTE + dt.timedelta(seconds=seconds)
+
+    for moment in (MINUTE, fails_after, dt.timedelta(days=9)):
+        assert said(world, heard, moment) == ("Succeeded", None)
+    if seconds:
+        just_before = fails_after - dt.timedelta(seconds=1)
+        assert state(world, just_before) == (ProvisioningState.SUCCEEDED, "1.2.6")
+    assert state(world, fails_after) == (ProvisioningState.FAILED, "1.2.6")
+    relapsed = shown(world, fails_after)
+    assert relapsed is not None
+    assert relapsed.error == messages.NAMED["podsNotReady"]
+
+
+def test_a_write_heals_a_relapse_and_one_before_it_keeps_it_from_coming() -> None:
+    day = dt.timedelta(days=1)
+    rule = {"fault": "relapse", "seconds": 600, "last": 2}
+    for again_after in (dt.timedelta(seconds=300), dt.timedelta(hours=1)):
+        world = World(scripted(rule))
+        world.hear(pin())
+        world.hear(pin(cluster=SECOND))
+        world.hear(pin(version="1.2.3", after=again_after))
+
+        assert state(world, day)[0] is ProvisioningState.SUCCEEDED
+        assert state(world, day, cluster=SECOND)[0] is ProvisioningState.FAILED
+
+
+def test_what_was_removed_does_not_relapse() -> None:
+    world = World(scripted({"fault": "relapse"}))
+    world.hear(pin(verb=Verb.DELETE))
+
+    assert shown(world, dt.timedelta(days=1)) is None
 
 
 def test_the_script_goes_before_the_lots_and_leaves_other_writes_to_them() -> None:

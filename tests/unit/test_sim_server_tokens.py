@@ -59,13 +59,34 @@ async def test_a_token_says_who_for_what_and_until_when_in_simulated_time() -> N
     assert other_claims["oid"] != oid
 
 
+async def test_a_token_of_a_user_names_them_and_the_client_they_came_by() -> None:
+    async with staged() as stage:
+        asked = {"grant_type": "password", "username": "Ada@x.example", "password": "any"}
+        first = await post(stage.stranger, client_secret=None, **asked)
+        again = await post(stage.stranger, **{**asked, "username": "ada@x.example"})
+
+    found = claims(first.json["access_token"])
+    oid = found["oid"]
+    assert oid == claims(again.json["access_token"])["oid"]
+    assert {name: found[name] for name in ("appid", "idtyp", "name", "scp", "sub")} == {
+        "appid": "me",
+        "idtyp": "user",
+        "name": "Ada",
+        "scp": "user_impersonation",
+        "sub": oid,
+    }
+    assert found["upn"] == found["unique_name"] == "Ada@x.example"
+
+
 @pytest.mark.parametrize(
     ("changed", "status", "error", "number"),
     [
         ({"grant_type": None}, 400, "invalid_request", 900144),
         ({"client_id": None}, 400, "invalid_request", 900144),
         ({"scope": None}, 400, "invalid_request", 900144),
-        ({"grant_type": "password"}, 400, "unsupported_grant_type", 70003),
+        ({"grant_type": "implicit"}, 400, "unsupported_grant_type", 70003),
+        ({"grant_type": "password"}, 400, "invalid_request", 900144),
+        ({"grant_type": "password", "username": "a@x.example"}, 400, "invalid_request", 900144),
         ({"client_secret": None}, 401, "invalid_client", 7000218),
         ({"scope": "https://management.azure.com"}, 400, "invalid_scope", 1002012),
     ],

@@ -7,17 +7,20 @@ import pytest
 from pydantic_core import PydanticCustomError
 
 from fleet.model.cluster import Connectivity, ProvisioningState, UnsupportedKubernetes
+from fleet.model.gates import ProbeKind
 from fleet.sim import opening, quantities, stock, worldfile
 from fleet.sim.recipe import (
     DefinitionKind,
     ExtensionRecipe,
     Faults,
+    Metric,
     PatchSettings,
     Permissions,
     Policy,
     Recipe,
     Span,
     Special,
+    Turn,
     Wire,
 )
 from fleet.spec.problems import SpecError
@@ -142,6 +145,26 @@ def test_every_key_of_a_world_file_arrives() -> None:
         ),
         wire=Wire(
             permissions=Permissions(actions=("*/read",), not_actions=("Microsoft.Authorization/*",))
+        ),
+        metrics=(
+            Metric(
+                kind=ProbeKind.PROMETHEUS,
+                contains="upstream_rq",
+                turns=(
+                    Turn(values=("0.999",)),
+                    Turn(after=dt.timedelta(seconds=600), values=("0.5", "NaN", "-Infinity")),
+                    Turn(
+                        after=dt.timedelta(seconds=900),
+                        error="the server is down",
+                        takes=dt.timedelta(seconds=7),
+                    ),
+                ),
+            ),
+            Metric(kind=ProbeKind.PROMETHEUS, turns=(Turn(after=dt.timedelta(seconds=5)),)),
+            Metric(kind=ProbeKind.LOG_ANALYTICS, turns=(Turn(values=("3",)),)),
+            Metric(kind=ProbeKind.HTTP, contains="/health", turns=(Turn(values=("1",)),)),
+            Metric(kind=ProbeKind.COMMAND, turns=(Turn(values=("1E+3",)),)),
+            Metric(kind=ProbeKind.RESOURCE_GRAPH, turns=(Turn(),)),
         ),
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fleet.model.calendars import Calendar, Level, Overrun, Rule
 from fleet.model.cluster import AutoUpgrade
 from fleet.model.desired import (
     Desired,
@@ -13,8 +14,10 @@ from fleet.model.desired import (
     FailureMode,
     Match,
     Membership,
+    Missed,
     OnBreach,
     OnDrift,
+    Overlap,
     PoolRule,
     Presence,
     Profile,
@@ -23,18 +26,23 @@ from fleet.model.desired import (
     RollbackRule,
     RollbackScope,
     Rollout,
+    ScheduleRule,
     Scope,
     SettingsMode,
     SpreadRule,
     Strategy,
+    TagCalendars,
     Unreachable,
     WaveRule,
 )
 from fleet.model.notices import Subscriber, Topic
-from fleet.spec import planfile, profiles, strategies, strategyfile
+from fleet.spec import calendarfile, planfile, profiles, strategies, strategyfile
 from fleet.spec.problems import Problem, SpecError
 
 GOOD = Path(__file__).parents[1] / "data" / "plans" / "good"
+
+MAINTENANCE = "615a7a9912f938636ee520c1a520eb89498bdb8f5ce292812bfc116ff8ae9c61"
+"""Of the iCalendar file beside it."""
 
 SHORT = """\
 apiVersion: fleet/v1
@@ -123,6 +131,8 @@ def test_every_key_of_a_plan_file_reaches_the_rollout() -> None:
                     is_required=True,
                     has_substitutes=True,
                     substitutes=("store-0003",),
+                    not_before=dt.datetime(2026, 12, 2, tzinfo=dt.UTC),
+                    calendars=("nights",),
                 ),
                 WaveRule(
                     name="ring",
@@ -168,6 +178,52 @@ def test_every_key_of_a_plan_file_reaches_the_rollout() -> None:
         text=file.read_text("utf-8"),
         membership=Membership.FOLLOW,
         acknowledged_policies=("deploy-osm",),
+        not_before=dt.datetime(2026, 12, 1, 1, tzinfo=dt.UTC),
+        start_buffer=dt.timedelta(minutes=20),
+        calendars=(
+            Calendar(
+                name="nights",
+                level=Level.WAVE,
+                zone="Europe/Berlin",
+                allow=(
+                    Rule(days=(0, 1, 2, 3, 4), at="22:00", until="05:00"),
+                    Rule(cron="0 2 * * sun", length=dt.timedelta(hours=4)),
+                    Rule(
+                        starts="2026-01-11T02:00:00",
+                        rrule="FREQ=MONTHLY;BYDAY=2SU",
+                        except_at=("2026-06-14T02:00:00",),
+                        length=dt.timedelta(hours=4),
+                    ),
+                    Rule(starts="2026-12-19T00:00:00", ends="2026-12-20T06:00:00"),
+                    Rule(
+                        starts="2026-12-05T22:00:00",
+                        ends="2026-12-06T02:00:00",
+                        zone="Europe/Berlin",
+                        text="Patch night",
+                    ),
+                ),
+                overrun=Overrun.STOP_STARTING,
+                overriders=("alice@contoso.example",),
+                source=f"maintenance.ics sha256:{MAINTENANCE}",
+                # Nobody asked for what is at the URLs, nor for holidays.
+                known_until=calendarfile.NEVER_KNOWN,
+            ),
+        ),
+        tag_calendars=(
+            TagCalendars(
+                name="stores",
+                tag="maintenance",
+                zone="Europe/Berlin",
+                zone_tag="timezone",
+                named={
+                    "night": (
+                        (Rule(days=(0, 1, 2, 3, 4, 5, 6), at="22:00", until="05:00"),),
+                        (Rule(starts="2026-12-20T00:00:00", ends="2027-01-04T00:00:00"),),
+                    )
+                },
+                must_be_tagged=False,
+            ),
+        ),
         notify=(
             Subscriber(
                 name="ops",
@@ -179,6 +235,12 @@ def test_every_key_of_a_plan_file_reaches_the_rollout() -> None:
             Subscriber(
                 name="command-3", on=(Topic.GATE, Topic.BREACH), argv=("notify-send", "told")
             ),
+        ),
+        schedule=ScheduleRule(
+            zone="Europe/Berlin",
+            rule=Rule(cron="0 2 2 * *", length=dt.timedelta(hours=4)),
+            missed=Missed.LATEST,
+            overlap=Overlap.QUEUE,
         ),
     )
 
@@ -421,6 +483,7 @@ def test_cautious_grows_slowly_and_strictly() -> None:
         max_failures="2%",
         wave_max_concurrency="10%",
         failure_mode=FailureMode.STRICT,
+        min_observations=100,
     )
 
 
@@ -439,6 +502,7 @@ def test_standard_is_a_canary_a_tenth_a_third_and_the_rest() -> None:
         max_failures="2%",
         wave_max_concurrency="33%",
         wave_max_failures="2%",
+        observe_every=dt.timedelta(minutes=10),
     )
 
 

@@ -11,7 +11,9 @@ import jsonschema
 import pytest
 
 from fleet.core import planner, saved
+from fleet.engine import zones
 from fleet.model import codec
+from fleet.model.calendars import Calendar, Level, Rule
 from fleet.model.cluster import AutoUpgrade, ClusterId
 from fleet.model.desired import (
     FailureMode,
@@ -20,6 +22,7 @@ from fleet.model.desired import (
     PoolRule,
     RetryRule,
     SpreadRule,
+    TagCalendars,
     Unreachable,
 )
 from fleet.model.notices import Subscriber, Topic
@@ -64,6 +67,8 @@ def test_there_is_a_plan_file_for_each_thing_that_people_want() -> None:
         "flux-retry-and-timeouts",
         "flux-upgrade",
         "osm-auto-upgrade",
+        "osm-change-windows",
+        "osm-gated",
         "osm-install",
         "osm-openshift",
         "osm-pin",
@@ -99,11 +104,14 @@ BEYOND_SHAPES = {
     "a-version-with-auto-upgrade-on",
     "a-misspelt-latest",
     "absent-with-wishes",
+    "approvals-of-waves-that-a-strategy-does-not-have",
     "exact-with-protected-settings",
     "exact-without-settings",
+    "looks-without-a-soak",
     "no-wish-at-all",
     "settings-and-a-settings-file",
     "secrets-that-look-like-yaml-marks",
+    "spans-that-end-before-they-start",
 }
 
 
@@ -291,6 +299,27 @@ def _sparse(cls: Any) -> list[str]:
     ]
 
 
+NOON = dt.datetime(2026, 12, 1, 12, tzinfo=dt.UTC)
+EVERYTHING = Calendar(
+    name="everything",
+    level=Level.RUN,
+    zone="UTC",
+    allow=(
+        Rule(days=(0,), at="22:00", until="05:00", zone="Europe/Berlin", text="night"),
+        Rule(cron="0 2 * * sun", length=dt.timedelta(hours=4)),
+        Rule(
+            starts="2026-01-11T02:00:00",
+            rrule="FREQ=MONTHLY",
+            except_at=("2026-02-11T02:00:00",),
+            also=("2026-02-12T02:00:00",),
+            whole_days=1,
+        ),
+    ),
+    deny=(Rule(starts="2026-12-20T00:00:00", ends="2027-01-04T00:00:00"),),
+    overriders=("alice",),
+    source="ops.ics sha256:0",
+    known_until=NOON + dt.timedelta(days=900),
+)
 SUBSCRIBERS = (
     Subscriber(name="ops", on=(Topic.RUN,), url_from="HOOK_URL", signed_with="HOOK_KEY"),
     Subscriber(name="chat", on=tuple(Topic), url="https://hooks.example/fleet"),
@@ -315,13 +344,26 @@ def test_what_is_printed_of_a_plan_that_says_everything_fits() -> None:
             pools=(PoolRule(name="wan", max_concurrency=2),),
         ),
     )
+    asked = dataclasses.replace(
+        asked,
+        not_before=NOON,
+        start_buffer=dt.timedelta(minutes=5),
+        calendars=(EVERYTHING,),
+        tag_calendars=(
+            TagCalendars(name="tags", tag="t", zone="UTC", named={"n": (EVERYTHING.allow, ())}),
+        ),
+    )
+    tagged = [
+        fleets.cluster(f"store-{n}", fleets.extension("1.1.1"), tags={"t": "n"}) for n in range(3)
+    ]
+    made = planner.plan(asked, fleets.inventory(tagged), zones=zones.zone)
     asked = dataclasses.replace(asked, notify=SUBSCRIBERS)
     made = planner.plan(asked, fleets.inventory(fleets.stores(3, fleets.extension("1.1.1"))))
     document = saved.document(made)
 
     Validator(schemas.plan_schema()).validate(document)
     properties = schemas.plan_schema()["properties"]
-    assert properties.keys() - document.keys() == {"membership", "parent"}
+    assert properties.keys() - document.keys() == {"gates", "membership", "parent"}
     limits = schemas.plan_schema()["$defs"]["limits"]["properties"]
     assert document["limits"].keys() == limits.keys()
     assert saved.plan_of(json.loads(json.dumps(document))) == made

@@ -13,14 +13,16 @@ from __future__ import annotations
 from fleet.model.events.actors import Actor as Actor
 from fleet.model.events.judgements import (
     ApprovalGiven as ApprovalGiven,
-    ApprovalsVoided as ApprovalsVoided,
     GateEnded as GateEnded,
     GateMeasured as GateMeasured,
+    GatesEntered as GatesEntered,
     GateSkipped as GateSkipped,
     JudgementEvent as JudgementEvent,
     RunWaiting as RunWaiting,
     RunWoken as RunWoken,
     WaveObserved as WaveObserved,
+    WindowClosed as WindowClosed,
+    WindowOpened as WindowOpened,
     WindowOverridden as WindowOverridden,
 )
 from fleet.model.events.runs import (

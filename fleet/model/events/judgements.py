@@ -72,15 +72,40 @@ class ApprovalGiven:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ApprovalsVoided:
-    """What a wave does changed after people had agreed to it."""
+class WindowClosed:
+    """Calendars let nothing start: found when somebody's turn came."""
 
-    kind: ClassVar[str] = "approval.voided"
+    kind: ClassVar[str] = "window.closed"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    calendars: tuple[int, ...]
+    """Of the plan's: those of the run and the wave, or those of targets alike."""
+    until: dt.datetime | None
+    """When they let something start again; ``None``: never, as far as anybody can see."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WindowOpened:
+    """Calendars that were found closed let changes start again."""
+
+    kind: ClassVar[str] = "window.opened"
+    v: ClassVar[int] = 1
+
+    at: dt.datetime
+    calendars: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GatesEntered:
+    """The gates of a moment in a wave's life begin, or begin anew."""
+
+    kind: ClassVar[str] = "gate.entered"
     v: ClassVar[int] = 1
 
     at: dt.datetime
     wave: int
-    reason: str
+    moment: Moment
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +181,9 @@ JudgementEvent = (
     | RunWoken
     | WindowOverridden
     | ApprovalGiven
-    | ApprovalsVoided
+    | WindowClosed
+    | WindowOpened
+    | GatesEntered
     | GateMeasured
     | GateEnded
     | GateSkipped

@@ -23,6 +23,7 @@ from fleet.sim.server import (
     compliance,
     credentials,
     directory,
+    measurements,
     policies,
     resources,
     routes,
@@ -70,6 +71,10 @@ _HANDLERS: Mapping[tuple[Kind, str], Handler] = {
     (Kind.STATES, "POST"): compliance.latest,
     (Kind.PERMISSIONS, "GET"): access.permissions,
     (Kind.ACTIVITY, "GET"): activity.events,
+    (Kind.METRICS, "GET"): measurements.prometheus,
+    (Kind.METRICS, "POST"): measurements.prometheus,
+    (Kind.LOGS, "GET"): measurements.logs,
+    (Kind.LOGS, "POST"): measurements.logs,
 }
 
 _VERSIONS: Mapping[Kind, Mapping[str, str]] = {

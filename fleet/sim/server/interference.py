@@ -53,6 +53,8 @@ _ASKED: Mapping[Kind, Asked] = {
     Kind.STATES: Asked.POLICIES,
     Kind.PERMISSIONS: Asked.PERMISSIONS,
     Kind.ACTIVITY: Asked.ACTIVITY,
+    Kind.METRICS: Asked.METRICS,
+    Kind.LOGS: Asked.LOGS,
 }
 
 

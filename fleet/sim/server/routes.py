@@ -62,10 +62,14 @@ class Kind(enum.Enum):
     STATES = enum.auto()
     PERMISSIONS = enum.auto()
     ACTIVITY = enum.auto()
+    METRICS = enum.auto()
+    LOGS = enum.auto()
 
 
-OPEN = frozenset({Kind.ENDPOINTS, Kind.SIMULATION, Kind.TOKEN, Kind.OPENID})
-"""What needs no token."""
+OPEN = frozenset(
+    {Kind.ENDPOINTS, Kind.SIMULATION, Kind.TOKEN, Kind.OPENID, Kind.METRICS, Kind.LOGS}
+)
+"""What needs no token of Resource Manager's."""
 _VERSIONLESS = OPEN - {Kind.ENDPOINTS}
 
 
@@ -181,6 +185,8 @@ ROUTES = (
         namespace="Microsoft.Insights",
         versions=ACTIVITY_VERSIONS,
     ),
+    _route(Kind.METRICS, "/api/v1/query"),
+    _route(Kind.LOGS, r"/v1/workspaces/(?P<workspace>[^/]+)/query"),
     _route(Kind.SUBSCRIPTIONS, "/subscriptions"),
     _route(Kind.SUBSCRIPTION, _SUBSCRIPTION),
     _route(Kind.PROVIDER, rf"{_SUBSCRIPTION}/providers/(?P<namespace>[^/]+)"),

@@ -41,6 +41,9 @@ _AZURE = frozenset(
 )
 """Audiences that Resource Manager takes, whatever it is called."""
 _SUFFIX = "/.default"
+_NEEDED = ("grant_type", "client_id", "scope")
+# Source: "OAuth 2.0 Resource Owner Password Credentials", as Entra takes it. Any password will do.
+_BY_PASSWORD = "password"  # noqa: S105 - a grant
 _HEADER = {"typ": "JWT", "alg": "HS256", "kid": "simulated"}
 
 
@@ -101,21 +104,34 @@ class Tokens:
         self, form: Mapping[str, str], tenant: str, *, ask: Ask, now: dt.datetime
     ) -> dict[str, Any]:
         issued = int(now.timestamp())
-        client = form["client_id"]
         return {
             "aud": form["scope"].split()[0].removesuffix(_SUFFIX),
             "iss": f"{ask.base}/{tenant}/v2.0",
             "iat": issued,
             "nbf": issued,
             "exp": issued + self._lifetime_s,
-            "appid": client,
-            "idtyp": "app",
-            "oid": draws.guid(self._seed, "principal", client),
-            "sub": draws.guid(self._seed, "principal", client),
+            "appid": form["client_id"],
+            **self._who(form),
             "tid": tenant,
             "uti": ask.id,
             "ver": "1.0",
             **self._evaluation.granted(form.get("claims", "")),
+        }
+
+    def _who(self, form: Mapping[str, str]) -> Mapping[str, str]:
+        """Return whom a token is for: the client itself, or the user who logs in by it."""
+        user = form["username"] if form["grant_type"] == _BY_PASSWORD else None
+        oid = draws.guid(self._seed, "principal", user.lower() if user else form["client_id"])
+        if user is None:
+            return {"idtyp": "app", "oid": oid, "sub": oid}
+        return {
+            "idtyp": "user",
+            "name": user.partition("@")[0],
+            "oid": oid,
+            "scp": "user_impersonation",
+            "sub": oid,
+            "unique_name": user,
+            "upn": user,
         }
 
     def _signed(self, claims: Mapping[str, Any]) -> str:
@@ -147,14 +163,15 @@ class Tokens:
 
 def _problem(form: Mapping[str, str]) -> tuple[int, str, int, str] | None:
     """Return status, error, number and words for a form that gets no token."""
-    for name in ("grant_type", "client_id", "scope"):
+    is_user = form.get("grant_type") == _BY_PASSWORD
+    for name in (*_NEEDED, *(("username", "password") if is_user else ())):
         if not form.get(name):
             text = f"The request body must contain the following parameter: '{name}'."
             return 400, "invalid_request", 900144, text
-    if form["grant_type"] != "client_credentials":
+    if form["grant_type"] not in ("client_credentials", _BY_PASSWORD):
         text = f"The app requested an unsupported grant type '{form['grant_type']}'."
         return 400, "unsupported_grant_type", 70003, text
-    if not (form.get("client_secret") or form.get("client_assertion")):
+    if not is_user and not (form.get("client_secret") or form.get("client_assertion")):
         text = (
             "The request body must contain the following parameter: 'client_assertion' or "
             "'client_secret'."

@@ -13,20 +13,29 @@ import importlib.resources
 import json
 from typing import Any
 
-from fleet.spec import profiles, strategies
+from fleet.spec import gaterules, gates, profiles, strategies
+from fleet.spec.calendarform import CalendarsFile
+from fleet.spec.calendarrules import KEYS, KINDS
 from fleet.spec.form import RolloutFile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ROLLOUT_ID = "urn:arc-fleet:schema:rollout:v1"
+CALENDARS_ID = "urn:arc-fleet:schema:calendars:v1"
 
 _REQUIRED_ONE_OF: dict[str, tuple[tuple[str, ...], ...]] = {
     "TargetsFile": (("subscriptions",), ("managementGroups",), ("tenant",)),
     "ExtensionFile": (("profile",), ("extensionType",)),
     "WaveFile": (("size",), ("match",), ("targets",)),
+    "GateFile": tuple((key,) for key in gaterules.SOURCES),
     "NotifyFile": (("webhook",), ("command",)),
+    "ScheduleFile": (("cron",), ("rrule", "starts")),
 }
 """``{model: sets of keys}``: exactly one set must be there."""
-_REQUIRED_SOME_OF: dict[str, tuple[str, ...]] = {"SpreadFile": ("maxConcurrency", "maxFailures")}
+_REQUIRED_SOME_OF: dict[str, tuple[str, ...]] = {
+    "SpreadFile": ("maxConcurrency", "maxFailures"),
+    "CalendarFile": ("allow", "deny", "byTag"),
+    "TagValueFile": ("allow", "deny"),
+}
 """``{model: keys}``: at least one must be there."""
 
 
@@ -38,18 +47,24 @@ def rollout_schema() -> dict[str, Any]:
     """
     schema = RolloutFile.model_json_schema()
     parts = schema["$defs"]
-    for part, choices in _REQUIRED_ONE_OF.items():
-        parts[part]["oneOf"] = [{"required": list(keys)} for keys in choices]
-    for part, keys in _REQUIRED_SOME_OF.items():
-        parts[part]["anyOf"] = [{"required": [key]} for key in keys]
+    _require_keys(parts)
     parts["ExtensionFile"]["dependentRequired"] = {"extensionType": ["name"]}
     parts["NotifyFile"]["dependentRequired"] = {"secret": ["webhook"]}
     extension = parts["ExtensionFile"]["properties"]
     _one_of_names(extension["profile"], profiles.names())
     extension["settings"] |= {"propertyNames": {"minLength": 1}}
     _one_of_names(parts["SpecFile"]["properties"]["strategy"], strategies.names())
+    _one_of_names(parts["GateFile"]["properties"]["uses"], gates.names())
     parts["TargetsFile"]["properties"]["tenant"] |= {"const": True}
     return {"$schema": DIALECT, "$id": ROLLOUT_ID, **_without_null(schema)}
+
+
+def calendars_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a file of calendars that bind every run."""
+    schema = CalendarsFile.model_json_schema()
+    _require_keys(schema["$defs"])
+    del schema["$defs"]["CalendarFile"]["properties"]["level"]
+    return {"$schema": DIALECT, "$id": CALENDARS_ID, **_without_null(schema)}
 
 
 def plan_schema() -> dict[str, Any]:
@@ -57,6 +72,27 @@ def plan_schema() -> dict[str, Any]:
     file = importlib.resources.files(__name__).joinpath("plan.schema.json")
     schema: dict[str, Any] = json.loads(file.read_text("utf-8"))
     return schema
+
+
+def _require_keys(parts: dict[str, Any]) -> None:
+    for part, choices in _REQUIRED_ONE_OF.items():
+        if part in parts:
+            parts[part]["oneOf"] = [{"required": list(keys)} for keys in choices]
+    for part, keys in _REQUIRED_SOME_OF.items():
+        if part in parts:
+            parts[part]["anyOf"] = [{"required": [key]} for key in keys]
+    parts["CalendarFile"]["allOf"] = [
+        {"if": {"required": ["byTag"]}, "then": _none_of("level", "allow", "deny")},
+        {"if": {"required": ["byTag"]}, "else": _none_of("zoneTag", "values", "untagged")},
+    ]
+    parts["RuleFile"]["oneOf"] = [
+        {"required": [kind, *needed], **_none_of(*sorted(KEYS - {kind, *needed, *possible}))}
+        for kind, (needed, possible) in KINDS.items()
+    ]
+
+
+def _none_of(*keys: str) -> dict[str, Any]:
+    return {"properties": dict.fromkeys(keys, False)}
 
 
 def _one_of_names(part: dict[str, Any], names: tuple[str, ...]) -> None:

@@ -10,6 +10,8 @@ import importlib.resources
 import tomllib
 from typing import Any
 
+DEFAULT = "standard"
+"""Of a plan file that names none."""
 _SUFFIX = ".toml"
 
 
