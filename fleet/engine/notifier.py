@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from http import HTTPStatus
 
 import orjson
@@ -29,12 +29,14 @@ from fleet.errors import FleetError, JournalError, RemoteError
 from fleet.model import records
 from fleet.model.events import Event
 from fleet.model.notices import Subscriber
-from fleet.ports import Batch, Journal, JournalReader, Messenger
+from fleet.ports import Batch, Journal, JournalReader, Messenger, StoredRecord
 
 FLUSH_S = 10.0
 """How long the end of a process may wait for those who were not told yet."""
 _STRETCH = 200
 """Records that are read before others have their turn."""
+_LARGE_BYTES = 50_000
+"""A record that is as long as a stretch of others."""
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -43,23 +45,26 @@ class _Courier:
 
     subscriber: Subscriber
     messenger: Messenger
+    account: Account
     told: int
     """Up to which record."""
     read: int = 0
-    """Up to which record nothing is left to tell."""
+    """Up to which record."""
     missed: str = ""
     """The first that was not taken."""
     missed_count: int = 0
     trouble: str = ""
     """Why the last that was not taken was not, or why nobody goes any more."""
     is_over: bool = False
+    is_idle: bool = False
+    """Whether all was told that there was."""
     news: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     """Set while there may be something to read."""
 
     @property
     def is_done(self) -> bool:
         """Whether all was told that there is."""
-        return bool(self.read) and not self.news.is_set()
+        return self.is_idle and not self.news.is_set()
 
     def shortfalls(self) -> Iterator[str]:
         """Yield in words what its subscriber was not told."""
@@ -94,7 +99,12 @@ class Notifier:
         self._flush_s = flush_s
         told = journal.told() if messengers else {}
         self._couriers = [
-            _Courier(subscriber=one, messenger=messengers[one.name], told=told.get(one.name, 0))
+            _Courier(
+                subscriber=one,
+                messenger=messengers[one.name],
+                account=Account(state),
+                told=told.get(one.name, 0),
+            )
             for one in state.plan.notify
             if one.name in messengers
         ]
@@ -141,13 +151,11 @@ class Notifier:
     # --- one subscriber ---
 
     async def _go(self, courier: _Courier) -> None:
-        """Tell one subscriber everything, for as long as there is anything to tell."""
+        """Tell one subscriber everything, for as long as there may be anything to tell."""
         try:
-            async with contextlib.aclosing(self._notices(courier)) as found:
-                async for notice in found:
-                    await self._bring(courier, notice)
-                    if courier.is_over:
-                        return
+            while await self._tell_all(courier):
+                await courier.news.wait()
+                courier.is_idle = False
         except FleetError as error:  # the journal is not ours any more, or cannot be read
             courier.trouble = error.message
         except Exception as error:  # noqa: BLE001 - a bug here must not end the run
@@ -159,21 +167,30 @@ class Notifier:
             courier.is_over = True
             self._moved.set()
 
-    async def _notices(self, courier: _Courier) -> AsyncGenerator[Notice, None]:
-        """Yield what is to be told, as it becomes durable."""
-        account, seq = Account(self._state), 0
-        while True:
-            courier.news.clear()
-            for record in self._journal.records(after=seq):
-                seq = record.seq
-                notice = _notice(account, seq, record.body)
-                if notice and seq > courier.told and notice.topic in courier.subscriber.on:
-                    yield notice
-                if seq % _STRETCH == 0:
-                    await asyncio.sleep(0)
-            courier.read = seq
-            self._moved.set()
-            await courier.news.wait()
+    async def _tell_all(self, courier: _Courier) -> bool:
+        """Tell what there is by now; return whether more is wanted."""
+        courier.news.clear()
+        while notice := await self._next(courier):
+            await self._bring(courier, notice)
+            if courier.is_over:
+                return False
+        courier.is_idle = True
+        self._moved.set()
+        return True
+
+    async def _next(self, courier: _Courier) -> Notice | None:
+        """Return what is to be told next; ``None`` where nothing is left.
+
+        Of what was read nothing is held while it is told, which may take hours.
+        """
+        for record in self._journal.records(after=courier.read):
+            courier.read = record.seq
+            notice = _notice(courier.account, record)
+            if notice and record.seq > courier.told and notice.topic in courier.subscriber.on:
+                return notice
+            if record.seq % _STRETCH == 0 or len(record.body) > _LARGE_BYTES:
+                await asyncio.sleep(0)
+        return None
 
     async def _bring(self, courier: _Courier, notice: Notice) -> None:
         """Tell one thing; what is not taken in the time there is, is left out."""
@@ -249,11 +266,11 @@ def _leaves_the_journal(failure: BaseException) -> bool:
     return isinstance(failure, FleetError) and not isinstance(failure, JournalError)
 
 
-def _notice(account: Account, sequence: int, body: bytes) -> Notice | None:
-    record = orjson.loads(body)
+def _notice(account: Account, stored: StoredRecord) -> Notice | None:
+    record = orjson.loads(stored.body)
     if record["kind"] not in notices.KINDS:
         return None
-    return account.read(sequence, records.from_record(record))
+    return account.read(stored.seq, records.from_record(record))
 
 
 def _kind(body: bytes) -> str:

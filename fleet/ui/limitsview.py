@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from fleet.model.desired import FailureClass, FailureMode, Membership, OnDrift, RollbackScope
+from fleet.model.notices import Subscriber
 from fleet.model.plan import Plan, Spread, SpreadGroup
 from fleet.ui.spans import span_text
 from fleet.ui.tables import Table
@@ -39,11 +41,21 @@ def lines(plan: Plan) -> Iterator[str]:
         yield "drift: a cluster that changed since the plan was made is judged anew"
     if plan.head.membership is Membership.FOLLOW:
         yield "membership: clusters join and leave the run while it is under way"
+    for one in plan.head.notify:
+        yield f"told: {one.name}, {_way(one)}: {', '.join(one.on)}"
 
 
 def spreads(plan: Plan) -> list[Table]:
     """Return a table for each spread cap: its largest groups, and how many more there are."""
     return [_spread(one) for one in plan.head.spreads if one.groups]
+
+
+def _way(subscriber: Subscriber) -> str:
+    """Return how somebody is told: a command in full, since it is run; of an address nothing."""
+    if subscriber.argv:
+        return f"by {shlex.join(subscriber.argv)}"
+    place = f"by the webhook in {subscriber.url_from}" if subscriber.url_from else "by a webhook"
+    return f"{place}, signed" if subscriber.signed_with else f"{place}, unsigned"
 
 
 def _outcome(plan: Plan) -> Iterator[str]:

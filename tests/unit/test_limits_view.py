@@ -13,6 +13,7 @@ from fleet.model.desired import (
     OnDrift,
     RollbackScope,
 )
+from fleet.model.notices import Subscriber, Topic
 from fleet.model.plan import (
     Pool,
     Retry,
@@ -45,6 +46,22 @@ def test_a_run_that_says_nothing_shows_what_holds_all_the_same() -> None:
         "worst case: 3 of 9 fail before the run's budget ends it",
         "success: all 9 must succeed",
         TIMES,
+    ]
+
+
+def test_who_is_told_is_shown_and_what_is_started_for_it() -> None:
+    told = (
+        Subscriber(name="ops", on=(Topic.GATE, Topic.BREACH), url_from="URL", signed_with="KEY"),
+        Subscriber(name="chat", on=(Topic.RUN,), url="https://hooks.example/c4nary"),
+        Subscriber(name="pager", on=(Topic.APPROVAL,), argv=("page", "--to", "the team")),
+    )
+
+    found = list(limitsview.lines(plan([wave(1)], notify=told)))
+
+    assert found[-3:] == [
+        "told: ops, by the webhook in URL, signed: gate, breach",
+        "told: chat, by a webhook, unsigned: run",
+        "told: pager, by page --to 'the team': approval",
     ]
 
 
