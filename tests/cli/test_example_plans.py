@@ -16,6 +16,7 @@ def test_there_is_an_example_for_everything_that_people_want_to_do() -> None:
         "flux-upgrade",
         "osm-auto-upgrade",
         "osm-install",
+        "osm-monthly",
         "osm-openshift",
         "osm-pin",
         "osm-ramp-up",
