@@ -9,6 +9,7 @@ Run:  python benchmarks/spine.py [--quick]
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import gc
 import json
 import resource
@@ -25,12 +26,12 @@ from benchmarks import table
 from benchmarks.table import Row
 from fleet.core import planner
 from fleet.core.state import RunState
-from fleet.engine import virtual
+from fleet.engine import virtual, zones
 from fleet.engine.runner import Runner
 from fleet.journal.sqlite import SqliteStore
-from fleet.model.desired import Rollout, WaveRule
+from fleet.model.desired import Rollout, TagCalendars, WaveRule
 from fleet.sim.ports import SimulatedAzure
-from tests.rig import rollouts, runs
+from tests.rig import fleets, rollouts, runs
 
 MB = 1024 * 1024
 
@@ -80,6 +81,33 @@ def plan_fleet(clusters: int) -> dict[str, float]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert made.change_count == clusters
     return {"cpu_s": spent, "rss_mb": peak / 1024, "rss_before_mb": before / 1024}
+
+
+def plan_windows(clusters: int, kinds: int) -> dict[str, float]:
+    """Plan clusters whose tags name windows of their own: *kinds* different ones, evenly spread."""
+    days = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    some = sorted(zones.names())
+    found = [
+        fleets.cluster(
+            f"store-{n:06}",
+            fleets.extension("1.1.1"),
+            tags={
+                "maintenance": f"{days[k % 7]}-{k // 7 % 24:02}{k % 60:02}-{(k + 4) % 24:02}00",
+                "timezone": some[k // 168 % len(some)],
+            },
+        )
+        for n in range(clusters)
+        for k in [n % kinds]
+    ]
+    inventory = dataclasses.replace(fleets.inventory(found), read_at=fleets.T0)
+    bound = TagCalendars(name="stores", tag="maintenance", zone="UTC", zone_tag="timezone")
+    wanted = dataclasses.replace(asked(50), tag_calendars=(bound,))
+    gc.collect()
+    began = time.process_time()
+    made = planner.plan(wanted, inventory, zones=zones.zone)
+    spent = time.process_time() - began
+    assert made.change_count == clusters
+    return {"cpu_s": spent, "calendars": len(made.head.calendars)}
 
 
 def carry_out(clusters: int, concurrency: int) -> dict[str, float]:
@@ -152,12 +180,17 @@ def measure(*, quick: bool) -> list[Row]:
     times, scale = (1, 10) if quick else (3, 1)
     fleet = 10_000 // scale
     planned = table.repeated(plan_fleet, times, fleet)
+    bound = table.repeated(plan_windows, 1, 100_000 // scale, 100_000 // scale)
+    alike = table.repeated(plan_windows, 1, 100_000 // scale, 500)
     ran = table.repeated(carry_out, times, fleet, 1_000)
     held = table.repeated(memory_in_flight, times, 1_000 // scale)
     return [
         Row(what=f"plan {fleet:,} clusters, CPU", unit="s", values=planned["cpu_s"], target="< 2"),
         Row(what="  peak RSS, inventory included", unit="MB", values=planned["rss_mb"],
             target="< 200"),
+        Row(what=f"plan {100_000 // scale:,}, windows by tag, CPU", unit="s",
+            values=alike["cpu_s"], target="< 20"),
+        Row(what="  each with one of its own", unit="s", values=bound["cpu_s"], target="< 20"),
         Row(what=f"run {fleet:,} targets, CPU", unit="s", values=ran["cpu_s"], target="< 15"),
         Row(what="  events a target", unit="", values=ran["events_per_target"]),
         Row(what="  CPU an event, all included", unit="us", values=ran["us_per_event"]),

@@ -49,7 +49,7 @@ class Kind(enum.StrEnum):
 
 
 _HINTS = {
-    Kind.DEFAULT: "Log in with: az login. Or name the credential: --credential env, managed, ... .",
+    Kind.DEFAULT: "Log in with: az login. Or say whose token: --credential env, managed, ... .",
     Kind.CLI: "Log in with: az login. The Azure CLI must be on the PATH.",
     Kind.WORKLOAD: "It needs AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_FEDERATED_TOKEN_FILE.",
     Kind.MANAGED: "It works on machines in Azure that have a managed identity (AZURE_CLIENT_ID).",

@@ -23,6 +23,7 @@ from fleet.engine import history
 from fleet.engine.runner import Runner, Settings
 from fleet.errors import AuthError
 from fleet.model.events import Actor, Event
+from fleet.model.statuses import WaitCause
 from fleet.ports import Journal, Upkeep
 from fleet.ui import live
 
@@ -81,6 +82,8 @@ async def carried_on(
             told.observe(events, state)
             if state.has_bug:  # nothing to wait for: somebody has to look at it first
                 runner.settle_for_pause()
+            if found.is_virtual and _needs_person(state):
+                runner.leave()
 
         runner = Runner(
             journal=journal,
@@ -117,6 +120,13 @@ def say_where(found: Outside) -> None:
     if found.time_scale != 1:
         text = f"simulated time: {found.time_scale} seconds of theirs pass in one of ours"
         console.print(Text(text), soft_wrap=True)
+
+
+def _needs_person(state: RunState) -> bool:
+    """Whether only a person can end what the run waits for: virtual time passes for nobody."""
+    wait = state.wait
+    by_people = (WaitCause.APPROVAL, WaitCause.WINDOW)
+    return wait is not None and wait.until is None and wait.cause in by_people
 
 
 async def _run(runner: Runner) -> RunState:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import getpass
 import os
+import pwd
 import socket
 from collections.abc import Iterable
 from pathlib import Path
@@ -79,7 +79,8 @@ def tzdata_version() -> str:
 
 
 def _user() -> str:
+    # NB: by the kernel's word: who people are is counted, and anybody can set LOGNAME.
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user without a name
         return f"uid-{os.getuid()}"

@@ -12,7 +12,7 @@ from fleet.core.leftovers import Leftover
 from fleet.core.state import RunState
 from fleet.errors import InvariantError
 from fleet.model.plan import Purpose
-from fleet.model.statuses import Result, RunStatus
+from fleet.model.statuses import Result, RunStatus, WaitCause
 from fleet.ui import judgementview, leftview, output, statusview, waits
 from fleet.ui.output import Format
 
@@ -87,7 +87,8 @@ def say_what_next(state: RunState) -> None:
     elif state.wait is not None:
         told = f"run {run_id} {waits.text(state.wait, has_local=True)}"
         console.print(Text(context.DISCRETION.text(told)), soft_wrap=True)
-        text = f"hint: then fleet run --run-id {run_id} carries on, or fleet run --due."
+        first = f"fleet approve {run_id}, " if state.wait.cause is WaitCause.APPROVAL else ""
+        text = f"hint: {first}then fleet run --run-id {run_id} carries on, or fleet run --due."
         console.print(Text(text), soft_wrap=True)
     elif not state.status.is_terminal:
         text = f"hint: fleet run --run-id {run_id} carries on."

@@ -85,7 +85,7 @@ def _source(subject: str, calendars: Path | None, where: Where) -> Source:
 
 def _in_plan(found: Context, source: Source, target: str, where: Where) -> Standing:
     if source.plan is not None:
-        now = asyncio.run(outside.moment(None, where=where, state_dir=found.state_dir))
+        now = asyncio.run(outside.present(where, state_dir=found.state_dir))
         return standing.of_plan(source.plan, target, zones=zones.zone, now=now)
 
     async def work(there: Outside) -> Standing:

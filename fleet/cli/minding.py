@@ -83,7 +83,7 @@ def _in_front_of_somebody(asked: Round) -> int:
     done: list[Done] = []
     for duty in findings.duties:
         _say(f"{duty.run_id}: {duty.why}")
-        with subprocess.Popen(_command(duty, asked), env=_environment()) as process:  # noqa: S603
+        with subprocess.Popen(_command(duty, asked), env=_environment(duty, asked)) as process:  # noqa: S603
             status = _waited_for(process)
         done.append(_told(duty, status, asked))
     for problem in findings.problems:
@@ -143,7 +143,7 @@ class _Minder:
         # NB: a session of its own: a Ctrl-C reaches it by us alone, once.
         return await asyncio.create_subprocess_exec(
             *_command(duty, self._asked),
-            env=_environment(),
+            env=_environment(duty, self._asked),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -233,11 +233,9 @@ def _command(duty: Duty, asked: Round) -> list[str]:
     told = ["run", "--run-id", duty.run_id, "--no-wait"]
     told += ["--waiting-ok"] if asked.is_waiting_ok else []
     if duty.file is not None:
-        told += [str(duty.file), "--occurrence", *asked.where.words]
+        told += [str(duty.file), "--occurrence"]
         told += ["--calendars", str(asked.calendars)] if asked.calendars else []
         told += ["--yes"] if asked.is_agreed else []
-    else:
-        told += _as_it_began(asked.where, duty.endpoint).words
     state_dir = ("--state-dir", str(asked.context.state_dir))
     log = [word for flag, value in asked.log.items() for word in (flag, value)]
     return [sys.executable, "-m", "fleet", *state_dir, *log, *told]
@@ -259,9 +257,11 @@ def _as_it_began(where: Where, endpoint: str) -> Where:
     )
 
 
-def _environment() -> dict[str, str]:
-    """Return what a run's process knows of the machine; every flag of ours it is given as such."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("FLEET_")}
+def _environment(duty: Duty, asked: Round) -> dict[str, str]:
+    """Return what a run's process knows of the machine, and where its service is."""
+    where = asked.where if duty.file is not None else _as_it_began(asked.where, duty.endpoint)
+    others = {name: value for name, value in os.environ.items() if not name.startswith("FLEET_")}
+    return others | where.variables
 
 
 def _told(duty: Duty, status: int, asked: Round) -> Done:

@@ -198,15 +198,18 @@ class Where:
         self.network  # noqa: B018
 
     @property
-    def words(self) -> tuple[str, ...]:
-        """The flags that say all of this, for another process."""
-        told: list[str] = []
+    def variables(self) -> dict[str, str]:
+        """The environment variables that say all of this to another process.
+
+        NB: never as flags: a proxy's URL may hold a password, and everybody sees a command line.
+        """
+        told: dict[str, str] = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            given = value if isinstance(value, list) else [value]
-            flag = f"--{field.name.replace('_', '-')}"
-            told += [word for one in given if one is not None for word in (flag, str(one))]
-        return tuple(told)
+            if value is not None:
+                text = ",".join(value) if isinstance(value, list) else str(value)
+                told[f"FLEET_{field.name.upper()}"] = text
+        return told
 
     @property
     def network(self) -> Network:

@@ -118,28 +118,19 @@ def known_moment(state: RunState) -> dt.datetime:
     return _not_before(clock.wall(), last_at)
 
 
-async def moment(
-    state: RunState | None, *, state_dir: Path, where: Where | None = None
-) -> dt.datetime:
-    """Return what the clock of a run that nobody carries on would show.
-
-    Args:
-        state: The run; ``None``: none, and *where* alone says whose clock is meant.
-        state_dir: Where worlds are remembered.
-        where: What the command line says of the service.
-    """
-    where = where_it_began(where or Where(), state)
-    last_at = state.last_at if state else None
+async def moment(state: RunState, *, state_dir: Path) -> dt.datetime:
+    """Return what the clock of a run that nobody carries on would show."""
+    where = where_it_began(Where(), state)
     if where.world is not None:
         with _opened(where.world, state_dir) as found:
-            return _not_before(found.base_at, last_at)
+            return _not_before(found.base_at, state.last_at)
     try:
         async with asyncio.timeout(_TIME_LIMIT_S):
             there = await whereabouts(where)
     except (RemoteError, TimeoutError):
         # A simulator that is gone has no time any more, and ours may be years away from it.
-        return last_at or clock.wall()
-    return _not_before(there.clock.now(), last_at)
+        return state.last_at or clock.wall()
+    return _not_before(there.clock.now(), state.last_at)
 
 
 async def present(where: Where, *, state_dir: Path) -> dt.datetime:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fleet.core import windows
@@ -22,7 +23,7 @@ from fleet.core.hours import Hours
 from fleet.core.maintenance import Found, Reader, called, said
 from fleet.core.timetables import Zones
 from fleet.errors import InputError, InvariantError
-from fleet.model.calendars import Calendar, Level
+from fleet.model.calendars import Calendar, Level, Rule
 from fleet.model.cluster import Cluster, ClusterId, nothing
 from fleet.model.desired import Rollout, TagCalendars
 from fleet.model.plan import (
@@ -36,6 +37,9 @@ from fleet.model.plan import (
 
 _EVERYBODY = (Level.GLOBAL, Level.RUN)
 _SHOWN = 5
+_MOST_SEARCHED = 5_000
+"""Of different calendars together: so many are worked out in two seconds."""
+_CLOCK_CHANGE = dt.timedelta(hours=1)
 
 
 def weighed(
@@ -196,12 +200,21 @@ class _Search:
             if one.calendars:
                 places = (*self._shared, *of_wave.get(one.wave or "", ()), *one.calendars)
                 groups.setdefault(places, []).append(one)
-        for places, members in groups.items():
-            if not self._is_ever_open(places, self._at):
+        # NB: thousands of windows take seconds; those that most targets have are looked at.
+        ordered = sorted(groups.items(), key=lambda one: -len(one[1]))
+        for places, members in itertools.islice(ordered, _MOST_SEARCHED):
+            if not self._opens_weekly(places) and not self._is_ever_open(places, self._at):
                 names = ", ".join(one.cluster_name for one in members[:_SHOWN])
                 names += f" and {len(members) - _SHOWN} more" if len(members) > _SHOWN else ""
                 which = self._names(places)
                 yield f"{names}: never changed, since these are never open at once: {which}"
+
+    def _opens_weekly(self, places: tuple[int, ...]) -> bool:
+        """Tell whether no search is needed: one calendar alone, with a long span each week."""
+        calendar = self._head.calendars[places[0]]
+        if len(places) > 1 or not _is_weekly(calendar):
+            return False
+        return any(_length(rule) > self._buffer + _CLOCK_CHANGE for rule in calendar.allow)
 
     def _is_ever_open(self, places: tuple[int, ...], at: dt.datetime) -> bool:
         found = self._hours.opening(places, at, buffer=self._buffer)
@@ -223,6 +236,14 @@ def _require_each(calendars: Sequence[Calendar], zones: Zones, at: dt.datetime) 
         tail = [f"and {more} more"] if more > 0 else []
         hint = "Correct the calendar: a run that is bound by it would wait for ever."
         raise InputError("\n".join([*wrong[:_SHOWN], *tail]), hint=hint)
+
+
+def _length(rule: Rule) -> dt.timedelta:
+    """Return how long a weekly span is, by clocks that nobody changes."""
+    at, until = (
+        dt.timedelta(hours=int(text[:2]), minutes=int(text[3:])) for text in (rule.at, rule.until)
+    )
+    return until - at if until > at else until - at + dt.timedelta(days=1)
 
 
 def _is_weekly(calendar: Calendar) -> bool:

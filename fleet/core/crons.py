@@ -59,8 +59,8 @@ def read(text: str) -> Cron:
         raise InputError(message, hint="Minute, hour, day of the month, month, day of the week.")
     try:
         cron = Cron(CronSim(text, dt.datetime(2000, 1, 1)))  # noqa: DTZ001 - local times
-    except CronSimError as error:
-        message = f"{text!r} is no cron expression: {str(error).lower()}"
+    except (CronSimError, ValueError) as error:  # a number of thousands of digits is no number
+        message = f"{text[:80]!r} is no cron expression: {str(error).lower()}"
         raise InputError(message) from error
     if cron.count_a_day > MOST_A_DAY:
         message = f"{text!r} starts {cron.count_a_day} times a day; at most {MOST_A_DAY} are read"

@@ -115,6 +115,13 @@ def next_at(state: RunState, wave: WaveState) -> dt.datetime | None:
     return min(moments, default=None)
 
 
+def earliest_end(state: RunState, wave: WaveState, moment: Moment, name: str) -> dt.datetime:
+    """Return when a gate that goes on can have passed, if each measurement answers at once."""
+    one, found = gate(state, name), wave.gates[moment, name]
+    rounds = (gates.wanted(one) or 1) - 1
+    return found.entered_at + one.initial_delay + rounds * (one.interval or gates.AFTER_ERROR)
+
+
 def is_passed(wave: WaveState, moment: Moment) -> bool:
     """Tell whether all gates of *moment* have ended, and none bars the way."""
     found = [wave.gates.get((moment, name)) for name in names(wave.planned, moment)]

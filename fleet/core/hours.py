@@ -18,9 +18,6 @@ from fleet.core.timetables import Table, Timetable, Zones
 from fleet.core.windows import NO_BUFFER, Opening, seen_from
 from fleet.model.calendars import Calendar
 
-_GOOD_FOR = dt.timedelta(days=32)
-"""How long it holds that nothing changes as far as is searched: what lies there comes nearer."""
-
 
 class Hours:
     """When changes may start, by which calendars bind them."""
@@ -75,7 +72,8 @@ class Hours:
         buffer: dt.timedelta,
     ) -> bool:
         since, its_buffer, at = kept
-        return buffer == its_buffer and since <= now < (at or since + _GOOD_FOR)
+        until = timetables.review_at(since)
+        return buffer == its_buffer and since <= now < min(at or until, until)
 
     def _apply(self) -> None:
         """Forget what was found without the overrides that there are now, or with others."""
@@ -124,7 +122,7 @@ class _Found:
     __slots__ = ("_answer", "_limit", "_spans", "_tables", "since", "until")
 
     def __init__(self, tables: Sequence[Table], since: dt.datetime) -> None:
-        self.since, self.until = since, since + _GOOD_FOR
+        self.since, self.until = since, timetables.review_at(since)
         """Between which moments it may be asked."""
         self._tables = timetables.ordered(tables)
         self._limit = timetables.limit_of(tables, since)

@@ -135,7 +135,8 @@ class Recurrence:
     def _sets(self, since: dt.date, until: dt.date) -> Iterator[list[dt.datetime]]:
         """Yield what the rule gives, one set for each of its steps."""
         first = self._key(self._start.date())
-        days = self._days_from(self._step_start(since), until)
+        # NB: all of the last step, too: BYSETPOS counts from its end.
+        days = self._days_from(self._step_start(since), self._step_end(until))
         for key, found in itertools.groupby(days, self._key):
             if self._parts.frequency is Frequency.HOURLY:
                 yield from self._hourly(next(found))
@@ -177,6 +178,15 @@ class Recurrence:
                 return day.replace(day=1)
             case Frequency.WEEKLY:
                 return day - (day.weekday() - self._parts.week_start) % _WEEK * _DAY
+            case _:
+                return day
+
+    def _step_end(self, day: dt.date) -> dt.date:
+        match self._parts.frequency:
+            case Frequency.YEARLY:
+                return day.replace(month=12, day=31)
+            case Frequency.WEEKLY:
+                return self._step_start(day) + (_WEEK - 1) * _DAY
             case _:
                 return day
 

@@ -204,12 +204,13 @@ def _of_turn(
 ) -> Standing:
     """Return what a forecast says of a turn; status and reasons are still to be told."""
     terms = turn.terms
-    own = f"{turn.place} of wave {turn.leg.planned.name}"
+    planned = turn.leg.planned
+    own = f"{turn.place} of wave {planned.name}, {planned.effective_concurrency} at once"
     return Standing(
         target=target,
         status="",
         why=(),
-        wave=turn.leg.planned.name,
+        wave=planned.name,
         ahead=(*ahead, own) if turn.place else ahead,
         holds=tuple(
             Hold(
@@ -238,6 +239,3 @@ def _reasons(turn: _Turn, target: Target) -> Iterator[str]:
     ]
     if shut:
         yield f"outside of its own windows: {', '.join(shut)}"
-    if turn.place:
-        at_once = turn.leg.planned.effective_concurrency
-        yield f"{turn.place} of its wave come before it, {at_once} at once"

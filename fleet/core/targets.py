@@ -408,9 +408,7 @@ def _catch_up(state: RunState) -> WaveState:
     last = state.waves[-1]
     if last.is_catch_up:
         return last
-    planned = waves.catch_up(
-        state.plan.limits, calendars=bindings.of_catch_up(state.plan.waves)
-    )
+    planned = waves.catch_up(state.plan.limits, calendars=bindings.of_catch_up(state.plan.waves))
     line = Line(last.end, last.end)
     added = WaveState(planned=planned, first=last.end, end=last.end, line=line)
     state.waves.append(added)

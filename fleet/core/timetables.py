@@ -24,7 +24,7 @@ Zones = Callable[[str], dt.tzinfo]
 
 HORIZON = dt.timedelta(days=800)
 """How far a search goes: a year of frozen changes, and another for a window to come in."""
-FAR_HORIZON = dt.timedelta(days=9 * 366)
+FAR_HORIZON = dt.timedelta(days=9 * 368)
 """The same where windows may be years apart: there are eight from one 29th of February to the next
 around 2100, and four elsewhere."""
 _PIECE = dt.timedelta(days=16)
@@ -119,10 +119,20 @@ def ordered(tables: Iterable[Table]) -> list[Table]:
 
 
 def limit_of(tables: Iterable[Table], after: dt.datetime) -> dt.datetime:
-    """Return up to where the spans of several are looked for."""
+    """Return up to where the spans of several are looked for: the same until :func:`review_at`.
+
+    So an answer depends on the moment that is asked about, and never on what was asked before.
+    """
     is_far = any(one.is_sparse for one in tables)
-    # A piece's end: asked again a little later, it is the same limit.
-    return EPOCH + ((after + (FAR_HORIZON if is_far else HORIZON) - EPOCH) // _PIECE) * _PIECE
+    return (
+        EPOCH
+        + ((after - EPOCH) // _PIECE + (FAR_HORIZON if is_far else HORIZON) // _PIECE) * _PIECE
+    )
+
+
+def review_at(after: dt.datetime) -> dt.datetime:
+    """Return when to look further ahead than from *after*."""
+    return EPOCH + ((after - EPOCH) // _PIECE + 1) * _PIECE
 
 
 def common(

@@ -122,7 +122,6 @@ def warnings(rollout: Rollout, waves: Sequence[Wave]) -> tuple[str, ...]:
     return tuple(found)
 
 
-
 def _of_soak(wave: Wave, measured: Iterable[Gate]) -> Iterator[str]:
     looks = wave.min_observations
     if wave.observe_every and (long := wave.observe_every * looks) > wave.soak:

@@ -33,13 +33,13 @@ def current(state: RunState, now: dt.datetime) -> Wait | None:
     wave = state.waves[state.current]
     match wave.status:
         case WaveStatus.NOT_STARTED:
-            return to_open(state, wave, now) or _for_gates(wave, Moment.BEFORE)
+            return to_open(state, wave, now) or _for_gates(state, wave, Moment.BEFORE)
         case WaveStatus.RUNNING if not wave.is_drained:
             return _for_window(state, wave)
         case WaveStatus.RUNNING:
-            return _for_gates(wave, Moment.AFTER) or _to_close(state, now)
+            return _for_gates(state, wave, Moment.AFTER) or _to_close(state, now)
         case WaveStatus.SOAKING:
-            return _for_soak(wave, now) or _to_close(state, now)
+            return _for_soak(state, wave, now) or _to_close(state, now)
         case _:
             return None
 
@@ -89,7 +89,7 @@ def _for_approval(state: RunState, when: Moment, now: dt.datetime) -> Wait | Non
     )
 
 
-def _for_gates(wave: WaveState, moment: Moment) -> Wait | None:
+def _for_gates(state: RunState, wave: WaveState, moment: Moment) -> Wait | None:
     open_ones = [
         name
         for name in gatework.names(wave.planned, moment)
@@ -98,7 +98,8 @@ def _for_gates(wave: WaveState, moment: Moment) -> Wait | None:
     if not open_ones:
         return None
     detail = f"wave {wave.planned.name}: gates {moment} it: {', '.join(open_ones)}"
-    return Wait(cause=WaitCause.GATE, until=None, detail=detail)
+    until = max(gatework.earliest_end(state, wave, moment, name) for name in open_ones)
+    return Wait(cause=WaitCause.GATE, until=until, detail=detail)
 
 
 def _for_window(state: RunState, wave: WaveState) -> Wait | None:
@@ -123,9 +124,9 @@ def _for_window(state: RunState, wave: WaveState) -> Wait | None:
 _SHOWN = 5
 
 
-def _for_soak(wave: WaveState, now: dt.datetime) -> Wait | None:
+def _for_soak(state: RunState, wave: WaveState, now: dt.datetime) -> Wait | None:
     if soaks.is_over(wave, now):
-        return _for_gates(wave, Moment.SOAK)
+        return _for_gates(state, wave, Moment.SOAK)
     is_long = wave.soaks_until is None or now >= wave.soaks_until
     seen = wave.planned.min_observations
     more = f", until it was looked at {seen} times" if is_long else ""

@@ -20,7 +20,7 @@ import functools
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pydantic_core import PydanticCustomError
 
@@ -31,6 +31,8 @@ from fleet.spec.flaws import quoted
 
 if TYPE_CHECKING:
     from icalendar import Event
+
+Moment = TypeVar("Moment")
 
 MAX_BYTES = 2_000_000
 MAX_EVENTS = 2_000
@@ -212,7 +214,9 @@ class _Reader:
         value = event.get(key)
         for some in value if isinstance(value, list) else [value] if value is not None else ():
             _require_whole(some, key, self.name)
-            found += [_text(self._date(one.dt, key)) for one in some.dts]
+            found += [
+                _text(self._date(_rezoned(one.dt, some.params, self.name), key)) for one in some.dts
+            ]
         if len(found) > _MAX_DATES:
             _refuse(self.name, f"has more than {_MAX_DATES} dates in {key}")
         return tuple(dict.fromkeys(found))
@@ -248,10 +252,8 @@ def _moment(event: Event, key: str, name: str) -> dt.datetime | dt.date | None:
     value = _value(event, key, name)
     if value is not None and not isinstance(value, dt.date):
         _refuse(name, f"has no {key} that is a time")
-    if value is not None and "TZID" in event[key].params:
-        _zone(str(event[key].params["TZID"]), name)
     moment: dt.datetime | dt.date | None = value
-    return moment
+    return moment if moment is None else _rezoned(moment, event[key].params, name)
 
 
 def _name(event: Event) -> str:
@@ -297,13 +299,20 @@ def _zone(text: str, name: str) -> str:
     raise refusal(message, "use a zone that IANA names, such as Europe/Berlin")
 
 
+def _rezoned(value: Moment, params: Any, name: str) -> Moment:
+    """Return a moment in the zone that its TZID names, by our zone data, not the machine's."""
+    if not isinstance(value, dt.datetime) or "TZID" not in params:
+        return value
+    zone = _info(_zone(str(params["TZID"]), name))
+    return value.replace(tzinfo=zone)
+
+
 def _local(value: dt.datetime | dt.date, zone: str | None) -> dt.datetime:
     """Return *value* as clocks in *zone* show it."""
     if not isinstance(value, dt.datetime):
         return dt.datetime.combine(value, dt.time())
     if value.tzinfo is None or zone is None:
         return value.replace(tzinfo=None)
-    # NB: what has a zone of the file's own making was checked by its name.
     return value.astimezone(_info(zone)).replace(tzinfo=None)
 
 

@@ -206,16 +206,25 @@ def _ready(case: Case) -> Iterator[str]:
         yield f"    not connected: {_names(found.unconnected)}"
     if found.missing:
         yield f"    not there, or not to be seen: {_names(found.missing)}"
-    yield from (_offer(one, found.warnings) for one in found.offers)
+    yield from _offers(found)
 
 
-def _offer(one: Offer, warnings: Sequence[str]) -> str:
-    place = f"{one.version} of train {one.train} in {one.location} ({one.target_count} clusters)"
-    if one.is_offered is None:
-        why = next((text for text in warnings if f"release train {one.train}" in text), "")
-        because = f": {why}" if why else ": the service does not tell"
-        return f"offered now: {place}: not known{because}"
-    return f"offered now: {place}: {'yes' if one.is_offered else 'NO'}"
+def _offers(found: Readiness) -> Iterator[str]:
+    """Yield a line for each version, locations that answer alike together."""
+    alike: dict[tuple[str, str, bool | None], list[Offer]] = {}
+    for one in found.offers:
+        alike.setdefault((one.version, one.train, one.is_offered), []).append(one)
+    for (version, train, is_offered), some in alike.items():
+        count = sum(one.target_count for one in some)
+        places = ", ".join(one.location for one in some)
+        said = {True: "yes", False: "NO", None: f"not known{_why(train, found.warnings)}"}
+        what = f"{version} of train {train} in {places}, for {count}"
+        yield f"offered now: {what}: {said[is_offered]}"
+
+
+def _why(train: str, warnings: Sequence[str]) -> str:
+    told = next((text for text in warnings if f"release train {train}" in text), "")
+    return f": {told or 'the service does not tell'}"
 
 
 def _readiness(case: Case) -> dict[str, Any]:

@@ -231,7 +231,6 @@ _TOLD: Mapping[type, Callable[[Any, RunState], str]] = {
     e.TargetSoaking: lambda v, _: f"as planned; has to stay so until {v.until:%H:%M:%S}Z",
     e.TargetObserved: lambda v, _: f"step {v.step + 1} is as it was proved to be",
     e.TargetReturned: lambda v, _: f"waits for its turn again: {v.detail}",
-    e.RunWoken: lambda _v, _: "the run goes on: what it waited for has come",
     e.WindowOverridden: _overridden,
     e.ApprovalGiven: lambda v, _: f"approved ({v.when}){_by(v)}{_because(v.reason)}",
     e.WindowClosed: _closed,

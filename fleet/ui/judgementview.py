@@ -119,20 +119,6 @@ def _rules(state: RunState) -> Iterator[tuple[int, WaveState, ApprovalRule]]:
 # --- as JSON values ----------------------------------------------------------------------
 
 
-def waiting(state: RunState) -> dict[str, Any] | None:
-    """Return what a run waits for; ``None``: for nothing."""
-    wait = state.wait
-    if wait is None:
-        return None
-    return {
-        "cause": wait.cause.value,
-        "wave": state.waves[wait.wave].planned.name if wait.wave < len(state.waves) else None,
-        "since": codec.utc_text(wait.at),
-        "until": codec.utc_text(wait.until) if wait.until else None,
-        "detail": wait.detail,
-    }
-
-
 def override_documents(state: RunState) -> list[dict[str, Any]]:
     """Return who overrode which calendar."""
     return [

@@ -19,7 +19,7 @@ def lines(found: Standing) -> Iterator[str]:
     yield f"{target.action} {target.from_version or '(none)'} -> {target.to_version or '(none)'}"
     yield from (f"why: {text}" for text in found.why)
     if found.ahead:
-        yield f"before it: {', '.join(found.ahead)}"
+        yield f"before it: {'; '.join(found.ahead)}"
     if found.has_turn:
         after = " at the earliest: somebody has to agree first" if found.is_after_approval else ""
         yield f"estimated start: {moments.text(found.starts_at)}{after}"

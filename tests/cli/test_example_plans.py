@@ -17,6 +17,7 @@ def test_there_is_an_example_for_everything_that_people_want_to_do() -> None:
         "osm-auto-upgrade",
         "osm-change-windows",
         "osm-install",
+        "osm-monthly",
         "osm-openshift",
         "osm-pin",
         "osm-ramp-up",

@@ -99,6 +99,16 @@ async def test_reads_from_a_position_on(store: SqliteStore | MemoryStore) -> Non
         assert [event for _, event in journal.events(after=3)] == [started(3), started(4)]
 
 
+async def test_the_last_record_is_read_without_those_before_it(
+    store: SqliteStore | MemoryStore,
+) -> None:
+    async with store.hold("r", actor=ANN, create=True) as journal:
+        assert store.read("r").last() is None
+        await journal.append(batch(*map(started, range(5))))
+
+    assert store.read("r").last() == list(store.read("r").records())[-1]
+
+
 async def test_streams_more_than_a_page(store: SqliteStore | MemoryStore) -> None:
     async with store.hold("r", actor=ANN, create=True) as journal:
         await journal.append(batch(*map(started, range(1234))))

@@ -15,10 +15,13 @@ from tests.rig import fleets
 
 MOST = 12
 GROUPS = 3
+OTHERS = ["late", "over", "take out", "add", "ask", "shut", "reopen", "give back"]
+CALENDARS = ((), (0,), (1,))
+"""Every third target is bound by none, by one, by another."""
 Move = tuple[str, int]
 MOVES: st.SearchStrategy[list[Move]] = st.lists(
     st.tuples(
-        st.sampled_from(["start"] * 4 + ["end"] * 3 + ["late", "over", "take out", "add", "ask"]),
+        st.sampled_from(["start"] * 4 + ["end"] * 3 + OTHERS),
         st.integers(0, 99),
     ),
     max_size=60,
@@ -36,11 +39,14 @@ class Naive:
     waiting: list[int]
     slots: list[int] = dataclasses.field(default_factory=list)
     physical: list[int] = dataclasses.field(default_factory=list)
+    shut: set[tuple[int, ...]] = dataclasses.field(default_factory=set)
 
     def first(self) -> int | None:
         return next((one for one in self.waiting if self.may(one)), None)
 
     def may(self, target: int) -> bool:
+        if CALENDARS[target % 3] in self.shut:
+            return False
         for n, group in enumerate(self.places[target]):
             alike = sum(self.places[one][n] == group for one in self.physical)
             most = self.most[n][group]
@@ -58,7 +64,9 @@ def test_the_same_target_is_next_whatever_has_happened(
     most = [many[:GROUPS], many[GROUPS:]]
     caps = Caps(tuple(_spread(n, limits) for n, limits in enumerate(most)))
     line = Line(0, first)
-    plans = [fleets.target(groups=place) for place in places]
+    plans = [
+        fleets.target(groups=place, calendars=CALENDARS[n % 3]) for n, place in enumerate(places)
+    ]
     naive = Naive(places=places, most=most, waiting=list(range(first)))
     to_come = list(range(first, MOST))
 
@@ -69,8 +77,11 @@ def test_the_same_target_is_next_whatever_has_happened(
         assert list(line.waiting()) == naive.waiting
         if what != "ask":  # to ask seldom is to be allowed to be wrong for long
             continue
-        assert line.first(caps, plans.__getitem__) == naive.first()
-    assert line.first(caps, plans.__getitem__) == naive.first()
+        assert line.first(caps, plans.__getitem__, (), naive.shut) == naive.first()
+    assert line.first(caps, plans.__getitem__, (), naive.shut) == naive.first()
+    out = [one for one in naive.waiting if CALENDARS[one % 3] in naive.shut]
+    assert line.is_all_shut_out == (line.shut_out_count == len(naive.waiting))
+    assert line.shut_out_count <= len(out)
 
 
 def _spread(n: int, limits: Sequence[int | None]) -> Spread:
@@ -91,7 +102,8 @@ def _move(
     to_come: list[int],
 ) -> None:
     """Do one thing to both, if it can be done."""
-    if what == "start" and (target := line.first(caps, plans.__getitem__)) is not None:
+    first = line.first(caps, plans.__getitem__, (), naive.shut) if what == "start" else None
+    if (target := first) is not None:
         assert target == naive.first()
         line.start(target)
         caps.start(plans[target])
@@ -105,6 +117,17 @@ def _move(
             _over(target, line, caps, plans, naive)
     elif what == "over" and (left := [one for one in naive.physical if one not in naive.slots]):
         _over(left[lot % len(left)], line, caps, plans, naive)
+    elif what == "shut":
+        naive.shut.add(CALENDARS[1 + lot % 2])
+    elif what == "reopen":
+        naive.shut.discard(CALENDARS[1 + lot % 2])
+        line.reopen(CALENDARS[1 + lot % 2])
+    elif what == "give back" and naive.slots:
+        target = naive.slots.pop(lot % len(naive.slots))
+        caps.free(plans[target])
+        _over(target, line, caps, plans, naive)
+        line.add(target)
+        naive.waiting.append(target)
     elif what == "take out" and naive.waiting:
         target = naive.waiting.pop(lot % len(naive.waiting))
         line.take_out(target)

@@ -107,9 +107,9 @@ def test_a_rule_gives_in_any_time_what_stepping_through_it_gives(
     assert kept == [one for one in given if one >= since]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
-    text=texts,
+    text=texts | joined("WEEKLY", interval(1, 2), months, week_days, times, places),
     ending=endings,
     cuts=st.lists(st.integers(0, 1200), min_size=3, max_size=5, unique=True),
     order=st.randoms(use_true_random=False),

@@ -208,6 +208,9 @@ def test_what_is_kept_for_a_run_is_what_is_found_anew(
             assert found.changes_at is None or found.changes_at >= around.ends
         else:
             assert found == truth
+        anew = Hours(calendars, zones.zone)
+        anew.overridden = hours.overridden
+        assert found == anew.opening(indices, now, buffer=buffer)
         change = hours.next_change(now, buffer=buffer)
         assert change is None or now < change <= (found.changes_at or change)
 

@@ -19,6 +19,7 @@ from fleet.spec.problems import SpecError
 GOOD = Path(__file__).parents[1] / "data" / "plans" / "good" / "every-key.yaml"
 TEXT = GOOD.read_text("utf-8")
 DATA = documents.load(GOOD).data
+GATED = documents.load(GOOD.with_name("gates-and-approvals.yaml")).data
 CANARY = "hunter2-Zq8"
 
 # Files are written and read; how long that takes is the disk's business.
@@ -87,7 +88,7 @@ def test_a_damaged_plan_file_is_read_or_refused(file: Path, at: int, length: int
 def test_a_plan_file_with_anything_in_any_place_is_read_or_refused(
     file: Path, data: st.DataObject
 ) -> None:
-    mutated = copy.deepcopy(DATA)
+    mutated = copy.deepcopy(data.draw(st.sampled_from([DATA, GATED])))
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from(list(_paths(mutated))))
         holder = flaws.below(mutated, *path[:-1])
@@ -131,6 +132,33 @@ def test_no_message_tells_what_a_protected_setting_holds(
 
         assert CANARY not in str(found)
         assert CANARY not in repr(getattr(found, "problems", ""))
+
+
+@unhurried
+@given(
+    value=st.recursive(
+        st.just(CANARY) | st.just(f"Bearer {CANARY}"),
+        lambda inner: (
+            st.lists(inner | scalars, min_size=1, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["fromEnv", "value", CANARY, "headers"]),
+                inner | scalars,
+                min_size=1,
+                max_size=3,
+            )
+        ),
+        max_leaves=5,
+    )
+)
+def test_no_message_tells_what_a_header_holds(file: Path, value: Any) -> None:
+    mutated = copy.deepcopy(GATED)
+    mutated["spec"]["gates"][0]["prometheus"]["headers"] = {"Authorization": value}
+
+    found = outcome(file, json.dumps(mutated).encode())
+
+    assert isinstance(found, SpecError)
+    assert CANARY not in str(found)
+    assert CANARY not in repr(found.problems)
 
 
 @unhurried

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
+from fleet.journal.sqlite import SqliteStore
+from fleet.model.events import Event
 from tests.rig import commands
 from tests.rig.commands import Shell
 
@@ -22,8 +25,21 @@ def shell_at(
     return Shell(root=root, world=file)
 
 
-def plan_file(root: Path, name: str, schedule: str = MONTHLY, *, like: str = "pin") -> Path:
+def plan_file(root: Path, name: str, schedule: str = MONTHLY, *, like: str = "patient") -> Path:
     """Write a plan file with a schedule; return the directory that it lies in."""
     text = commands.plan(like).read_text()
     commands.written(root / "plans" / f"{name}.yaml", f"{text}  schedule: {schedule}\n")
     return root / "plans"
+
+
+def events(shell: Shell, run: str = RUN) -> list[Event]:
+    """Return all that is written of a run."""
+    with contextlib.closing(SqliteStore(shell.state_dir).read(run)) as reader:
+        return [event for _, event in reader.events()]
+
+
+def runner(shell: Shell, run: str = RUN) -> int | None:
+    """Return the process that carries a run on."""
+    with contextlib.closing(SqliteStore(shell.state_dir).read(run)) as reader:
+        holder = reader.holder()
+    return holder.pid if holder else None

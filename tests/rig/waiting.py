@@ -19,7 +19,7 @@ from fleet.sim.recipe import Metric, Recipe, Turn
 from fleet.sim.repertoire import Fault
 from fleet.sim.script import Rule
 from tests.rig import rollouts
-from tests.rig.cases import Ask, Case
+from tests.rig.cases import Ask, Case, Meddling
 from tests.rig.scenarios import (
     MINUTE,
     SCENARIOS as SCENARIOS,  # noqa: PLC0414 - all of them, these included
@@ -103,6 +103,26 @@ def windows_between_two_steps(seed: int) -> Case:
     recipe = world(seed, clusters=3, faults=STORM, extensions=mesh("1.0.0-1"))
     spread = rollouts.strategy(max_concurrency=3)
     return Case(recipe=recipe, asked=asked(spread, calendars=(often,), start_buffer=MINUTE))
+
+
+@scenario
+def a_window_that_closes_on_somebody_elses_change(seed: int) -> Case:
+    """Two are being changed by others when their turn comes; theirs ends after the window."""
+    short = calendar(
+        Hours(days=(5,), at="02:00", until="02:03"),
+        Hours(days=(5,), at="05:00", until="06:00"),
+        zone="UTC",
+    )
+    recipe = world(seed, clusters=4, extensions=mesh())
+    spread = rollouts.strategy(max_concurrency=3)
+    return Case(
+        recipe=recipe,
+        asked=asked(spread, calendars=(short,), start_buffer=MINUTE),
+        meddlings=[
+            Meddling(cluster=names.cluster(n, count=4), settings={"osm.osm.other": "1"})
+            for n in (0, 2)
+        ],
+    )
 
 
 @scenario

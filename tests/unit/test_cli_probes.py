@@ -117,7 +117,7 @@ def test_headers_are_secrets_from_the_moment_that_they_are_read(
 def test_a_header_s_variable_that_is_not_set_is_named() -> None:
     plan = gated(Authorization="PROM_AUTH")
 
-    with pytest.raises(InputError, match="headers of gates are to come from PROM_AUTH, which is"):
+    with pytest.raises(InputError, match="are to come from PROM_AUTH, which is not set"):
         plans.vault(plan.head, plan.targets)
 
 

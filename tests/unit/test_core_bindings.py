@@ -182,10 +182,10 @@ def refused(rollout: Rollout, *clusters: Cluster) -> str:
 
 
 def test_a_calendar_that_is_over_is_refused() -> None:
-    assert refused(asked(calendars=(calendar("once", Level.RUN, OVER),))) == (
-        "calendar once: it is never open from 2026-01-10 on, for 8 years: "
-        "what it allows is over, or has not begun by then"
-    )
+    told = refused(asked(calendars=(calendar("once", Level.RUN, OVER),)))
+
+    assert told.startswith("calendar once: it is never open from 2026-01-10 on")
+    assert told.endswith("what it allows is over, or has not begun by then")
 
 
 def test_a_window_that_is_over_when_the_run_may_begin_is_refused() -> None:

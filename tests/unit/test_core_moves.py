@@ -64,7 +64,7 @@ RUN_PATHS: dict[RunStatus, Sequence[e.Event]] = {
     RunStatus.ROLLED_BACK: [*BACK, event(e.RunFinished, status=RunStatus.ROLLED_BACK)],
 }
 OF_RUNS = (e.RunWaiting, e.RunWoken, e.WindowOverridden)
-OF_WAVES = tuple(set(get_args(e.JudgementEvent)) - set(OF_RUNS))
+OF_WAVES = tuple(cls for cls in get_args(e.JudgementEvent) if cls not in OF_RUNS)
 SOAKING = [event(e.WaveOpened), event(e.WaveSoaking)]
 WAVE_PATHS: dict[WaveStatus, Sequence[e.Event]] = {
     WaveStatus.NOT_STARTED: [],

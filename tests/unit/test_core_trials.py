@@ -117,15 +117,6 @@ def test_the_wave_of_late_clusters_comes_after_all_that_was_judged() -> None:
     )
 
 
-def test_a_gate_that_compares_with_an_unknown_baseline_is_told_of() -> None:
-    text = "value >= baseline - 0.01"
-    unknown = asked(gates=(gate(success=text),), before_gates=("rate",))
-    known = asked(gates=(gate(success=text, baseline="0.99"),), before_gates=("rate",))
-
-    told = "gate rate: compares with a baseline, and none is known: it is inconclusive"
-    assert (warned(unknown), warned(known)) == ([told], [])
-
-
 @pytest.mark.parametrize(
     ("keys", "told"),
     [

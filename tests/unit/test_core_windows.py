@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fleet.core import patterns, windows
+from fleet.core import patterns, rruletext, windows
 from fleet.core.windows import Opening
 from fleet.engine import zones
 from fleet.errors import InputError
@@ -154,6 +154,21 @@ def test_rules_are_read_as_the_rfc_says(rule: str, days: list[int]) -> None:
     found = spans(given, "UTC", "2026-11-01", "2026-12-01")
 
     assert [int(start[8:10]) for start, _ in found] == days
+
+
+@pytest.mark.parametrize(
+    ("rule", "before"),
+    [
+        pytest.param("FREQ=WEEKLY;BYDAY=MO,SU", "2026-10-31T00:00:00", id="a week of two months"),
+        pytest.param("FREQ=YEARLY;BYMONTH=10,12", "2026-11-01T00:00:00", id="a year"),
+        pytest.param("FREQ=MONTHLY;BYDAY=MO", "2026-10-26T12:00:00", id="a day"),
+    ],
+)
+def test_the_last_place_of_a_step_is_not_the_last_one_asked_about(rule: str, before: str) -> None:
+    start = dt.datetime.fromisoformat("2026-10-26T14:00:00")
+    given = rruletext.read(f"{rule};BYSETPOS=-1", start)
+
+    assert list(given.between(start, dt.datetime.fromisoformat(before))) == []
 
 
 def test_a_length_is_time_that_passes_and_hours_are_what_clocks_show() -> None:

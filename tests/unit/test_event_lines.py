@@ -11,7 +11,6 @@ from fleet.model import events as e, records
 from fleet.model.calendars import Calendar, Level
 from fleet.model.events import Actor
 from fleet.model.gates import OnVerdict, Verdict
-from fleet.model.statuses import WaitCause
 from fleet.ui import eventlines
 from tests.rig.fleets import T0, event, opened, plan, wave
 
@@ -29,17 +28,6 @@ def line(cls: type[Any], *, is_full: bool = True, **changes: Any) -> str | None:
 @pytest.mark.parametrize(
     ("cls", "changes", "said"),
     [
-        (
-            e.RunWaiting,
-            {"cause": WaitCause.WINDOW, "until": LATER, "detail": "wave w0: closed"},
-            "waiting for a change window until 2026-01-10 03:00:00Z: wave w0: closed",
-        ),
-        (
-            e.RunWaiting,
-            {},
-            "waiting for an approval: wave w0: 1 approval is needed before it",
-        ),
-        (e.RunWoken, {}, "the run goes on: what it waited for has come"),
         (e.WindowClosed, {"until": None}, "windows closed: nights"),
         (e.WindowOpened, {}, "windows open again: nights"),
         (

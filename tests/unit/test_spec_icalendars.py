@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -25,7 +26,7 @@ TOO_MANY = """\
 the event "Patch" comes again by a rule that is not read: COUNT=1000000 is more than anybody \
 counts: at most 10,000"""
 UNPARSED = "this is no iCalendar file: it cannot be parsed"
-MADE = {"starts": "2026-01-11T02:00:00", "zone": "Europe/Berlin", "text": "Patch"}
+MADE: dict[str, Any] = {"starts": "2026-01-11T02:00:00", "zone": "Europe/Berlin", "text": "Patch"}
 
 
 def event(*lines: str, uid: str = "1", summary: str = "Patch") -> str:
