@@ -41,7 +41,7 @@ def written(shell: Shell, plan: str, *subscribers: str) -> Path:
 def told_of(shell: Shell, run: str = "r1") -> list[str]:
     """Return the ids of what a subscriber of everything is to be told, by the journal."""
     kinds = re.compile(
-        r"run\.(started|pausing|paused|resumed|stopping|finished)|wave\.(opened|soaking|closed)"
+        r"run\.(started|waiting|woken|pausing|paused|resumed|finished)|wave\.(opened|soaking|closed)"
     )
     reader = SqliteStore(shell.state_dir).read(run)
     found = [f"{run}/{seq}" for seq, event in reader.events() if kinds.fullmatch(event.kind)]
@@ -74,9 +74,11 @@ def test_webhooks_and_a_command_are_told_of_a_run(shell: Shell) -> None:
     assert titles[1] == "pin, wave canary: opened, 1 targets"
     assert refused == 401
     said = [json.loads(one) for one in (shell.root / "said").read_text().splitlines()]
-    assert [one["type"] for one in said] == [
-        "io.github.arc-fleet.run.started",
-        "io.github.arc-fleet.run.finished",
+    assert [one["type"].removeprefix("io.github.arc-fleet.") for one in said] == [
+        "run.started",
+        "run.waiting",
+        "run.woken",
+        "run.finished",
     ]
     assert said == [one.event for one in there.got if one.event["data"]["topic"] == "run"]
     run = said[-1]["data"]["run"]
@@ -246,5 +248,5 @@ def test_every_kind_is_in_the_manual() -> None:
     kinds = set(re.findall(r'"((?:run|wave|gate|approval|budget|window)\.[a-zA-Z]+)"', source))
     text = DOCS.read_text("utf-8")
 
-    assert len(kinds) == 24
+    assert len(kinds) == 23
     assert [one for one in sorted(kinds) if f"`{one}`" not in text] == []

@@ -30,7 +30,8 @@ from fleet.outside.webhooks import Webhook
 from fleet.ports import Batch, Messenger, Pause
 from fleet.sim.ports import SimulatedAzure
 from fleet.sim.world import World
-from tests.rig import loopback, receiving, rollouts, runs, scenarios
+from tests.rig import deaths, loopback, receiving, rollouts, runs, scenarios, waiting
+from tests.rig.cases import Case
 from tests.rig.deaths import KilledError, MortalJournal
 
 OPS = Subscriber(name="ops", on=tuple(Topic))
@@ -160,11 +161,13 @@ def test_a_run_tells_everything_once_and_in_order_to_each_what_it_asked_for() ->
 
     assert ops.heard == stage.due(OPS)
     assert chat.heard == stage.due(CHAT)
-    assert chat.kinds == ["run.started", "run.finished"]
+    assert chat.kinds == ["run.started", "run.waiting", "run.woken", "run.finished"]
     assert ops.kinds == [
         "run.started",
         "wave.opened",
         "wave.soaking",
+        "run.waiting",
+        "run.woken",
         "wave.closed",
         "wave.opened",
         "wave.closed",
@@ -215,6 +218,7 @@ def test_a_process_that_dies_while_it_tells_tells_it_again_to_the_letter() -> No
     stage, ops = Stage(asked=asked(OPS), flush_s=60), Ear(slow)
 
     virtual.run(stage.play({"ops": ops}, lives=[2, 3, 4, 5, 6, 7]))
+    virtual.run(stage.tell_rest({"ops": ops}))
 
     assert _once(ops.heard) == stage.due(OPS)
     assert _once(ops.tried) == stage.due(OPS)
@@ -282,7 +286,7 @@ def test_who_is_down_for_long_is_told_all_of_it_afterwards_and_costs_no_memory()
     virtual.run(stage.play({"ops": ops}))
 
     assert ops.heard == stage.due(OPS)
-    assert len(stage.due(OPS)) == 7
+    assert len(stage.due(OPS)) == 9
     assert counted[0] - before == 1, "one notice at a time, and no queue of them"
 
 
@@ -300,7 +304,7 @@ def test_what_is_not_taken_is_left_out_and_said(logged: list[Mapping[str, object
 
     virtual.run(stage.play({"ops": ops}))
 
-    assert ops.kinds == ["run.started", "run.finished"]
+    assert ops.kinds == ["run.started", "run.waiting", "run.woken", "run.finished"]
     assert [one.kind for one in ops.tried] == [one.kind for one in stage.due(OPS)]
     name = stage.asked.name
     (line,) = stage.left
@@ -406,10 +410,38 @@ def test_what_others_write_while_nobody_runs_the_run_the_next_process_tells() ->
     assert ops.heard[-1].reason == "lunch"
 
 
-def test_events_that_nobody_makes_yet_are_told_by_hand() -> None:
-    """Gates, approvals and waits, as the journal has them once they are there."""
-    stage = Stage(asked=asked(OPS, CHAT, Subscriber(name="boss", on=(Topic.APPROVAL, Topic.GATE))))
-    boss, at = Ear(), virtual.START_AT
+@pytest.mark.parametrize(
+    ("scenario", "wanted"),
+    [
+        (waiting.approvals_early_and_late, {"approval.given", "approval.needed", "run.waiting"}),
+        (waiting.gates_that_pass, {"gate.passed", "wave.soaking"}),
+        (waiting.a_gate_that_takes_the_canary_back, {"gate.notPassed", "run.rollingBack"}),
+        (waiting.a_gate_that_pauses_until_somebody_skips_it, {"gate.notPassed", "run.paused"}),
+        (waiting.a_relapse_in_the_soak, {"wave.relapsed", "wave.soaking"}),
+        (waiting.an_override, {"window.overridden", "run.waiting"}),
+    ],
+)
+def test_waits_judgements_and_approvals_are_told(
+    scenario: Callable[[int], Case], wanted: set[str]
+) -> None:
+    case, store, ops = scenario(1), MemoryStore(), Ear()
+    case = dataclasses.replace(case, asked=dataclasses.replace(case.asked, notify=(OPS,)))
+    story = deaths.told(case, store=store)
+
+    assert virtual.run(Stage(asked=case.asked, store=store).tell_rest({"ops": ops}))
+
+    assert wanted <= set(ops.kinds)
+    assert [one.sequence for one in ops.heard] == sorted(one.sequence for one in ops.heard)
+    by_number = dict(enumerate(story.events, start=1))
+    assert all(one.at == by_number[one.sequence].at for one in ops.heard)
+    for one in ops.heard:
+        is_call = one.kind in ("approval.needed", "run.paused")
+        assert one.call or not is_call
+
+
+def test_it_is_told_at_once_whoever_wrote_it_down() -> None:
+    boss = Subscriber(name="boss", on=(Topic.APPROVAL, Topic.GATE))
+    stage, ear, at = Stage(asked=asked(boss)), Ear(), virtual.START_AT
     gate = e.GateEnded(
         at=at, wave=0, moment=Moment.AFTER, gate="errors", verdict=Verdict.NO_DATA,
         action=OnVerdict.PAUSE, detail="no series",
@@ -417,29 +449,27 @@ def test_events_that_nobody_makes_yet_are_told_by_hand() -> None:
     wait = e.RunWaiting(
         at=at, cause=WaitCause.APPROVAL, wave=1, until=None, detail="0 of 1 approved"
     )
-    given = e.ApprovalGiven(
-        at=at, wave=1, when=Moment.BEFORE, plan_digest="sha256:0",  # type: ignore[arg-type]
-        actor=runs.ALICE, reason="looks good", request_id="q1",
-    )  # fmt: skip
+
+    events: tuple[Event, ...] = (gate, wait)
 
     async def work() -> None:
         azure = SimulatedAzure(stage.world, virtual.clock())
         plan = await runs.planned(stage.asked, azure)
         async with stage.store.hold(runs.RUN, actor=runs.ALICE, create=True) as journal:
             runner = await runs.begun(journal, plan, azure)
-            found = Notifier(journal, runner.state, {"boss": boss})
+            found = Notifier(journal, runner.state, {"boss": ear})
             async with found.telling():
-                for event in (gate, wait, given):
+                for count, event in enumerate(events, start=1):
                     await journal.append(Batch(events=[event]))
                     found.observe([event], runner.state)
-                    await asyncio.sleep(1)
-                    assert boss.heard[-1].at == event.at
+                    await asyncio.sleep(0.001)
+                    assert len(ear.heard) == count
 
     virtual.run(work())
 
-    assert boss.kinds == ["gate.notPassed", "approval.needed", "approval.given"]
-    assert boss.heard[1].call is not None
-    assert boss.heard[1].call.commands == ("fleet approve run-1 --wave rest",)
+    assert ear.kinds == ["gate.notPassed", "approval.needed"]
+    assert ear.heard[1].call is not None
+    assert ear.heard[1].call.commands == ("fleet approve run-1 --wave rest",)
 
 
 def test_who_was_taken_over_tells_nothing_more() -> None:
