@@ -84,7 +84,7 @@ def test_webhooks_and_a_command_are_told_of_a_run(shell: Shell) -> None:
     run = said[-1]["data"]["run"]
     assert (run["id"], run["change"], run["owner"]) == ("r1", "CHG1", "mesh-sre@contoso.example")
     assert "HOOK_" not in (shell.root / "env").read_text()
-    assert "told" not in ended.stderr
+    assert "was not told" not in ended.stderr
 
 
 @contextlib.contextmanager

@@ -336,7 +336,7 @@ def test_a_notice_is_read_back_from_its_json(state: RunState) -> None:
     assert notice.id == "run-1/2"
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 200), data=st.data())
 def test_whoever_takes_over_tells_the_same_to_the_letter(seed: int, data: st.DataObject) -> None:
     """A notice is a matter of the journal up to it, however far the run has come since."""

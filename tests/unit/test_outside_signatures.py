@@ -13,7 +13,7 @@ import pytest
 import standardwebhooks
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from fleet.core import addresses
 from fleet.core.notices import AboutWave
@@ -29,6 +29,7 @@ bodies = st.text(min_size=1).map(lambda text: json.dumps({"x": text}).encode())
 keys = st.binary(min_size=24, max_size=64)
 
 
+@settings(max_examples=40)
 @given(key=keys, body=bodies, sequence=st.integers(1))
 def test_a_strangers_library_verifies_what_is_signed(
     key: bytes, body: bytes, sequence: int
@@ -41,6 +42,7 @@ def test_a_strangers_library_verifies_what_is_signed(
     assert standardwebhooks.Webhook(spelled).verify(body, dict(headers)) == json.loads(body)
 
 
+@settings(max_examples=40)
 @given(key=keys, body=bodies, change=st.sampled_from(["webhook-id", "webhook-timestamp", "body"]))
 def test_a_strangers_library_refuses_what_was_changed(key: bytes, body: bytes, change: str) -> None:
     headers = dict(signatures.headers(key, message_id="fleet_1", at=NOW, body=body))
@@ -72,6 +74,7 @@ def test_without_a_key_nothing_is_signed() -> None:
     }
 
 
+@settings(max_examples=40)
 @given(key=keys, is_padded=st.booleans(), prefix=st.sampled_from(["whsec_", ""]))
 def test_reads_a_key_however_it_is_spelled(key: bytes, is_padded: bool, prefix: str) -> None:
     text = base64.b64encode(key).decode()
@@ -99,6 +102,7 @@ def test_what_is_no_key_is_refused_without_being_quoted(text: str) -> None:
     assert "canary" not in str(caught.value)
 
 
+@settings(max_examples=40)
 @given(st.text("ab._-/1", min_size=1), st.text("ab._-/1", min_size=1))
 def test_ids_in_headers_have_no_dot_and_are_one_for_one_event(left: str, right: str) -> None:
     one, other = (signatures.message_id("urn:x", id_) for id_ in (left, right))
@@ -213,6 +217,7 @@ def test_addresses_that_will_not(url: str) -> None:
     assert "example" not in wrong
 
 
+@settings(max_examples=40)
 @given(st.text())
 def test_any_text_is_judged_and_none_is_quoted(text: str) -> None:
     wrong = addresses.flaw(text)
