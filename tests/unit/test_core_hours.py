@@ -55,6 +55,7 @@ def test_a_moment_may_be_earlier_than_the_one_before() -> None:
 def test_a_window_that_was_left_behind_is_there_for_who_goes_back() -> None:
     kept = hours(NIGHTS)
     kept.opening((0,), MONDAY)
+    kept.opening((0,), MONDAY + 28.5 * HOUR, buffer=HOUR)
     kept.opening((0,), MONDAY + 30 * HOUR)
 
     assert kept.opening((0,), MONDAY + 23 * HOUR) == Opening(
