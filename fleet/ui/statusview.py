@@ -170,6 +170,7 @@ def document(
         "overrides": judgementview.override_documents(state),
         "lastEventAt": codec.utc_text(state.last_at) if state.last_at else None,
         "runner": codec.to_json(holder) if holder else None,
+        "wait": waits.document(state.wait) if state.wait else None,
         "counts": state.status_counts(),
         "waves": [
             {

@@ -12,7 +12,8 @@ from rich.console import Console
 from fleet.core.state import RunState
 from fleet.model.events import RunWaiting
 from fleet.model.statuses import RunStatus, WaitCause
-from fleet.ui import live, spans, waits
+from fleet.ui import live, spans, statusview, waits
+from tests.rig import fleets
 
 BEGUN = dt.datetime(2026, 11, 29, 18, tzinfo=dt.UTC)
 WAIT = RunWaiting(
@@ -99,3 +100,20 @@ def test_elsewhere_it_is_one_line_when_it_begins_however_long_it_lasts() -> None
 
     (line,) = text.splitlines()
     assert line == f"2026-11-29 18:00:00Z  {waits.text(WAIT, now=BEGUN)}"
+
+
+def test_a_run_and_a_plan_that_needed_none_are_documents_with_the_same_keys() -> None:
+    planned = fleets.plan([fleets.wave(1)])
+    state = dataclasses.replace(
+        fleets.opened(planned), status=RunStatus.WAITING, wait=dataclasses.replace(WAIT, until=None)
+    )
+
+    found = statusview.document(state, holder=None)
+
+    assert list(found) == list(statusview.no_run(planned))
+    assert found["wait"] == {
+        "cause": "window",
+        "since": "2026-11-29T18:00:00.000000Z",
+        "until": None,
+        "detail": WAIT.detail,
+    }
