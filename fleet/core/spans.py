@@ -48,7 +48,7 @@ def without(spans: Sequence[Span], taken: Sequence[Span]) -> list[Span]:
         while at < len(taken) and taken[at].start < end:
             if taken[at].start > left:
                 found.append(Span(left, taken[at].start))
-            left = max(left, taken[at].end)
+            left = taken[at].end
             at += 1
         if left < end:
             found.append(Span(left, end))

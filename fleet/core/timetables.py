@@ -11,13 +11,15 @@ from __future__ import annotations
 import bisect
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from fleet.core import patterns, spans
-from fleet.core.patterns import Pattern
+from fleet.core import spans
 from fleet.core.spans import Span
 from fleet.core.wallclock import EPOCH, UTC
 from fleet.model.calendars import Calendar, Rule
+
+if TYPE_CHECKING:
+    from fleet.core.patterns import Pattern
 
 Zones = Callable[[str], dt.tzinfo]
 """Zone data by name, from outside."""
@@ -57,6 +59,9 @@ class Timetable:
         Raises:
             InputError: One cannot be read, or its zone is not known.
         """
+        # Whoever only looks at a run has no use for what reads rules.
+        from fleet.core import patterns  # noqa: PLC0415
+
         self._allow = _read(calendar.allow, calendar, zones)
         self._deny = _read(calendar.deny, calendar, zones)
         self._known_until = calendar.known_until or _FOREVER
@@ -169,6 +174,8 @@ def common(
 
 
 def _read(rules: Iterable[Rule], calendar: Calendar, zones: Zones) -> tuple[Pattern, ...]:
+    from fleet.core import patterns  # noqa: PLC0415 - as above
+
     return tuple(patterns.read(one, zones(one.zone or calendar.zone)) for one in rules)
 
 

@@ -20,7 +20,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Iterator, Sequence
 
-from fleet.core import misfits, patterns, timetables
+from fleet.core import timetables
 from fleet.core.spans import Span
 from fleet.core.timetables import Timetable
 from fleet.model.calendars import Calendar, Rule
@@ -98,6 +98,8 @@ def spans(
 
     In order of their starts, each as the rule gives it: they may meet, and overlap.
     """
+    from fleet.core import patterns  # noqa: PLC0415 - as in timetables
+
     pattern = patterns.read(rule, zone)
     begins = after
     while begins < before:
@@ -110,4 +112,6 @@ def spans(
 
 def problems(calendar: Calendar, *, zones: Zones, at: dt.datetime) -> tuple[str, ...]:
     """Return what is wrong with *calendar*, for people; empty: from *at* on it can be used."""
+    from fleet.core import misfits  # noqa: PLC0415 - plans are made with it, and nothing else
+
     return misfits.problems(calendar, zones=zones, at=at)

@@ -44,14 +44,17 @@ def is_url(text: str) -> bool:
     return _SCHEME.match(text) is not None
 
 
+def _host(text: str) -> str | None:
+    try:
+        return urllib.parse.urlsplit(text).hostname
+    except ValueError:
+        return None
+
+
 def is_url_allowed(text: str) -> bool:
     """Tell whether it may be asked for: https, or http on this machine."""
-    try:
-        parts = urllib.parse.urlsplit(text)
-        host = parts.hostname
-    except ValueError:
-        return False
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK))
+    host, scheme = _host(text), text.split(":", 1)[0].lower()
+    return bool(host) and (scheme == "https" or (scheme == "http" and host in LOOPBACK))
 
 
 def _cron(value: Any) -> str:
@@ -77,12 +80,13 @@ def _ical(value: Any) -> Any:
     if not is_url(value):
         return value
     # NB: not quoted: whoever pasted a secret here shall not find it in a log.
-    if Redactor().text(value) != value or "@" in urllib.parse.urlsplit(value).netloc:
+    if Redactor().text(value) != value or "@" in value.split("/", 3)[2]:
         message = "the URL holds what looks like a secret, and a plan file's text is kept"
         raise refusal(message, "write {fromEnv: NAME}, with the variable that holds the URL")
     if not is_url_allowed(value):
         scheme = value.split(":", 1)[0]
-        message = f"a calendar is not fetched by {scheme}"
+        is_whole = scheme not in ("https", "http") or _host(value)
+        message = f"a calendar is not fetched by {scheme}" if is_whole else "this is no URL"
         raise refusal(message, "use an https URL, or a file beside the plan file")
     return value
 

@@ -65,7 +65,7 @@ def test_a_death_after_every_decision_changes_no_law(
     assert all(one.phase is Phase.UNKNOWN for one in life.state.active.values())
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     plan=judgements.judged_plans(),
     seed=SEEDS,

@@ -6,6 +6,7 @@ import datetime as dt
 import itertools
 from typing import Any
 
+import pytest
 from dateutil import rrule
 from hypothesis import given, settings, strategies as st
 
@@ -55,74 +56,79 @@ times = st.sampled_from(TIMES)
 places = st.sampled_from(PLACES)
 # NB: never one that gives nothing: dateutil would look for it until the year 9999. Nor places among
 # the days of a week, whose first one dateutil begins with the start.
-texts = st.one_of(
-    joined(
+KINDS = {
+    "days of years": joined(
+        "YEARLY", interval(1, 2, 4), st.one_of(month_days, week_days, numbered), times, places
+    ),
+    "days of years by number": joined("YEARLY", interval(1, 2), year_days, times, places),
+    "days of weeks of years": joined("YEARLY", interval(1, 2), weeks, times),
+    "days of months of years": joined(
         "YEARLY",
-        interval(1, 2, 4),
-        st.one_of(
-            st.builds("{}{}".format, months, st.one_of(month_days, week_days, numbered)),
-            year_days,
-            weeks,
-        ),
+        interval(1, 2),
+        numbers(*range(1, 13)).map(";BYMONTH={}".format),
+        st.one_of(month_days, week_days, numbered),
         times,
         places,
     ),
-    joined("YEARLY", interval(1, 3), months.filter(lambda one: "2" not in one), times),
-    joined("MONTHLY", interval(1, 2, 7), st.one_of(month_days, week_days, numbered), times, places),
-    joined("MONTHLY", interval(1, 2), times),
-    joined("WEEKLY", interval(1, 2, 5), months, st.one_of(maybe, week_days), times),
-    joined("DAILY", interval(1, 2, 5), months, st.one_of(maybe, week_days), times),
-    joined("DAILY", interval(1, 3), st.one_of(maybe, month_days), times),
-    joined("HOURLY", interval(1, 5, 8), months, st.sampled_from(["", ";BYMINUTE=0,45"])),
-    joined("HOURLY", st.one_of(maybe, week_days), st.sampled_from(["", ";BYHOUR=1,2,23"])),
-)
+    "the day of years": joined("YEARLY", interval(1, 3), times),
+    "days of months": joined(
+        "MONTHLY", interval(1, 2, 7), st.one_of(month_days, week_days, numbered), times, places
+    ),
+    "the day of months": joined("MONTHLY", interval(1, 2), times),
+    "weeks": joined("WEEKLY", interval(1, 2, 5), months, st.one_of(maybe, week_days), times),
+    "days": joined(
+        "DAILY", interval(1, 2, 5), months, st.one_of(maybe, week_days, month_days), times
+    ),
+    "hours": joined("HOURLY", interval(1, 5, 8), months, st.sampled_from(["", ";BYMINUTE=0,45"])),
+    "some hours": joined(
+        "HOURLY", st.one_of(maybe, week_days), st.sampled_from([";BYHOUR=1,2,23", ";BYHOUR=22"])
+    ),
+}
+week_starts = st.sampled_from(["", ";WKST=SU", ";WKST=TH"])
 endings = st.one_of(
     maybe,
-    st.integers(1, 40).map(";COUNT={}".format),
-    st.sampled_from([";UNTIL=20250630T223000", ";UNTIL=20240301T000000"]),
+    maybe,
+    st.sampled_from([";COUNT=1", ";COUNT=7", ";COUNT=40"]),
+    st.sampled_from([";UNTIL=20260630T223000", ";UNTIL=20240303T000000"]),
 )
+DAYS = 1100
+HOURLY_DAYS = 120
 
 
-@settings(max_examples=200, deadline=None)
-@given(
-    text=texts,
-    ending=endings,
-    week_start=st.sampled_from(["", ";WKST=SU", ";WKST=TH"]),
-    begins=st.integers(-40, 800),
-    days=st.integers(1, 400),
-)
-def test_a_rule_gives_in_any_time_what_stepping_through_it_gives(
-    text: str, ending: str, week_start: str, begins: int, days: int
-) -> None:
-    text += week_start
-    since = START + begins * DAY
-    before = since + days * DAY
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=25, deadline=None)
+@given(given=st.data())
+def test_a_rule_gives_what_stepping_through_it_gives(kind: str, given: st.DataObject) -> None:
+    text = given.draw(KINDS[kind]) + given.draw(week_starts) + given.draw(endings)
+    before = START + (HOURLY_DAYS if "hours" in kind else DAYS) * DAY
 
-    found = list(rruletext.read(text + ending, START).between(since, before))
+    found = list(rruletext.read(text, START).between(START - 40 * DAY, before))
 
-    stepped = rrule.rrulestr(text + ending, dtstart=START)
-    until = rruletext.parts(text + ending).until
-    given = itertools.takewhile(lambda one: one < before, stepped)
+    stepped = rrule.rrulestr(text, dtstart=START)
+    until = rruletext.parts(text).until
     kept = [one for one in found if until is None or one <= until]
-    assert kept == [one for one in given if one >= since]
+    assert kept == list(itertools.takewhile(lambda one: one < before, stepped))
 
 
-@settings(max_examples=100, deadline=None)
+@pytest.mark.parametrize("kind", [*KINDS, "places in weeks"])
+@settings(max_examples=12, deadline=None)
 @given(
-    text=texts | joined("WEEKLY", interval(1, 2), months, week_days, times, places),
-    ending=endings,
-    cuts=st.lists(st.integers(0, 1200), min_size=3, max_size=5, unique=True),
+    given=st.data(),
+    cuts=st.lists(st.integers(1, 99), min_size=3, max_size=5, unique=True),
     order=st.randoms(use_true_random=False),
 )
 def test_pieces_asked_for_in_any_order_are_the_whole(
-    text: str, ending: str, cuts: list[int], order: Any
+    kind: str, given: st.DataObject, cuts: list[int], order: Any
 ) -> None:
-    moments = [START + one * DAY for one in sorted(cuts)]
+    in_weeks = joined("WEEKLY", interval(1, 2), week_days, times, places)
+    text = given.draw(KINDS.get(kind, in_weeks)) + given.draw(endings)
+    days = HOURLY_DAYS if "hours" in kind else DAYS
+    moments = [START + days * one // 100 * DAY for one in sorted(cuts)]
     pieces = list(itertools.pairwise(moments))
     asked = order.sample(pieces, len(pieces))
-    rule = rruletext.read(text + ending, START)
+    rule = rruletext.read(text, START)
 
     found = {piece: list(rule.between(*piece)) for piece in asked}
 
-    whole = rruletext.read(text + ending, START).between(moments[0], moments[-1])
+    whole = rruletext.read(text, START).between(moments[0], moments[-1])
     assert [one for piece in pieces for one in found[piece]] == list(whole)

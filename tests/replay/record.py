@@ -43,6 +43,10 @@ SEEDS: Mapping[str, int] = {
     "meddled-by-all": 1,
     "plan-stores-one-at-a-time": 3,
     "plan-uninstall": 5,
+    "windows-between-two-steps": 1,
+    "gates-that-pass": 1,
+    "a-relapse-in-the-soak": 2,
+    "targets-that-must-stay-well": 1,
 }
 """Where another seed than 0 tells more."""
 

@@ -9,7 +9,7 @@ import collections
 import dataclasses
 from collections.abc import Mapping
 
-from fleet.core import waves
+from fleet.core import bindings, waves
 from fleet.model import events as e
 from fleet.model.desired import FailureMode, OnBreach, OnDrift, Unreachable
 from fleet.model.plan import CATCH_UP, Plan, SpreadGroup, Target, Wave
@@ -182,7 +182,8 @@ class Books:
         assert not any(isinstance(one, e.StepIntended) for one in self.said[target])
         assert self.waves[self.wave_of[target]].name != CATCH_UP
         if self.waves[-1].name != CATCH_UP:
-            self.waves.append(waves.catch_up(self.plan.head.limits))
+            own = bindings.of_catch_up(self.plan.head.waves)
+            self.waves.append(waves.catch_up(self.plan.head.limits, calendars=own))
         self.wave_of[target] = len(self.waves) - 1
         self.in_flight.discard(target)
         self.physical.discard(target)

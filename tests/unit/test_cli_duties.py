@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -239,10 +240,45 @@ def test_a_run_whose_making_was_cut_short_is_begun_anew(found: Context, tmp_path
     assert (duty.run_id, duty.file) == (schedule.RUN, folder / "osm-monthly.yaml")
 
 
-def test_a_directory_that_is_not_there_is_told_of_and_runs_go_on(found: Context) -> None:
+def test_a_directory_that_is_not_there_is_told_of_and_runs_go_on(
+    found: Context, tmp_path: Path
+) -> None:
     begun(found, "r1")
+    nowhere = tmp_path / "nowhere"
 
-    findings = look(found, Path("/nowhere"))
+    findings = look(found, nowhere)
 
     assert [one.run_id for one in findings.duties] == ["r1"]
-    assert [one.error.message for one in findings.problems] == ["/nowhere is no directory"]
+    assert [one.error.message for one in findings.problems] == [f"{nowhere} is no directory"]
+
+
+# --- what a run's own process is told ------------------------------------------------------
+
+
+def test_each_flag_of_the_service_is_told_by_the_variable_that_stands_for_it() -> None:
+    hints = inspect.get_annotations(Where, eval_str=True)
+    known = {name: hint.__metadata__[0].envvar for name, hint in hints.items()}
+
+    assert known == {name: f"FLEET_{name.upper()}" for name in known}
+
+
+def test_what_is_told_of_the_service_means_the_same_there() -> None:
+    where = Where(
+        endpoint="http://127.0.0.1:1",
+        credential=["workload", "managed"],
+        proxy="http://me:secret@proxy:3128",
+        max_connections=7,
+    )
+
+    told = where.variables
+
+    assert told == {
+        "FLEET_ENDPOINT": "http://127.0.0.1:1",
+        "FLEET_CREDENTIAL": "workload,managed",
+        "FLEET_PROXY": "http://me:secret@proxy:3128",
+        "FLEET_MAX_CONNECTIONS": "7",
+        "FLEET_CONNECT_TIMEOUT": "10",
+        "FLEET_REQUEST_TIMEOUT": "90",
+    }
+    again = Where(credential=[told["FLEET_CREDENTIAL"]])
+    assert again.credentials == where.credentials

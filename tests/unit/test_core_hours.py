@@ -52,6 +52,29 @@ def test_a_moment_may_be_earlier_than_the_one_before() -> None:
     assert kept.opening((0,), MONDAY) == Opening(is_open=False, changes_at=MONDAY + 22 * HOUR)
 
 
+def test_a_window_that_was_left_behind_is_there_for_who_goes_back() -> None:
+    kept = hours(NIGHTS)
+    kept.opening((0,), MONDAY)
+    kept.opening((0,), MONDAY + 30 * HOUR)
+
+    assert kept.opening((0,), MONDAY + 23 * HOUR) == Opening(
+        is_open=True, changes_at=MONDAY + 29 * HOUR
+    )
+
+
+def test_another_buffer_is_another_answer() -> None:
+    kept = hours(NIGHTS)
+    now = MONDAY + 28 * HOUR
+
+    assert kept.opening((0,), now) == Opening(is_open=True, changes_at=MONDAY + 29 * HOUR)
+    assert kept.opening((0,), now, buffer=HOUR / 2) == Opening(
+        is_open=True, changes_at=MONDAY + 28.5 * HOUR
+    )
+    assert kept.opening((0,), now, buffer=HOUR) == Opening(
+        is_open=False, changes_at=MONDAY + 46 * HOUR
+    )
+
+
 def test_an_override_opens_a_calendar_for_good_or_until_a_moment() -> None:
     kept = hours(NIGHTS, MORNINGS)
     now = MONDAY + 13 * HOUR

@@ -85,6 +85,22 @@ def test_nothing_starts_that_would_not_end_before_the_window_closes() -> None:
     assert starts(hand) == [(0, 0 * HOUR), (1, 24 * HOUR)]
 
 
+def test_how_long_targets_take_is_measured_and_heeded_before_a_window_closes() -> None:
+    """Ten of them took 20 minutes: with 19 minutes left, the eleventh waits for the next night."""
+    windows = calendar(span(0 * HOUR, 40 * MINUTE), span(24 * HOUR, 25 * HOUR))
+    hand = Hand(opened(plan([wave(11, max_concurrency=10)], calendars=(windows,)))).settle()
+    for target_ in range(10):
+        hand.accept(target_, operation_sha256=None)
+    hand.now += 20 * MINUTE
+    for target_ in range(10):
+        hand.say(e.StepProved, target_)
+    hand.settle(after=MINUTE)
+
+    assert len(hand.state.results) == 10
+    assert waiting(hand) == (WaitCause.WINDOW, 24 * HOUR)
+    assert hand.of(e.TargetStarted)[-1].target == 9
+
+
 def test_what_is_in_flight_when_the_window_closes_goes_on_to_its_end() -> None:
     hand = run(wave(1), calendars=(calendar(span(0 * HOUR, HOUR)),)).settle()
     hand.accept(0, operation_sha256=None)

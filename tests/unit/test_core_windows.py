@@ -156,6 +156,22 @@ def test_rules_are_read_as_the_rfc_says(rule: str, days: list[int]) -> None:
     assert [int(start[8:10]) for start, _ in found] == days
 
 
+@pytest.mark.parametrize(("week_start", "days"), [("MO", [5, 10, 19, 24]), ("SU", [5, 17, 19, 31])])
+def test_every_other_week_depends_on_the_day_that_begins_one(
+    week_start: str, days: list[int]
+) -> None:
+    """The RFC's own example, of August 1997."""
+    rule = Rule(
+        starts="1997-08-05T09:00:00",
+        rrule=f"FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST={week_start}",
+        length=HOUR,
+    )
+
+    found = spans(rule, "UTC", "1997-08-01", "1997-10-01")
+
+    assert [int(start[8:10]) for start, _ in found] == days
+
+
 @pytest.mark.parametrize(
     ("rule", "before"),
     [
