@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import time
 from collections.abc import Awaitable, Callable
 
 import tenacity
@@ -61,15 +62,28 @@ class Delivery:
         await attempts(self.once, notice)
 
 
-def aside(once: Try) -> Try:
-    """Return *once* on a thread and a loop of its own: where virtual time would not wait for it."""
+def aside(once: Try, *, budget_s: float = 20.0) -> Try:
+    """Return *once* on a thread and a loop of its own: where virtual time would not wait for it.
+
+    Time stands still meanwhile, and somebody watches. So whoever took *budget_s* of real seconds
+    in all their tries together is left alone.
+    """
+    spent_s = 0.0
 
     async def apart(notice: Notice) -> None:
+        nonlocal spent_s
+        if spent_s >= budget_s:
+            raise TransientError(f"it took {budget_s:g} s while time stood still: not tried again")
+
         async def attempt() -> None:
             await once(notice)
 
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, lambda: asyncio.run(attempt()))
+        began_s = time.monotonic()
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(None, lambda: asyncio.run(attempt()))
+        finally:
+            spent_s += time.monotonic() - began_s
 
     return apart
 

@@ -8,6 +8,7 @@ import datetime as dt
 import email.utils
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -409,6 +410,24 @@ async def test_aside_it_takes_real_time_and_says_the_same() -> None:
         await once(notice())
 
     assert there.ids == ["osm-1.2.6/7"]
+
+
+def test_where_time_stands_still_nobody_takes_more_of_it_than_a_little() -> None:
+    """A receiver that hangs, over hours of virtual time: two tries of ours, and no more."""
+    waits = Waits()
+
+    async def work(url: str) -> None:
+        once = deliveries.aside(webhook(url, limit_s=0.2).send, budget_s=0.3)
+        await refused(Delivery(once=once).bring(notice(), waits))
+
+    with receiving.receiver(hang) as there:
+        began_s = time.monotonic()
+        loopback.run(work(there.url))
+        took_s = time.monotonic() - began_s
+
+    assert len(there.got) == 2
+    assert len(waits.found) > 60
+    assert took_s < 15
 
 
 def test_who_may_come_again_is_told_apart_from_who_is_asked_to_wait() -> None:
