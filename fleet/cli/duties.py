@@ -28,7 +28,7 @@ from fleet.journal.reader import SqliteReader
 from fleet.model.desired import ScheduleRule
 from fleet.model.events import Event, RequestRefused, RunCreated, RunFinished, RunTaken, RunWaiting
 from fleet.model.plan import RunId
-from fleet.model.statuses import RunStatus, WaitCause
+from fleet.model.statuses import RunStatus
 from fleet.spec import planfile
 
 _ENDINGS = (".yaml", ".yml")
@@ -148,7 +148,7 @@ async def _look_at_idle(
 ) -> None:
     standing = _waiting(reader, last) if isinstance(last, RunWaiting) else _folded(reader)
     now = None
-    if standing.wait is not None and standing.wait.until is not None:
+    if standing.wait is not None and standing.wait.due_at is not None:
         state = RunState(header=standing.header, last_at=last.at)
         now = await outside.moment(state, state_dir=found.state_dir)
     why = reason(standing, is_asked=bool(reader.requests()), now=now)
@@ -190,13 +190,10 @@ def reason(standing: Resting, *, is_asked: bool, now: dt.datetime | None) -> str
         return "nobody carries it on"
     if standing.is_stirred:
         return "something happened while it waited"
-    if wait.until is None:
-        # NB: gates and soaks end by what is measured and seen, and whoever is there does that.
-        return "somebody has to look" if wait.cause in _BY_LOOKING else ""
-    return "its wait is over" if now is not None and wait.until <= now else ""
-
-
-_BY_LOOKING = (WaitCause.GATE, WaitCause.SOAK)
+    if now is None or wait.due_at is None or now < wait.due_at:
+        return ""
+    is_over = wait.until is not None and wait.until <= now
+    return "its wait is over" if is_over else "something is to be measured or looked at"
 
 
 def _waiting(reader: SqliteReader, last: RunWaiting) -> Resting:

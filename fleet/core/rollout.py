@@ -75,10 +75,16 @@ def _waiting(state: RunState, now: dt.datetime) -> list[Event]:
     wait = waits.current(state, now)
     if is_asking or wait is None or waits.is_same(wait, state.wait, wave=state.current):
         return []
-    waiting = e.RunWaiting(
-        at=now, cause=wait.cause, wave=state.current, until=wait.until, detail=wait.detail
-    )
-    return [waiting]
+    return [
+        e.RunWaiting(
+            at=now,
+            cause=wait.cause,
+            wave=state.current,
+            until=wait.until,
+            detail=wait.detail,
+            look_at=wait.look_at,
+        )
+    ]
 
 
 def _while_waiting(

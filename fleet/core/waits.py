@@ -24,6 +24,8 @@ class Wait:
     until: dt.datetime | None
     """``None``: only a person can end it, or nobody knows."""
     detail: str
+    look_at: dt.datetime | None = None
+    """When something is to be measured or looked at meanwhile."""
 
 
 def current(state: RunState, now: dt.datetime) -> Wait | None:
@@ -99,7 +101,8 @@ def _for_gates(state: RunState, wave: WaveState, moment: Moment) -> Wait | None:
         return None
     detail = f"wave {wave.planned.name}: gates {moment} it: {', '.join(open_ones)}"
     until = max(gatework.earliest_end(state, wave, moment, name) for name in open_ones)
-    return Wait(cause=WaitCause.GATE, until=until, detail=detail)
+    look_at = gatework.next_at(state, wave)
+    return Wait(cause=WaitCause.GATE, until=until, detail=detail, look_at=look_at)
 
 
 def _for_window(state: RunState, wave: WaveState) -> Wait | None:
@@ -130,10 +133,12 @@ def _for_soak(state: RunState, wave: WaveState, now: dt.datetime) -> Wait | None
     is_long = wave.soaks_until is None or now >= wave.soaks_until
     seen = wave.planned.min_observations
     more = f", until it was looked at {seen} times" if is_long else ""
+    looks = (gatework.next_at(state, wave), soaks.next_look(state, wave))
     return Wait(
         cause=WaitCause.SOAK,
         until=None if is_long else wave.soaks_until,
         detail=f"wave {wave.planned.name} soaks{more}",
+        look_at=min((one for one in looks if one is not None), default=None),
     )
 
 
@@ -143,9 +148,8 @@ def _to_close(state: RunState, now: dt.datetime) -> Wait | None:
 
 def is_same(wait: Wait, known: RunWaiting | None, *, wave: int) -> bool:
     """Tell whether *wait* is what the journal has already."""
-    return known is not None and (known.cause, known.wave, known.until, known.detail) == (
-        wait.cause,
-        wave,
-        wait.until,
-        wait.detail,
+    if known is None or known.wave != wave:
+        return False
+    return wait == Wait(
+        cause=known.cause, until=known.until, detail=known.detail, look_at=known.look_at
     )

@@ -196,7 +196,7 @@ class Runner:
         if wait is None or not self._settings.leaves_when_waiting:
             return False
         is_busy = self._state.measuring or self._state.is_looking
-        is_soon = wait.until is not None and wait.until - self._clock.now() < _SOON
+        is_soon = wait.due_at is not None and wait.due_at - self._clock.now() <= _SOON
         return not (is_busy or is_soon)
 
     def _taken_in(self, outcomes: list[Outcome]) -> Batch:

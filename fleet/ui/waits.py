@@ -60,5 +60,6 @@ def document(wait: RunWaiting) -> dict[str, Any]:
         "cause": wait.cause.value,
         "since": codec.utc_text(wait.at),
         "until": codec.utc_text(wait.until) if wait.until else None,
+        "lookAt": codec.utc_text(wait.look_at) if wait.look_at else None,
         "detail": wait.detail,
     }

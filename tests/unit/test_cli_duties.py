@@ -29,8 +29,14 @@ NOW = dt.datetime(2026, 12, 2, 1, 5, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
 
 
-def wait(until: dt.datetime | None, cause: WaitCause = WaitCause.NOT_BEFORE) -> e.RunWaiting:
-    return e.RunWaiting(at=NOW - HOUR, cause=cause, wave=0, until=until, detail="why")
+def wait(
+    until: dt.datetime | None,
+    cause: WaitCause = WaitCause.NOT_BEFORE,
+    look_at: dt.datetime | None = None,
+) -> e.RunWaiting:
+    return e.RunWaiting(
+        at=NOW - HOUR, cause=cause, wave=0, until=until, detail="why", look_at=look_at
+    )
 
 
 # --- a run that nobody carries on ----------------------------------------------------------
@@ -68,9 +74,9 @@ def wait(until: dt.datetime | None, cause: WaitCause = WaitCause.NOT_BEFORE) -> 
             id="waits for a person",
         ),
         pytest.param(
-            Resting(status=RunStatus.WAITING, wait=wait(None, WaitCause.GATE)),
+            Resting(status=RunStatus.WAITING, wait=wait(NOW + HOUR, WaitCause.GATE, NOW)),
             False,
-            "somebody has to look",
+            "something is to be measured or looked at",
             id="waits for measurements",
         ),
     ],

@@ -79,7 +79,9 @@ def test_a_gate_is_measured_as_often_as_it_says_and_the_run_waits_meanwhile() ->
 
     assert measures(hand) == [(Moment.BEFORE, 1), (Moment.BEFORE, 2), (Moment.BEFORE, 3)]
     assert hand.in_flight == [0]
-    assert len(hand.of(e.RunWaiting)) == 1, "it is measured without being woken"
+    assert len(hand.of(e.RunWoken)) == 1, "it is measured without being woken"
+    looks = [one.look_at and one.look_at - T0 for one in hand.of(e.RunWaiting)]
+    assert looks == [5 * MINUTE, 10 * MINUTE], "whoever is away knows when to be back"
 
 
 def test_the_first_measurement_waits_as_long_as_the_gate_says() -> None:

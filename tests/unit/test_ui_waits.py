@@ -115,5 +115,6 @@ def test_a_run_and_a_plan_that_needed_none_are_documents_with_the_same_keys() ->
         "cause": "window",
         "since": "2026-11-29T18:00:00.000000Z",
         "until": None,
+        "lookAt": None,
         "detail": WAIT.detail,
     }

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 from typing import ClassVar
 
+from fleet.model.codec import SPARSE
 from fleet.model.events.actors import Actor
 from fleet.model.gates import Moment, OnVerdict, Verdict
 from fleet.model.plan import Digest
@@ -23,8 +24,15 @@ class RunWaiting:
     cause: WaitCause
     wave: int
     until: dt.datetime | None
-    """When to look again at the latest; ``None``: only a person can end it."""
+    """When it is over, as far as time ends it; ``None``: that does not, or nobody knows."""
     detail: str
+    look_at: dt.datetime | None = dataclasses.field(default=None, metadata=SPARSE)
+    """When something is to be measured or looked at meanwhile; ``None``: nothing is."""
+
+    @property
+    def due_at(self) -> dt.datetime | None:
+        """When somebody must be there again; ``None``: when a person asks something of it."""
+        return min((one for one in (self.until, self.look_at) if one is not None), default=None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
