@@ -51,11 +51,13 @@ class Appeal:
     """Before it: those that wait in it; after it: all that were in it."""
     refusal: str
     """Why whoever asks need not try; empty: their word counts."""
+    content: int = 0
+    """How often what the wave does changed since the plan was made."""
 
     @property
     def subject(self) -> str:
         """What a request for it is about."""
-        return f"{self.name}:{self.when}"
+        return f"{self.name}:{self.when}#{self.content}"
 
 
 def appeal(
@@ -92,6 +94,7 @@ def appeal(
         when=moment,
         needs=needs,
         refusal=_refusal(needs, actor),
+        content=consents.content(state, number),
         targets=tuple(state.targets[target] for target in _members(state, number, moment)),
     )
 

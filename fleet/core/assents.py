@@ -2,8 +2,9 @@
 
 Each is an event, or the reason why it is none; part of :mod:`fleet.core.answers`.
 
-Shapes:  an approval is about ``WAVE`` or ``WAVE:before``, ``WAVE:after``; an override about
-         ``CALENDAR`` or ``CALENDAR@2026-12-01T02:00:00Z``.
+Shapes:  an approval is about ``WAVE`` or ``WAVE:before``, ``WAVE:after``, with ``#2`` where what
+         was shown had changed twice since the plan; an override about ``CALENDAR`` or
+         ``CALENDAR@2026-12-01T02:00:00Z``.
 """
 
 from __future__ import annotations
@@ -23,10 +24,14 @@ def approved(
     state: RunState, subject: str, *, actor: Actor, reason: str, request_id: str, now: dt.datetime
 ) -> e.ApprovalGiven | str:
     """Return the approval, or why it does not count."""
-    found = _place(state, subject, now)
+    place, _, content = subject.partition("#")
+    found = _place(state, place, now)
     if isinstance(found, str):
         return found
     number, when = found
+    if content and content != str(consents.content(state, number)):
+        name = state.waves[number].planned.name
+        return f"what wave {name} does has changed since it was shown: look at it again"
     rules = [one for one in state.waves[number].planned.approvals if one.when is when]
     if refusal := _refusal(state, number, rules, actor, now):
         return refusal
@@ -88,13 +93,15 @@ def overridden(
     state: RunState, subject: str, *, actor: Actor, reason: str, request_id: str, now: dt.datetime
 ) -> e.WindowOverridden | str:
     """Return the override, or why *actor* may not."""
-    name, _, text = subject.partition("@")
+    names = {one.name for one in state.plan.calendars}
+    name, _, text = (subject, "", "") if subject in names else subject.rpartition("@")
+    name, text = (name, text) if name else (text, "")
     numbers = [n for n, one in enumerate(state.plan.calendars) if one.name == name]
     if not numbers:
-        names = ", ".join(one.name for one in state.plan.calendars) or "none"
-        return f"no calendar of this run is called {name}: there are {names}"
+        known = ", ".join(one.name for one in state.plan.calendars) or "none"
+        return f"no calendar of this run is called {name}: there are {known}"
     may = state.plan.calendars[numbers[0]].overriders
-    if not {actor.identity.lower(), actor.name.lower()} & {one.lower() for one in may}:
+    if actor.called.lower() not in {one.lower() for one in may}:
         who = f"may: {', '.join(may)}" if may else "may: the plan names nobody"
         return f"{actor.called} may not override {name}; {who}"
     until = _moment(text)

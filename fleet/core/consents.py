@@ -26,13 +26,17 @@ def given(
 
 def barred(state: RunState, rule: ApprovalRule, actor: Actor) -> str:
     """Return why *actor* does not count for *rule*; empty: they do."""
-    names = {name.lower() for name in (actor.identity, actor.name) if name}
-    if rule.by and not names & {name.lower() for name in rule.by}:
+    if rule.by and actor.called.lower() not in {name.lower() for name in rule.by}:
         return f"{actor.called} is not among those who may: {', '.join(rule.by)}"
     author = state.header.actor if state.header else None
     if rule.not_author and author is not None and actor.is_same_person(author):
         return f"{actor.called} began the run: somebody else has to agree"
     return ""
+
+
+def content(state: RunState, wave: int) -> int:
+    """Return which content of a wave somebody agrees to: how often it changed so far."""
+    return state.amendments.get(wave, 0)
 
 
 def missing(

@@ -217,6 +217,8 @@ class RunState:
         default_factory=dict
     )
     """``{(wave, before or after it): who agreed}``."""
+    amendments: dict[int, int] = dataclasses.field(default_factory=dict)
+    """``{wave: how often}`` what it does changed after the plan was made; only where it did."""
     overrides: dict[int, WindowOverridden] = dataclasses.field(default_factory=dict)
     """``{calendar: who lets changes start outside of it}``."""
     shut: dict[tuple[int, ...], dt.datetime | None] = dataclasses.field(default_factory=dict)
@@ -269,6 +271,7 @@ class RunState:
 
     def void_approvals(self, wave: int) -> None:
         """Forget who agreed to a wave: it is not what they agreed to any more."""
+        self.amendments[wave] = self.amendments.get(wave, 0) + 1
         for moment in Moment:
             self.approvals.pop((wave, moment), None)
 

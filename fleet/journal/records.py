@@ -41,6 +41,7 @@ _ACTED_ON = frozenset(
         "members",
         "joined",
         "groups",
+        "gate",
         "endpoint",
         "cloud",
         "tenant",

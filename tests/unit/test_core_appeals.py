@@ -43,7 +43,7 @@ def test_the_wave_that_waits_is_meant_with_all_that_it_does() -> None:
         targets=(hand.state.targets[1],),
         refusal="",
     )
-    assert asked(hand).subject == "w1:before"
+    assert asked(hand).subject == "w1:before#0"
     assert asked(hand).needs[0].lack == 1
 
 
@@ -52,10 +52,10 @@ def test_what_has_been_agreed_to_is_passed_over_unless_it_is_named() -> None:
     hand.ask("approve", "w0", actor=BOB)
     hand.settle()
 
-    assert asked(hand).subject == "w0:after", "the wave has opened meanwhile"
+    assert asked(hand).subject == "w0:after#0", "the wave has opened meanwhile"
     hand.ask("approve", "w0:after", actor=BOB)
-    assert asked(hand).subject == "w1:before"
-    assert asked(hand, wave="w1").subject == "w1:before"
+    assert asked(hand).subject == "w1:before#0"
+    assert asked(hand, wave="w1").subject == "w1:before#0"
 
 
 def test_after_a_wave_everybody_who_was_in_it_is_meant() -> None:

@@ -11,12 +11,13 @@ from fleet.core import rollout
 from fleet.model import events as e
 from fleet.model.approvals import ApprovalRule
 from fleet.model.calendars import Calendar, Level, Overrun, Rule
+from fleet.model.desired import Membership
 from fleet.model.events import Actor
 from fleet.model.gates import Moment
 from fleet.model.plan import Target, Wave
 from fleet.model.statuses import HoldReason, Result, RunStatus, WaitCause
 from tests.rig.byhand import MINUTE, Hand
-from tests.rig.fleets import ALICE, PIN, T0, opened, plan, target, wave
+from tests.rig.fleets import ALICE, PIN, T0, event, opened, plan, target, wave
 
 HOUR = 60 * MINUTE
 BUFFER = 10 * MINUTE
@@ -430,3 +431,33 @@ def test_an_approval_of_what_needs_none_is_refused(subject: str, said: str) -> N
 
     assert isinstance(answer, e.RequestRefused)
     assert answer.reason == said
+
+
+def test_what_joins_a_wave_voids_what_was_agreed_and_what_was_shown() -> None:
+    second = wave(1, name="w1", approvals=(ApprovalRule(when=Moment.BEFORE),))
+    hand = run(wave(1), second, membership=Membership.FOLLOW).settle()
+    approve(hand, BOB, "w1:before#0")
+    assert hand.state.approvals
+
+    joined = (target(2, steps=(PIN,)),)
+    hand.tell(event(e.RunSurveyed, at=hand.now, wave=0, joined=joined)).settle().end(0)
+
+    assert hand.state.approvals == {}
+    hand.tell(
+        event(e.RunSurveyed, at=hand.now, wave=1)
+    ).settle() if hand.state.is_surveying else None
+    stale = approve(hand, CAROL, "w1:before#0")
+    assert isinstance(stale, e.RequestRefused)
+    assert stale.reason == "what wave w1 does has changed since it was shown: look at it again"
+    assert isinstance(approve(hand, CAROL, "w1:before#1"), e.ApprovalGiven)
+
+
+def test_azures_name_goes_before_the_machines_where_the_plan_names_people() -> None:
+    """A shared account of the machine does not make everybody somebody."""
+    rule = ApprovalRule(when=Moment.BEFORE, by=("bob",))
+    hand = run(wave(1, approvals=(rule,))).settle()
+
+    refused = approve(hand, Actor(name="bob", host="desk", pid=1, identity="eve@contoso.example"))
+
+    assert isinstance(refused, e.RequestRefused)
+    assert refused.reason == "eve@contoso.example is not among those who may: bob"

@@ -164,6 +164,14 @@ def test_every_field_of_every_event_is_either_made_by_fleet_or_redacted() -> Non
         "step.unknown": ["message"],
         "target.putOff": ["detail"],
         "target.finished": ["detail"],
+        "target.returned": ["detail"],
+        "run.waiting": ["detail"],
+        "window.overridden": ["actor", "reason"],
+        "approval.given": ["actor", "reason"],
+        "gate.measured": ["detail", "values"],
+        "gate.ended": ["detail"],
+        "gate.skipped": ["actor", "reason"],
+        "wave.observed": ["detail"],
     }
 
 
