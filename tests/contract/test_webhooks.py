@@ -150,6 +150,7 @@ def test_the_moment_that_is_signed_is_that_of_the_try() -> None:
         ("-5", [(1, False)]),
         ("", [(1, False)]),
     ],
+    ids=["at once", "seconds", "a date", "a date that is over", "a word", "before now", "nothing"],
 )
 def test_waits_as_long_as_it_is_asked_to(asked: str, waits: list[tuple[float, bool]]) -> None:
     found = Waits()
