@@ -58,7 +58,13 @@ async def begin(journal: Journal, plan: Plan, opening: Opening, *, now: dt.datet
 async def take(
     journal: Journal, state: RunState, *, actor: Actor, release: str, now: dt.datetime
 ) -> None:
-    """Write down who carries the run on from here."""
+    """Write down who carries the run on from here.
+
+    Raises:
+        InputError: The zone data of this machine does not know the zone of a calendar.
+    """
+    # NB: said before anything is done: in the middle of a decision it would be a bug of ours.
+    state.hours.opening((), now)
     event = e.RunTaken(at=now, actor=actor, release=release)
     fold.apply(state, event)
     await journal.append(Batch(events=[event]))
