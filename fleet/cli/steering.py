@@ -258,9 +258,11 @@ def _require_about(
 ) -> None:
     if isinstance(found, e.ApprovalGiven):
         about = f"{state.waves[found.wave].planned.name}:{found.when}"
+        is_same = request.subject.partition("#")[0] == about
     else:
         about = state.plan.calendars[found.calendar].name
-    if request.subject.partition("@")[0] != about:
+        is_same = request.subject == about or request.subject.rpartition("@")[0] == about
+    if not is_same:
         message = f"the request id {request.id} was used before, for {about}"
         raise InputError(message, hint="Use another id for another request.")
 
