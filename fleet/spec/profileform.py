@@ -46,7 +46,7 @@ class ProfileFile(FileModel):
     extension_type: ExtensionType
     """Its type, such as Microsoft.Dapr."""
     scope: Annotated[ReleaseScope, _BY_VALUE] = ReleaseScope.CLUSTER
-    """Whether it is installed for a cluster, as nearly all are, or for a namespace."""
+    """Whether an instance is for the cluster or for one namespace; not known: for the cluster."""
     instance_name: ExtensionName | None = None
     """What it is called on a cluster; not known: the plan file says it."""
     namespace: Namespace | None = None
@@ -54,7 +54,7 @@ class ProfileFile(FileModel):
     has_one_instance: bool = False
     """Whether a cluster has one at most; not known: instances go by their names."""
     version_order: Annotated[VersionOrder, _BY_VALUE] = VersionOrder.SEMVER
-    """semver, or revision: 1.0.0-1 comes after 1.0.0. Not known: semver."""
+    """semver, or revision: 1.0.0-1 comes after 1.0.0; not known: semver."""
     has_sequential_minors: bool = False
     """Whether minors are taken one after another; not known: they are not."""
     may_downgrade: bool = True
