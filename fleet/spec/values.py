@@ -99,6 +99,8 @@ def _exact_version(value: Any) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         message = "a number stands where a version belongs"
         raise refusal(message, "quote it")
+    if isinstance(value, str) and versions.parse_or_none(value) is None:
+        raise refusal(f"{quoted(value)} is not a version", "write it such as 1.2.6")
     return _version(value)
 
 

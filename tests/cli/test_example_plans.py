@@ -14,6 +14,7 @@ def test_there_is_an_example_for_everything_that_people_want_to_do() -> None:
     assert EXAMPLES == [
         "flux-retry-and-timeouts",
         "flux-upgrade",
+        "monitor-upgrade",
         "osm-auto-upgrade",
         "osm-change-windows",
         "osm-install",
@@ -25,6 +26,8 @@ def test_there_is_an_example_for_everything_that_people_want_to_do() -> None:
         "osm-takes-itself-back",
         "osm-uninstall",
         "osm-upgrade",
+        "own-profile",
+        "policy-install",
     ]
 
 

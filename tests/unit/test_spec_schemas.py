@@ -66,6 +66,7 @@ def test_there_is_a_plan_file_for_each_thing_that_people_want() -> None:
     assert [file.stem for file in PLANS] == [
         "flux-retry-and-timeouts",
         "flux-upgrade",
+        "monitor-upgrade",
         "osm-auto-upgrade",
         "osm-change-windows",
         "osm-gated",
@@ -78,6 +79,8 @@ def test_there_is_a_plan_file_for_each_thing_that_people_want() -> None:
         "osm-takes-itself-back",
         "osm-uninstall",
         "osm-upgrade",
+        "own-profile",
+        "policy-install",
     ]
 
 
