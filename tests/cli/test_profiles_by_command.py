@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fleet.spec import profiles
-from tests.rig import commands
+from tests.rig import commands, serving
 from tests.rig.commands import Shell
 
 GOLDEN = commands.DATA / "golden"
@@ -54,8 +56,26 @@ def there(tmp_path: Path) -> Shell:
     return Shell(root=tmp_path, world=commands.written(tmp_path / "world.yaml", WORLD))
 
 
+@pytest.fixture
+def over_http(there: Shell) -> Iterator[Shell]:
+    """The same world as a process of its own."""
+    process, document = serving.started(
+        Shell(root=_folder(there.root / "server")),
+        *("--world", str(there.root / "world.yaml"), "--time-scale", "60"),
+    )
+    yield Shell(root=_folder(there.root / "client"), extra={"FLEET_ENDPOINT": document["endpoint"]})
+    process.send(signal.SIGTERM)
+    process.end().must(0)
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
 def plan_of(shell: Shell, extension: str) -> Path:
-    return commands.written(shell.root / "plan.yaml", PLAN % extension)
+    name = extension.partition(",")[0].partition(": ")[2]
+    return commands.written(shell.root / f"{name}.yaml", PLAN % extension)
 
 
 @pytest.mark.parametrize("width", ["80", "200"])
@@ -99,42 +119,41 @@ def test_a_profile_of_ones_own_is_checked_and_shown(shell: Shell) -> None:
     assert "no such file" in missing.must(2).stderr
 
 
-def test_clusters_are_listed_with_whatever_extension_a_plan_is_about(there: Shell) -> None:
-    for profile, (name, version) in TYPES.items():
-        plan = plan_of(there, f"profile: {profile}, name: {name}")
+@pytest.mark.parametrize("way", ["there", "over_http"])
+def test_clusters_are_listed_with_whatever_extension_a_plan_is_about(
+    request: pytest.FixtureRequest, way: str
+) -> None:
+    shell: Shell = request.getfixturevalue(way)
+    plans = [
+        plan_of(shell, f"profile: {profile}, name: {name}") for profile, (name, _) in TYPES.items()
+    ]
 
-        rows = there("discover", plan, "-o", "csv").must(0).stdout.splitlines()
+    said = shell.many(*(("discover", plan, "-o", "csv") for plan in plans))
 
-        header, *found = [row.split(",") for row in rows]
-        cells = {row[1]: dict(zip(header, row, strict=True)) for row in found}
-        told = {key: (one["extension"], one["version"]) for key, one in cells.items()}
+    for ended, (profile, found) in zip(said, TYPES.items(), strict=True):
+        header, *rows = [line.split(",") for line in ended.must(0).stdout.splitlines()]
+        cells = [dict(zip(header, row, strict=True)) for row in rows]
         absent = profile == "azuremonitor-containers"
-        assert told == {
-            "store-0001-a": (name, version),
-            "store-0001-b": (name, version),
-            "store-0002-a": (name, version),
-            "store-0002-b": ("-", "-") if absent else (name, version),
+        assert {one["cluster"]: (one["extension"], one["version"]) for one in cells} == {
+            "store-0001-a": found,
+            "store-0001-b": found,
+            "store-0002-a": found,
+            "store-0002-b": ("-", "-") if absent else found,
         }
 
 
-def test_a_second_instance_is_told_where_there_may_be_one(there: Shell) -> None:
-    plan = plan_of(there, "profile: azureml, name: trainer")
+def test_what_a_profile_rules_out_is_told_of_each_cluster(there: Shell) -> None:
+    second = plan_of(there, "profile: azureml, name: trainer")
+    other = plan_of(there, "profile: dataprotection, name: backup")
 
-    made = there("plan", plan, "--json").must(0).json
+    several, backup = there.many(("plan", second, "--json"), ("plan", other, "--json"))
 
-    reasons = {one["clusterName"]: one["reason"] for one in made["targets"]}
+    reasons = {one["clusterName"]: one["reason"] for one in several.must(0).json["targets"]}
     assert reasons["store-0001-a"] == (
         "several instances (another, trainer), and there may be one: remove the others"
     )
     assert "several" not in reasons["store-0002-b"]
-
-
-def test_what_is_not_for_arc_clusters_is_not_installed_there(there: Shell) -> None:
-    plan = plan_of(there, "profile: dataprotection, name: backup")
-
-    made = there("plan", plan, "--json").must(0).json
-
-    assert {(one["action"], one["reason"]) for one in made["targets"]} == {
+    assert {(one["action"], one["reason"]) for one in backup.must(0).json["targets"]} == {
         ("blocked", "dataprotection is for managedclusters, not for Arc clusters")
     }
 
@@ -147,7 +166,7 @@ def test_a_saved_plan_needs_no_profile_any_more(there: Shell) -> None:
     assert made["basis"]["desired"]["profile"]["name"] == "own"
     own.unlink()
 
-    ended = there("run", "saved.json", "--yes", "--json").must(0)
+    ended, refused = there.many(("run", "saved.json", "--yes", "--json"), ("validate", plan))
 
-    assert ended.json["counts"] == {"Succeeded": 4}
-    assert "no such file" in there("validate", plan).must(2).stderr
+    assert ended.must(0).json["counts"] == {"Succeeded": 4}
+    assert "no such file" in refused.must(2).stderr

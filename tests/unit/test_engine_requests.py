@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 
+import jsonschema
 import orjson
 import pytest
 
 from fleet.azure import bodies, payloads
-from fleet.core import planner
+from fleet.core import planner, saved
 from fleet.engine import requests
 from fleet.model.cluster import Extension
 from fleet.model.desired import Presence
 from fleet.model.plan import Plan, Step, Verb
+from fleet.spec import schemas
 from tests.rig import fleets, rollouts
 
 GATEWAY = dataclasses.replace(rollouts.MESH, has_one_instance=False, is_namespaced=True)
@@ -73,3 +75,14 @@ def test_a_scope_that_is_written_is_read_again(is_namespaced: bool) -> None:
     read = payloads.extension(shown, where="here")
 
     assert (read.namespace, read.is_namespaced) == ("shop", is_namespaced)
+
+
+def test_a_plan_for_a_namespace_says_so_and_fits_its_schema() -> None:
+    made = plan(profile=GATEWAY, namespace="shop")
+    back = plan(OF_SHOP, presence=Presence.ABSENT, version=None, namespace=None)
+
+    assert saved.document(made)["isNamespaced"] is True
+    assert "isNamespaced" not in saved.document(plan())
+    for one in (made, back):
+        jsonschema.Draft202012Validator(schemas.plan_schema()).validate(saved.document(one))
+        assert saved.plan_of(saved.document(one)) == one
