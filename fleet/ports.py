@@ -68,6 +68,8 @@ class Write:
     """The whole plain map."""
     protected: Mapping[str, str] | None = dataclasses.field(default=None, repr=False)
     """The whole protected map, with values: never logged, never journaled."""
+    is_namespaced: bool = False
+    """Whether a PUT makes it one of :attr:`namespace`, not of the cluster."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,15 +35,20 @@ def body_of(write: Write, *, api_version: str) -> bytes | None:
 
 
 def _replacing(write: Write, api_version: str) -> Mapping[str, Any]:
-    namespace = {"releaseNamespace": write.namespace} if write.namespace else {}
     return {
         # Source: types are in lower case in every recorded request.
         "extensionType": write.extension_type.lower(),
         **_carried(write, api_version),
-        "scope": {"cluster": namespace},
+        "scope": _scope(write),
         "configurationSettings": dict(write.settings or {}),
         "configurationProtectedSettings": dict(write.protected or {}),
     }
+
+
+def _scope(write: Write) -> Mapping[str, Any]:
+    if write.is_namespaced:
+        return {"namespace": {"targetNamespace": write.namespace}}
+    return {"cluster": {"releaseNamespace": write.namespace} if write.namespace else {}}
 
 
 def _carried(write: Write, api_version: str) -> Mapping[str, Any]:

@@ -81,6 +81,7 @@ def extension(body: object, *, where: str) -> Extension:
             sorted(_map(own.get("configurationprotectedsettings"), "protected settings", where))
         ),
         namespace=_namespace(own.get("scope")),
+        is_namespaced=bool(_lowered(_lowered(own.get("scope")).get("namespace"))),
         is_system=_flag(own, "isSystemExtension", where) is True,
         is_read_only=_is_read_only(own, where),
         modified_at=_text(_lowered(top.get("systemdata")).get("lastmodifiedat")),

@@ -21,6 +21,7 @@ MODULES: Mapping[str, str] = {
     "discover": "planning",
     "plan": "planning",
     "show": "planning",
+    "profiles": "knowing",
     "doctor": "diagnosing",
     "run": "running",
     "retry": "following",

@@ -236,7 +236,7 @@ _FACTS = (
 
 def _facts(cluster: Cluster, wanted: Desired) -> tuple[str, ...]:
     is_unread = unread.trouble(cluster, wanted) != ""
-    found = _instance(cluster, wanted.profile.extension_type)
+    found = _instance(cluster, wanted)
     return (
         cluster.location,
         cluster.distribution,
@@ -249,9 +249,11 @@ def _facts(cluster: Cluster, wanted: Desired) -> tuple[str, ...]:
 _UNREAD = ("(unreadable)", "-", "-", "-")
 
 
-def _instance(cluster: Cluster, wanted: str) -> Extension | None:
-    same = (one for one in cluster.extensions if one.extension_type.lower() == wanted.lower())
-    return next(same, None)
+def _instance(cluster: Cluster, wanted: Desired) -> Extension | None:
+    """Return the instance of that name, else one of the type."""
+    kind, name = wanted.profile.extension_type.lower(), wanted.name.lower()
+    same = [one for one in cluster.extensions if one.extension_type.lower() == kind]
+    return next((one for one in same if one.name.lower() == name), same[0] if same else None)
 
 
 def _extension_cells(found: Extension | None) -> tuple[str, ...]:

@@ -118,6 +118,7 @@ def plan(rollout: Rollout, inventory: Inventory, *, zones: Zones | None = None) 
         start_buffer=rollout.start_buffer,
         gates=trials.used(rollout, resolved),
         notify=rollout.notify,
+        is_namespaced=rollout.desired.profile.is_namespaced,
     )
     if zones is not None:
         head = bindings.opened(head, placed, zones=zones, at=inventory.read_at)

@@ -20,6 +20,8 @@ from fleet.model.cluster import AutoUpgrade, Cluster, Extension, nothing
 from fleet.model.desired import Desired, Presence, SettingsMode, Unreachable
 from fleet.model.plan import Action, Change, Rollback, Step, Target, Verb
 
+_ARC = "connectedclusters"
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Verdict:
@@ -167,6 +169,8 @@ def _moved(desired: Desired, found: Extension, wished: Wish, offer: Catalogue) -
 
 def _blocked(cluster: Cluster, desired: Desired, wished: Wish, offer: Catalogue) -> str:
     profile, distribution = desired.profile, cluster.distribution.lower()
+    if profile.cluster_types and _ARC not in profile.cluster_types:
+        return f"{profile.name} is for {' and '.join(profile.cluster_types)}, not for Arc clusters"
     if profile.distributions and distribution not in profile.distributions:
         return f"{profile.name} does not support the distribution {distribution or '(unknown)'}"
     return _version_blocked(desired, wished, offer) if desired.version else ""

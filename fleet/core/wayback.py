@@ -264,6 +264,7 @@ def _reinstall(found: Extension, offer: Catalogue, needed: Mapping[str, str]) ->
         settings={**needed, **found.settings},
         why="was installed",
         namespace=found.namespace,
+        is_namespaced=found.is_namespaced,
     )
     name = found.installed_version if is_pinnable else "a newer version"
     note = f"install {name} with the same {len(found.settings)} settings"

@@ -39,7 +39,14 @@ def write_of(
         release_train=step.release_train,
         settings=_settings(step, found),
         protected=_protected(step, vault),
+        is_namespaced=_is_namespaced(step, head, found),
     )
+
+
+def _is_namespaced(step: Step, head: PlanHead, found: Extension | None) -> bool:
+    if found is not None:
+        return found.is_namespaced
+    return step.is_namespaced or (step.namespace is None and head.is_namespaced)
 
 
 def variables(head: PlanHead, targets: Iterable[Target]) -> frozenset[str]:

@@ -87,6 +87,8 @@ class Extension:
     protected_keys: tuple[str, ...] = ()
     """Names only: the service never returns the values."""
     namespace: str | None = None
+    is_namespaced: bool = dataclasses.field(default=False, metadata=SPARSE)
+    """Whether it is installed for its namespace, not for the cluster."""
     is_system: bool = False
     is_read_only: bool = False
     """Whether management details allow users to read only."""

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from fleet.model.approvals import ApprovalRule
 from fleet.model.calendars import Calendar, Overrun, Rule
 from fleet.model.cluster import AutoUpgrade, nothing
+from fleet.model.codec import SPARSE
 from fleet.model.gates import Gate
 from fleet.model.notices import Subscriber
 from fleet.model.versions import VersionOrder
@@ -154,6 +155,10 @@ class Profile:
     """Versions known when this release was made; used where the service offers none."""
     distribution_settings: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     """``{distribution: settings}`` that a cluster of this distribution always needs."""
+    is_namespaced: bool = dataclasses.field(default=False, metadata=SPARSE)
+    """Whether an instance is installed for a namespace, not for the cluster."""
+    cluster_types: tuple[str, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """Supported ones, lower case; empty means that nothing is known, and connected ones pass."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

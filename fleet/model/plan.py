@@ -91,6 +91,8 @@ class Step:
     why: str = ""
     namespace: str | None = dataclasses.field(default=None, metadata=SPARSE)
     """Where a PUT creates it; ``None``: where it is, else where the plan says."""
+    is_namespaced: bool = dataclasses.field(default=False, metadata=SPARSE)
+    """Whether it is created for :attr:`namespace`, not for the cluster."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,6 +343,8 @@ class PlanHead:
     """How long before a window closes nothing starts any more; ``None``: as long as nine of ten
     targets of this run take, or :data:`UNMEASURED_BUFFER` until enough have ended."""
     gates: tuple[Gate, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    is_namespaced: bool = dataclasses.field(default=False, metadata=SPARSE)
+    """Whether an install is for :attr:`namespace`, not for the cluster."""
     notify: tuple[Subscriber, ...] = dataclasses.field(default=(), metadata=SPARSE)
 
 

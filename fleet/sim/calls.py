@@ -29,6 +29,7 @@ class Body:
     settings: Mapping[str, str] | None
     protected: Mapping[str, str] | None
     """``{setting: mark of its value}``: see :func:`protected_mark`."""
+    is_namespaced: bool = dataclasses.field(default=False, metadata=codec.SPARSE)
 
     @property
     def digest(self) -> Digest:
@@ -81,6 +82,7 @@ def call(
                 if protected is None
                 else {key: protected_mark(key, value) for key, value in protected.items()}
             ),
+            is_namespaced=write.is_namespaced,
         ),
         correlation_id=ids.correlation_id,
         client_request_id=ids.client_request_id,

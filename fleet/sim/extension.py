@@ -99,6 +99,7 @@ def _put(call: Call, found: Extension | None, *, kind: ExtensionRecipe | None) -
         settings=MappingProxyType(dict(body.settings or {})),
         protected_keys=tuple(sorted(body.protected or ())),
         namespace=body.namespace or (kind.namespace if kind else None),
+        is_namespaced=body.is_namespaced,
         is_system=found.is_system if found else False,
         is_read_only=found.is_read_only if found else False,
     )

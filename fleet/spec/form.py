@@ -91,9 +91,11 @@ class ExtensionFile(FileModel):
     """How the extension shall be on every selected cluster."""
 
     profile: Text | None = None
-    """A product that fleet knows facts about. Either this, or extensionType."""
+    """A product that fleet knows facts about; fleet profiles lists them."""
+    profile_file: Text | None = None
+    """A TOML file of facts instead, as those of fleet; its path starts at this file."""
     extension_type: ExtensionType | None = None
-    """Any other extension type, such as Microsoft.Dapr; it needs a name."""
+    """Any other extension type, such as Contoso.Agent; what fleet knows nothing of needs a name."""
     name: ExtensionName | None = None
     """The extension's name on the cluster; a profile has one."""
     namespace: Namespace | None = None

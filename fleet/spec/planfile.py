@@ -20,6 +20,7 @@ from fleet.spec import (
     document as documents,
     gatefile,
     noticerules,
+    profilefile,
     profiles,
     scheduleform,
     settings,
@@ -44,6 +45,8 @@ class PlanFile:
     settings: Mapping[str, str] = dataclasses.field(repr=False)
     calendars: Mapping[str, str] = dataclasses.field(repr=False)
     """``{name of an iCalendar file: text}``."""
+    profile: Profile | None = None
+    """From a file of its own; ``None``: the plan file names none."""
 
     @property
     def feeds(self) -> tuple[Feed, ...]:
@@ -68,7 +71,7 @@ class PlanFile:
             around=around,
         )
         common = shared.frozen(around) if shared else None
-        made = _rollout(self.form, self.document.text, self.settings)
+        made = _rollout(self.form, self.document.text, self.settings, self.profile)
         if common is None:
             return dataclasses.replace(made, calendars=own.calendars, tag_calendars=own.by_tag)
         self._require_other_names(shared)
@@ -98,8 +101,11 @@ def read(path: FilePath) -> PlanFile:
     document = documents.read(path)
     from_file, problems = settings.read(document)
     calendars, more = calendarfile.files(document, _CALENDARS)
-    form = documents.validate(document, RolloutFile, more=[*problems, *more])
-    return PlanFile(document=document, form=form, settings=from_file, calendars=calendars)
+    profile, others = profilefile.read(document)
+    form = documents.validate(document, RolloutFile, more=[*problems, *more, *others])
+    return PlanFile(
+        document=document, form=form, settings=from_file, calendars=calendars, profile=profile
+    )
 
 
 def load_rollout(path: FilePath) -> Rollout:
@@ -107,14 +113,16 @@ def load_rollout(path: FilePath) -> Rollout:
     return read(path).rollout()
 
 
-def _rollout(file: RolloutFile, text: str, from_file: Mapping[str, str]) -> Rollout:
+def _rollout(
+    file: RolloutFile, text: str, from_file: Mapping[str, str], own: Profile | None
+) -> Rollout:
     spec, metadata = file.spec, file.metadata
     return Rollout(
         name=metadata.name,
         owner=metadata.owner,
         change=metadata.change,
         scope=_scope(spec.targets),
-        desired=_desired(spec.extension, from_file),
+        desired=_desired(spec.extension, from_file, own or _profile(spec.extension)),
         strategy=strategyfile.named(spec.strategy)
         if isinstance(spec.strategy, str)
         else strategyfile.custom(spec.strategy),
@@ -145,8 +153,7 @@ def _scope(targets: TargetsFile) -> Scope:
     )
 
 
-def _desired(extension: ExtensionFile, from_file: Mapping[str, str]) -> Desired:
-    profile = _profile(extension)
+def _desired(extension: ExtensionFile, from_file: Mapping[str, str], profile: Profile) -> Desired:
     secrets = extension.protected_settings or {}
     return Desired(
         profile=profile,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from fleet.model.desired import Profile
 from fleet.spec import (
     calendarrules,
     flaws,
@@ -39,6 +40,7 @@ _CALENDARS: Path = ("spec", "calendars")
 _NOTIFY: Path = ("spec", "notify")
 _SCHEDULE: Path = ("spec", "schedule")
 _PLACES = ("subscriptions", "managementGroups", "tenant")
+_KINDS = ("profile", "profileFile", "extensionType")
 _ONLY_PRESENT = (
     "version",
     "autoUpgrade",
@@ -92,20 +94,39 @@ def _targets(targets: dict[str, Any]) -> Iterator[Flaw]:
 
 
 def _identity(extension: dict[str, Any]) -> Iterator[Flaw]:
-    if "profile" in extension and "extensionType" in extension:
-        yield flaws.excluded(_EXTENSION, "extensionType", by="profile")
-    elif "extensionType" in extension and "name" not in extension:
-        message = "this key is required beside extensionType"
-        yield Flaw(path=(*_EXTENSION, "name"), message=message)
-    elif "profile" not in extension and "extensionType" not in extension:
+    given = [key for key in _KINDS if key in extension]
+    if not given:
         message = "which extension is not said"
-        hint = "add profile (" + ", ".join(profiles.names()) + "), or extensionType and name"
+        hint = f"add profile ({profiles.LISTED}), profileFile, or extensionType and name"
         yield Flaw(path=_EXTENSION, message=message, hint=hint, is_absence=True)
-    name = extension.get("profile")
-    if isinstance(name, str) and name not in profiles.names():
-        message = f"unknown profile {quoted(name)}"
-        hint_text = flaws.suggestion(name, profiles.names())
-        yield Flaw(path=(*_EXTENSION, "profile"), message=message, hint=hint_text)
+    for key in given[1:]:
+        yield flaws.excluded(_EXTENSION, key, by=given[0])
+    name, kind = extension.get("profile"), extension.get("extensionType")
+    if isinstance(name, str):
+        if name in profiles.names():
+            yield from unsaid(profiles.load(name), extension)
+        else:
+            message = f"unknown profile {quoted(name)}"
+            hint = profiles.suggestion(name)
+            yield Flaw(path=(*_EXTENSION, "profile"), message=message, hint=hint)
+    elif isinstance(kind, str) and given == ["extensionType"]:
+        if known := profiles.for_type(kind):
+            yield from unsaid(known, extension)
+        elif "name" not in extension:
+            message = "this key is required beside extensionType"
+            yield Flaw(path=(*_EXTENSION, "name"), message=message)
+
+
+def unsaid(profile: Profile, extension: dict[str, Any]) -> Iterator[Flaw]:
+    """Yield what the plan file has to say, since *profile* knows nothing of it."""
+    if profile.instance_name is None and "name" not in extension:
+        message = f"this key is required: {profile.name} has no usual name"
+        yield Flaw(path=(*_EXTENSION, "name"), message=message)
+    is_known = profile.namespace is not None or "namespace" in extension
+    is_absent = extension.get("state") == "absent"
+    if profile.is_namespaced and not is_known and not is_absent:
+        message = f"this key is required: {profile.name} is installed for a namespace"
+        yield Flaw(path=(*_EXTENSION, "namespace"), message=message)
 
 
 def _state(extension: dict[str, Any]) -> Iterator[Flaw]:

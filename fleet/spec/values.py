@@ -92,6 +92,18 @@ def _version(value: Any) -> str:
     return _parsed_version(value)
 
 
+def _exact_version(value: Any) -> str:
+    if value == LATEST:
+        message = f"{quoted(LATEST)} is a wish, and no version"
+        raise refusal(message, "name versions that there are")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        message = "a number stands where a version belongs"
+        raise refusal(message, "quote it")
+    if isinstance(value, str) and versions.parse_or_none(value) is None:
+        raise refusal(f"{quoted(value)} is not a version", "write it such as 1.2.6")
+    return _version(value)
+
+
 def _parsed_version(text: str) -> str:
     try:
         version = versions.parse(text)
@@ -205,6 +217,11 @@ VersionText = Annotated[
     str,
     PlainValidator(_version),
     WithJsonSchema({"type": "string", "examples": ["1.2.6", LATEST]}),
+]
+ExactVersion = Annotated[
+    str,
+    PlainValidator(_exact_version),
+    WithJsonSchema({"type": "string", "examples": ["1.2.6"]}),
 ]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_printable)]
 Name = Annotated[

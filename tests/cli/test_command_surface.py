@@ -13,6 +13,7 @@ COMMANDS = (
     "discover",
     "plan",
     "show",
+    "profiles",
     "doctor",
     "run",
     "retry",

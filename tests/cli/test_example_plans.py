@@ -14,6 +14,7 @@ def test_there_is_an_example_for_everything_that_people_want_to_do() -> None:
     assert EXAMPLES == [
         "flux-retry-and-timeouts",
         "flux-upgrade",
+        "monitor-upgrade",
         "osm-auto-upgrade",
         "osm-change-windows",
         "osm-install",
@@ -25,6 +26,8 @@ def test_there_is_an_example_for_everything_that_people_want_to_do() -> None:
         "osm-takes-itself-back",
         "osm-uninstall",
         "osm-upgrade",
+        "own-profile",
+        "policy-install",
     ]
 
 
@@ -34,17 +37,18 @@ def test_an_example_runs_to_its_end_and_then_has_nothing_left_to_do(
 ) -> None:
     shell = Shell(root=tmp_path, world=commands.world("examples"))
     plan = commands.PLANS / f"{name}.yaml"
-    shell("validate", plan).must(0)
-    shell("plan", plan, "--detailed-exitcode").must(10)
+    valid, planned = shell.many(("validate", plan), ("plan", plan, "--detailed-exitcode"))
+    valid.must(0)
+    planned.must(10)
 
     ended = shell("run", plan, "--yes", "--run-id", "r1", "--json").must(0)
 
     assert set(ended.json["counts"]) == {"Succeeded"}
-    assert shell("verify", "r1", "--json").must(0).json["isComplete"]
     before = _heard(shell)
-    again = shell("run", plan, "--yes").must(0)
+    verified, again = shell.many(("verify", "r1", "--json"), ("run", plan, "--yes"))
+    assert verified.must(0).json["isComplete"]
     assert _heard(shell) == before
-    assert "No changes" in again.stderr
+    assert "No changes" in again.must(0).stderr
 
 
 def test_stores_are_changed_one_cluster_at_a_time(tmp_path: Path) -> None:

@@ -120,6 +120,21 @@ async def test_an_install_leaves_out_what_is_not_set() -> None:
     }
 
 
+async def test_an_install_for_a_namespace_says_so() -> None:
+    async with speaking() as line:
+        line.server.on("PUT", "/extensions/osm", Say(status=201, body=body()))
+        await line.azure.write(
+            REF,
+            write(
+                Verb.PUT, namespace="shop", is_namespaced=True, auto_upgrade=AutoUpgrade.COMPATIBLE
+            ),
+            IDS,
+        )
+        sent = line.server.sent("PUT")[0]
+
+    assert sent.json["properties"]["scope"] == {"namespace": {"targetNamespace": "shop"}}
+
+
 @pytest.mark.parametrize(
     ("fields", "carried"),
     [

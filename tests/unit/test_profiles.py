@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import dataclasses
+import importlib.resources
+import tomllib
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from fleet.errors import InputError, InvariantError
-from fleet.model import versions
+from fleet.model import codec, versions
 from fleet.model.desired import Profile
 from fleet.model.versions import VersionOrder
 from fleet.spec import profiles
@@ -48,12 +54,13 @@ def test_knows_open_service_mesh() -> None:
     )
 
 
-def test_claims_nothing_of_flux_but_its_names() -> None:
+def test_claims_nothing_of_flux_but_its_names_and_that_there_is_one() -> None:
     assert profiles.load("flux") == Profile(
         name="flux",
         extension_type="Microsoft.flux",
         instance_name="flux",
         namespace="flux-system",
+        has_one_instance=True,
     )
 
 
@@ -74,16 +81,124 @@ def test_names_the_nearest_profile() -> None:
     assert caught.value.hint == 'did you mean "osm"?'
 
 
-def test_names_all_profiles_where_none_is_near() -> None:
+def test_says_where_profiles_are_listed_where_none_is_near() -> None:
     with pytest.raises(InputError) as caught:
         profiles.load("../osm")
 
     assert caught.value.hint == 'did you mean "osm"?'
 
     with pytest.raises(InputError) as caught:
-        profiles.load("dapr")
+        profiles.load("kafka")
 
-    assert caught.value.hint == "one of: flux, osm"
+    assert caught.value.hint == "`fleet profiles` lists them"
+
+
+REFERENCE = (
+    Path(__file__).parents[3]
+    / "shared"
+    / "reference"
+    / "osm"
+    / "derived"
+    / "extension-profiles.yaml"
+)
+GUESSED = {("microsoft.foundry", "namespace")}
+"""The reference calls it inferred: guesses are not sent."""
+
+
+def _reference() -> list[dict[str, Any]]:
+    from ruamel.yaml import YAML  # noqa: PLC0415 - for this test only
+
+    found = YAML(typ="safe").load(REFERENCE.read_text("utf-8"))["profiles"]
+    return [dict(one) for one in found]
+
+
+@pytest.mark.skipif(not REFERENCE.exists(), reason="the reference lies beside the repository only")
+def test_knows_what_the_reference_knows() -> None:
+    reference = _reference()
+    known = {one["type"]: profiles.for_type(one["type"]) for one in reference}
+
+    assert len(known) == len(profiles.names())
+    for one in reference:
+        found = known[one["type"]]
+        assert found is not None, one["type"]
+        wanted = {
+            "instance_name": one.get("forced_name") or one.get("default_name"),
+            "namespace": one.get("default_namespace"),
+            "is_namespaced": one["scope"] == "namespace",
+            "cluster_types": tuple(kind.lower() for kind in one.get("cluster_types", ())),
+        }
+        said = {
+            field: getattr(found, field)
+            for field, value in wanted.items()
+            if value is not None and (one["type"], field) not in GUESSED
+        }
+        assert said == {field: wanted[field] for field in said}, one["type"]
+
+
+def test_there_is_one_profile_for_each_of_22_types() -> None:
+    types = [profiles.load(name).extension_type.lower() for name in profiles.names()]
+
+    assert len(set(types)) == len(types) == 22
+
+
+@pytest.mark.parametrize("name", profiles.names())
+def test_a_type_in_any_casing_finds_its_profile(name: str) -> None:
+    profile = profiles.load(name)
+
+    for written in (profile.extension_type, profile.extension_type.upper()):
+        assert profiles.resolved(written, name="any", namespace=None) is profile
+
+
+@pytest.mark.parametrize("name", profiles.names())
+def test_a_profile_says_its_scope_and_where_its_facts_come_from(name: str) -> None:
+    text = importlib.resources.files(profiles).joinpath(f"{name}.toml").read_text("utf-8")
+
+    assert "scope" in profiles.said(name)
+    assert "# Source: " in text
+    assert profiles.said(name) == tomllib.loads(text)
+
+
+@pytest.mark.parametrize("name", [one for one in profiles.names() if one != "osm"])
+def test_claims_of_others_only_what_their_files_say(name: str) -> None:
+    said = profiles.said(name)
+
+    assert profiles.load(name) == Profile(
+        name=name,
+        extension_type=said["extensionType"],
+        instance_name=said.get("instanceName"),
+        namespace=said.get("namespace"),
+        has_one_instance=said.get("hasOneInstance", False),
+        is_namespaced=said["scope"] == "namespace",
+        cluster_types=tuple(one.lower() for one in said.get("clusterTypes", ())),
+    )
+
+
+def test_a_profile_alone_is_read_where_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+    loads = tomllib.loads
+
+    def watched(text: str) -> dict[str, Any]:
+        parsed.append(text)
+        return loads(text)
+
+    profiles.load.cache_clear()
+    monkeypatch.setattr(tomllib, "loads", watched)
+
+    profiles.load("dapr")
+
+    assert len(parsed) == 1
+
+
+def test_what_earlier_releases_wrote_of_a_profile_is_what_this_one_writes() -> None:
+    """A new fact that says nothing may not change a digest."""
+    written = codec.to_json(profiles.load("osm"))
+
+    assert written.keys().isdisjoint({"isNamespaced", "clusterTypes"})
+    assert codec.from_json(Profile, written) == profiles.load("osm")
+    other = dataclasses.replace(
+        profiles.load("osm"), is_namespaced=True, cluster_types=("managedclusters",)
+    )
+    assert codec.from_json(Profile, codec.to_json(other)) == other
 
 
 @pytest.mark.parametrize("written", ["Microsoft.openservicemesh", "microsoft.OPENSERVICEMESH"])
@@ -94,13 +209,13 @@ def test_facts_hold_however_the_type_is_written(written: str) -> None:
 
 
 def test_claims_nothing_of_an_unknown_type() -> None:
-    found = profiles.resolved("Microsoft.Dapr", name="dapr", namespace="dapr-system")
+    found = profiles.resolved("Contoso.Agent", name="agent", namespace="agent-system")
 
     assert found == Profile(
         name="generic",
-        extension_type="Microsoft.Dapr",
-        instance_name="dapr",
-        namespace="dapr-system",
+        extension_type="Contoso.Agent",
+        instance_name="agent",
+        namespace="agent-system",
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import Any
 from urllib.parse import quote
@@ -93,6 +94,19 @@ async def test_an_extension_is_shown_with_nulls_written_and_protected_values_bla
             "identity": {"type": "SystemAssigned", "principalId": principal},
         },
     )
+
+
+async def test_an_extension_of_a_namespace_is_shown_as_one() -> None:
+    scope = {"namespace": {"targetNamespace": "shop"}}
+    body: Any = copy.deepcopy(INSTALL)
+    body["properties"]["scope"] = scope
+    async with staged(EMPTY) as stage:
+        written = await send(stage, "PUT", body)
+        await ended(stage, written)
+        heard = await get(stage)
+
+    assert written.json["properties"]["scope"] == scope
+    assert heard.json["properties"]["scope"] == scope
 
 
 async def test_an_extension_that_is_not_there_is_missed_by_the_provider() -> None:

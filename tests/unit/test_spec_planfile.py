@@ -305,21 +305,28 @@ def test_the_same_file_as_json_is_the_same_rollout() -> None:
 
 
 def test_any_extension_type_works_without_a_profile() -> None:
-    plain = "extensionType: Microsoft.Dapr, name: dapr, namespace: dapr-system"
+    plain = "extensionType: Contoso.Agent, name: agent, namespace: agent-system"
 
     rollout = load(SHORT.replace("profile: osm", plain))
 
     assert rollout.desired == Desired(
         profile=Profile(
             name="generic",
-            extension_type="Microsoft.Dapr",
-            instance_name="dapr",
-            namespace="dapr-system",
+            extension_type="Contoso.Agent",
+            instance_name="agent",
+            namespace="agent-system",
         ),
-        name="dapr",
-        namespace="dapr-system",
+        name="agent",
+        namespace="agent-system",
         version="latest",
     )
+
+
+def test_a_known_type_alone_finds_its_profile() -> None:
+    for kind in ("Microsoft.Dapr", "MICROSOFT.dapr"):
+        desired = load(SHORT.replace("profile: osm", f"extensionType: {kind}")).desired
+
+        assert desired == load(SHORT.replace("profile: osm", "profile: dapr")).desired
 
 
 def test_a_known_type_keeps_its_facts_without_its_profile_being_named() -> None:

@@ -40,7 +40,7 @@ from fleet.model.plan import (
     Verb,
     Wave,
 )
-from fleet.spec import document as documents, planfile, rules, schemas
+from fleet.spec import document as documents, planfile, profiles, rules, schemas
 from tests.rig import fleets, rollouts
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +66,7 @@ def test_there_is_a_plan_file_for_each_thing_that_people_want() -> None:
     assert [file.stem for file in PLANS] == [
         "flux-retry-and-timeouts",
         "flux-upgrade",
+        "monitor-upgrade",
         "osm-auto-upgrade",
         "osm-change-windows",
         "osm-gated",
@@ -78,6 +79,8 @@ def test_there_is_a_plan_file_for_each_thing_that_people_want() -> None:
         "osm-takes-itself-back",
         "osm-uninstall",
         "osm-upgrade",
+        "own-profile",
+        "policy-install",
     ]
 
 
@@ -98,8 +101,10 @@ BEYOND_SHAPES = {
     "a-clause-that-reads-another-table",
     "a-clause-with-a-misspelt-column",
     "a-duplicate-key-and-an-unknown-one",
+    "a-profile-without-a-usual-name",
     "a-setting-that-is-plain-and-protected",
     "a-settings-file-that-is-missing",
+    "a-type-without-a-name",
     "a-version-that-is-none",
     "a-version-with-a-v",
     "a-version-with-auto-upgrade-on",
@@ -147,7 +152,7 @@ def _is_described(part: dict[str, Any], schema: dict[str, Any]) -> bool:
 def test_an_editor_offers_the_names_of_profiles_and_strategies() -> None:
     parts = schemas.rollout_schema()["$defs"]
 
-    assert parts["ExtensionFile"]["properties"]["profile"]["enum"] == ["flux", "osm"]
+    assert parts["ExtensionFile"]["properties"]["profile"]["enum"] == list(profiles.names())
     assert {"enum": ["cautious", "fast", "standard"]} in parts["SpecFile"]["properties"][
         "strategy"
     ]["oneOf"]

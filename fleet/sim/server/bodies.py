@@ -169,7 +169,7 @@ def extension_properties(found: Extension) -> dict[str, Any]:
         "releaseTrain": found.release_train,
         "version": found.version,
         "currentVersion": found.current_version,
-        "scope": {"cluster": {"releaseNamespace": found.namespace}},
+        "scope": _scope(found),
         "provisioningState": found.provisioning_state.value,
         "configurationSettings": dict(found.settings),
         "configurationProtectedSettings": dict.fromkeys(found.protected_keys, ""),
@@ -177,6 +177,12 @@ def extension_properties(found: Extension) -> dict[str, Any]:
         "aksAssignedIdentity": None,
         "isSystemExtension": found.is_system,
     }
+
+
+def _scope(found: Extension) -> dict[str, dict[str, str | None]]:
+    if found.is_namespaced:
+        return {"namespace": {"targetNamespace": found.namespace}}
+    return {"cluster": {"releaseNamespace": found.namespace}}
 
 
 def _statuses(found: Extension) -> list[dict[str, str | None]]:

@@ -213,6 +213,7 @@ def _asked(ref: ExtensionRef, write: Write) -> Extension:
         settings=write.settings or {},
         protected_keys=tuple(sorted(write.protected or ())),
         namespace=write.namespace,
+        is_namespaced=write.is_namespaced,
     )
 
 

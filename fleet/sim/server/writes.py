@@ -63,6 +63,7 @@ def _write(verb: Verb, properties: Mapping[str, Any], *, extension_type: str) ->
         release_train=_text(properties, "releaseTrain") or None,
         settings=_map(properties, "configurationSettings"),
         protected=_map(properties, "configurationProtectedSettings"),
+        is_namespaced=bool((properties.get("scope") or {}).get("namespace")),
     )
 
 

@@ -5,47 +5,35 @@ comes from stands beside it, in the file. A plan file that names an extension
 type instead of a profile gets the type's profile all the same, since the facts
 hold whatever it is called, and one without any claims where there is none.
 
+A file is checked when it is named, and no other with it. A user's own profile:
+:mod:`fleet.spec.profilefile`.
+
 Errors:  :exc:`~fleet.errors.InvariantError` for a packaged file that does not fit.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib.resources
 import tomllib
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from fleet.errors import InputError, InvariantError
-from fleet.model import versions
 from fleet.model.desired import Profile
-from fleet.model.versions import VersionOrder
 from fleet.spec import flaws
-from fleet.spec.explanation import FileModel
+from fleet.spec.profileform import ProfileFile
 
 GENERIC = "generic"
+LISTED = "`fleet profiles` lists them"
 _SUFFIX = ".toml"
-
-
-class _ProfileFile(FileModel):
-    extension_type: str
-    instance_name: str | None = None
-    namespace: str | None = None
-    has_one_instance: bool = False
-    version_order: Annotated[VersionOrder, Field(strict=False)] = VersionOrder.SEMVER
-    has_sequential_minors: bool = False
-    may_downgrade: bool = True
-    distributions: list[str] = Field(default_factory=list)
-    supported_minor_count: Annotated[int, Field(ge=1)] | None = None
-    catalogue: list[str] = Field(default_factory=list)
-    distribution_settings: dict[str, dict[str, str]] = Field(default_factory=dict)
 
 
 @functools.cache
 def names() -> tuple[str, ...]:
-    """Return the names of all profiles, sorted."""
+    """Return the names of all profiles, sorted; no file is read for that."""
     found = (entry.name for entry in importlib.resources.files(__name__).iterdir())
     return tuple(sorted(name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX)))
 
@@ -53,17 +41,33 @@ def names() -> tuple[str, ...]:
 @functools.cache
 def load(name: str) -> Profile:
     """Return the profile called *name*; :exc:`InputError` with the nearest where there is none."""
+    require(name)
+    return from_toml(_text(name), name=name)
+
+
+def require(name: str) -> None:
+    """Raise :exc:`InputError`, with the nearest, where no profile is called *name*."""
     if name not in names():
         message = f"unknown profile {flaws.quoted(name)}"
-        raise InputError(message, hint=flaws.suggestion(name, names()))
-    text = importlib.resources.files(__name__).joinpath(name + _SUFFIX).read_text("utf-8")
-    return from_toml(text, name=name)
+        raise InputError(message, hint=suggestion(name))
+
+
+def suggestion(name: str) -> str:
+    """Return the hint for a *name* that no profile has."""
+    near = flaws.nearest(name, names())
+    return f"did you mean {flaws.quoted(near)}?" if near else LISTED
+
+
+def said(name: str) -> Mapping[str, Any]:
+    """Return the keys of the profile *name* as its file has them: what is known, and no more."""
+    return tomllib.loads(_text(name))
 
 
 def for_type(extension_type: str) -> Profile | None:
     """Return the profile of an extension type, in whatever casing it is written."""
-    every = map(load, names())
-    return next((one for one in every if _is_same(one.extension_type, extension_type)), None)
+    # Source: the service answers with lower case whatever was sent.
+    name = _by_type().get(extension_type.casefold())
+    return None if name is None else load(name)
 
 
 def resolved(extension_type: str, *, name: str, namespace: str | None) -> Profile:
@@ -77,20 +81,20 @@ def resolved(extension_type: str, *, name: str, namespace: str | None) -> Profil
 
 
 def from_toml(text: str, *, name: str) -> Profile:
-    """Return the profile that a file describes."""
+    """Return the profile that a packaged file describes."""
     try:
-        file = _ProfileFile.model_validate(tomllib.loads(text))
-        fields = {field: getattr(file, field) for field in _ProfileFile.model_fields}
-        return dataclasses.replace(
-            Profile(name=name, **fields),
-            distributions=tuple(one.lower() for one in file.distributions),
-            catalogue=tuple(versions.parse(one).text for one in file.catalogue),
-        )
+        return ProfileFile.model_validate(tomllib.loads(text)).profile(name)
     except (ValidationError, ValueError) as error:
         message = f"the profile {flaws.quoted(name)} does not fit: {error}"
         raise InvariantError(message) from error
 
 
-def _is_same(one: str, other: str) -> bool:
-    # Source: the service answers with lower case whatever was sent.
-    return one.casefold() == other.casefold()
+@functools.cache
+def _by_type() -> Mapping[str, str]:
+    """Return ``{extension type, folded: profile}``, without checking any file."""
+    return {str(said(name).get("extensionType", "")).casefold(): name for name in names()}
+
+
+@functools.cache
+def _text(name: str) -> str:
+    return importlib.resources.files(__name__).joinpath(name + _SUFFIX).read_text("utf-8")

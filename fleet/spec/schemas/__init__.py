@@ -24,7 +24,7 @@ CALENDARS_ID = "urn:arc-fleet:schema:calendars:v1"
 
 _REQUIRED_ONE_OF: dict[str, tuple[tuple[str, ...], ...]] = {
     "TargetsFile": (("subscriptions",), ("managementGroups",), ("tenant",)),
-    "ExtensionFile": (("profile",), ("extensionType",)),
+    "ExtensionFile": (("profile",), ("profileFile",), ("extensionType",)),
     "WaveFile": (("size",), ("match",), ("targets",)),
     "GateFile": tuple((key,) for key in gaterules.SOURCES),
     "NotifyFile": (("webhook",), ("command",)),
@@ -48,7 +48,6 @@ def rollout_schema() -> dict[str, Any]:
     schema = RolloutFile.model_json_schema()
     parts = schema["$defs"]
     _require_keys(parts)
-    parts["ExtensionFile"]["dependentRequired"] = {"extensionType": ["name"]}
     parts["NotifyFile"]["dependentRequired"] = {"secret": ["webhook"]}
     extension = parts["ExtensionFile"]["properties"]
     _one_of_names(extension["profile"], profiles.names())
