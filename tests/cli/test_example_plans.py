@@ -7,6 +7,8 @@ import pytest
 from tests.rig import commands
 from tests.rig.commands import Shell
 
+AGREED = "osm-gated"
+"""It needs other people, and measurements; it has tests of its own."""
 EXAMPLES = sorted(path.stem for path in commands.PLANS.glob("*.yaml"))
 
 
@@ -17,6 +19,7 @@ def test_there_is_an_example_for_everything_that_people_want_to_do() -> None:
         "monitor-upgrade",
         "osm-auto-upgrade",
         "osm-change-windows",
+        AGREED,
         "osm-install",
         "osm-monthly",
         "osm-openshift",
@@ -31,7 +34,7 @@ def test_there_is_an_example_for_everything_that_people_want_to_do() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", sorted({*EXAMPLES} - {AGREED}))
 def test_an_example_runs_to_its_end_and_then_has_nothing_left_to_do(
     tmp_path: Path, name: str
 ) -> None:
@@ -49,6 +52,37 @@ def test_an_example_runs_to_its_end_and_then_has_nothing_left_to_do(
     assert verified.must(0).json["isComplete"]
     assert _heard(shell) == before
     assert "No changes" in again.must(0).stderr
+
+
+METRICS = """
+metrics:
+  prometheus: [{values: [{value: 0.999}]}]
+  logAnalytics: [{values: [{value: 40}]}]
+"""
+
+
+def test_the_example_with_gates_is_measured_until_two_people_have_to_agree(tmp_path: Path) -> None:
+    text = commands.world("examples").read_text() + METRICS
+    shell = Shell(root=tmp_path, world=commands.written(tmp_path / "world.yaml", text))
+    plan = commands.PLANS / f"{AGREED}.yaml"
+
+    planned = shell("plan", plan, "--json", "--detailed-exitcode").must(10).json
+    left = shell("run", plan, "--yes", "--run-id", "r1", "--json").must(6).json
+
+    assert {gate["name"]: gate.get("baseline") for gate in planned["gates"]} == {
+        "success-rate": None,
+        "latency": "40",
+        "as-planned": None,
+    }
+    assert (left["status"], left["wait"]["cause"]) == ("Waiting", "approval")
+    assert left["wait"]["detail"] == "wave rest: 2 approvals are needed before it"
+    assert {wave["name"]: wave["status"] for wave in left["waves"]} == {
+        "canary": "Succeeded",
+        "tenth": "Succeeded",
+        "rest": "NotStarted",
+    }
+    ended = [one for wave in left["waves"] for one in wave["gates"]]
+    assert {one["verdict"] for one in ended} == {"Pass"}
 
 
 def test_stores_are_changed_one_cluster_at_a_time(tmp_path: Path) -> None:
