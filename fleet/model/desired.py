@@ -10,9 +10,11 @@ import datetime as dt
 import enum
 from collections.abc import Mapping
 
+from fleet.model.advice import Advice, Need
 from fleet.model.approvals import ApprovalRule
 from fleet.model.calendars import Calendar, Overrun, Rule
 from fleet.model.cluster import AutoUpgrade, nothing
+from fleet.model.codec import SPARSE
 from fleet.model.gates import Gate
 from fleet.model.notices import Subscriber
 from fleet.model.versions import VersionOrder
@@ -154,6 +156,10 @@ class Profile:
     """Versions known when this release was made; used where the service offers none."""
     distribution_settings: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     """``{distribution: settings}`` that a cluster of this distribution always needs."""
+    needs: tuple[Need, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """What settings ask of a cluster."""
+    notice: str | None = dataclasses.field(default=None, metadata=SPARSE)
+    """What everybody who plans with it has to know, such as that it retires."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -400,3 +406,4 @@ class Rollout:
     """``{wave's name: what it needs}``; under ``""`` what the others need."""
     notify: tuple[Subscriber, ...] = ()
     schedule: ScheduleRule | None = None
+    advice: Advice = dataclasses.field(default_factory=Advice)

@@ -342,6 +342,8 @@ class PlanHead:
     targets of this run take, or :data:`UNMEASURED_BUFFER` until enough have ended."""
     gates: tuple[Gate, ...] = dataclasses.field(default=(), metadata=SPARSE)
     notify: tuple[Subscriber, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    notice: str | None = dataclasses.field(default=None, metadata=SPARSE)
+    """What is to be known of the extension, whatever the plan does."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

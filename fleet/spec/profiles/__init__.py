@@ -20,6 +20,7 @@ from pydantic import Field, ValidationError
 
 from fleet.errors import InputError, InvariantError
 from fleet.model import versions
+from fleet.model.advice import Need
 from fleet.model.desired import Profile
 from fleet.model.versions import VersionOrder
 from fleet.spec import flaws
@@ -27,6 +28,14 @@ from fleet.spec.explanation import FileModel
 
 GENERIC = "generic"
 _SUFFIX = ".toml"
+
+
+class _NeedFile(FileModel):
+    setting: str
+    value: str
+    api: str
+    gone_in: str
+    until: str
 
 
 class _ProfileFile(FileModel):
@@ -41,6 +50,8 @@ class _ProfileFile(FileModel):
     supported_minor_count: Annotated[int, Field(ge=1)] | None = None
     catalogue: list[str] = Field(default_factory=list)
     distribution_settings: dict[str, dict[str, str]] = Field(default_factory=dict)
+    needs: list[_NeedFile] = Field(default_factory=list)
+    notice: str | None = None
 
 
 @functools.cache
@@ -85,6 +96,7 @@ def from_toml(text: str, *, name: str) -> Profile:
             Profile(name=name, **fields),
             distributions=tuple(one.lower() for one in file.distributions),
             catalogue=tuple(versions.parse(one).text for one in file.catalogue),
+            needs=tuple(Need(**one.model_dump()) for one in file.needs),
         )
     except (ValidationError, ValueError) as error:
         message = f"the profile {flaws.quoted(name)} does not fit: {error}"
