@@ -144,6 +144,7 @@ def _settings(extension: dict[str, Any]) -> Iterator[Flaw]:
         yield from _exact(extension)
     for section in ("settings", PROTECTED):
         yield from _keys(section, extension.get(section), extension)
+    yield from recipes.check(extension)
     yield from _judged(extension)
     plain, protected = extension.get("settings"), extension.get(PROTECTED)
     if isinstance(plain, dict) and isinstance(protected, dict):
@@ -171,8 +172,7 @@ def _exact(extension: dict[str, Any]) -> Iterator[Flaw]:
 
 def _judged(extension: dict[str, Any]) -> Iterator[Flaw]:
     """Yield what a chart that is known would not take; a settings file is judged as it is read."""
-    yield from recipes.check(extension)
-    if "settingsFile" in extension:
+    if "settingsFile" in extension or extension.get("state") == "absent":
         return
     settings = extension.get("settings")
     own = settings if isinstance(settings, dict) else {}
