@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -26,8 +27,9 @@ EGRESS = "osm.osm.enableEgress"
 
 def planned(*clusters: Cluster, advice: Advice = ADVICE, **wishes: Any) -> Plan:
     wish = rollouts.desired(profile=OSM, **wishes)
-    made = rollouts.rollout(wish=wish, advice=advice)
-    return planner.plan(made, fleets.inventory(clusters))
+    # One at a time: what is said of concurrency is not the matter here.
+    made = rollouts.rollout(rollouts.strategy(max_concurrency=1), wish=wish)
+    return planner.plan(dataclasses.replace(made, advice=advice), fleets.inventory(clusters))
 
 
 def verdict(kubernetes: str | None, *found: Any, **wishes: Any) -> Target:
@@ -121,11 +123,12 @@ def test_settings_that_installed_clusters_will_not_heed_are_told_once() -> None:
         settings=wish,
     )
 
-    assert plan.head.warnings == (
+    (told,) = plan.head.warnings
+    assert told == (
         "read at the first install only, so 2 clusters with the extension will not heed it: "
         "osm.osm.enableEgress (spec.traffic.enableEgress), osm.osm.outboundPortExclusionList "
         "(spec.traffic.outboundPortExclusionList); "
-        "change the field of MeshConfig osm-mesh-config there instead",
+        "change the field of MeshConfig osm-mesh-config there instead"
     )
 
 
@@ -148,10 +151,11 @@ def test_an_old_default_that_upgrades_keep_is_told_beside_the_new_one() -> None:
         cluster("a", extension("1.1.1-1")), cluster("b", extension("1.2.3")), cluster("new")
     )
 
-    assert plan.head.warnings == (
+    (told,) = plan.head.warnings
+    assert told == (
         "osm.osm.enableEgress is not set, and its default is another since 1.2.3: 1 cluster "
         "upgraded from before keep false (spec.traffic.enableEgress), 1 cluster installed anew "
-        "will have true",
+        "will have true"
     )
 
 
@@ -186,7 +190,8 @@ def test_the_notice_of_a_profile_is_told_once_and_not_to_who_removes_it() -> Non
 
 
 def test_without_advice_and_notice_a_plan_is_what_it_was() -> None:
-    made = planner.plan(rollouts.rollout(), fleets.inventory(fleets.stores(2)))
+    made = rollouts.rollout(rollouts.strategy(max_concurrency=1))
 
-    assert made.head.notice is None
-    assert made.head.warnings == ()
+    head = planner.plan(made, fleets.inventory(fleets.stores(2))).head
+
+    assert (head.notice, head.warnings) == (None, ())
