@@ -28,7 +28,7 @@ EGRESS = "osm.osm.enableEgress"
 def planned(*clusters: Cluster, advice: Advice = ADVICE, **wishes: Any) -> Plan:
     wish = rollouts.desired(profile=OSM, **wishes)
     # One at a time: what is said of concurrency is not the matter here.
-    made = rollouts.rollout(rollouts.strategy(max_concurrency=1), wish=wish)
+    made = rollouts.rollout(spread=rollouts.strategy(max_concurrency=1), wish=wish)
     return planner.plan(dataclasses.replace(made, advice=advice), fleets.inventory(clusters))
 
 
@@ -190,7 +190,7 @@ def test_the_notice_of_a_profile_is_told_once_and_not_to_who_removes_it() -> Non
 
 
 def test_without_advice_and_notice_a_plan_is_what_it_was() -> None:
-    made = rollouts.rollout(rollouts.strategy(max_concurrency=1))
+    made = rollouts.rollout(spread=rollouts.strategy(max_concurrency=1))
 
     head = planner.plan(made, fleets.inventory(fleets.stores(2))).head
 

@@ -414,7 +414,8 @@ def test_what_the_data_names_is_in_it() -> None:
     for low, high in OSM.ordered:
         assert {low, high} <= OSM.settings.keys()
     assert (OSM.closed | OSM.partial) <= OSM.groups.keys()
-    named = [one.setting for one in (*OSM.drifts, *profiles.load("osm").needs)]
+    named = [one.setting for one in OSM.drifts]
+    named += [one.setting for one in profiles.load("osm").needs]
     named += [key for recipe in OSM.recipes.values() for key in recipe.needs]
     assert {keys.parse(key) for key in named} <= OSM.settings.keys()
     for one in OSM.settings.values():
