@@ -61,9 +61,8 @@ def test_knows_open_service_mesh() -> None:
             for part in ("osmController", "injector")
         ),
         notice=(
-            "Open Service Mesh retires: it is archived upstream, and the last release is of 2023; "
-            "AKS ends its add-on on 2027-09-30, and the extension has no date of its own yet: "
-            "plan a way off it"
+            "Open Service Mesh retires: it is archived upstream since 2023, and AKS ends its "
+            "add-on on 2027-09-30; the extension has no date of its own yet"
         ),
     )
 
