@@ -165,10 +165,7 @@ def print_plan(made: Plan, *, form: Format, now: dt.datetime) -> None:
 
 def print_summary(made: Plan, *, on: Any, has_clusters: bool, now: dt.datetime) -> None:
     """Print what a person reads before saying yes, with times as if it were begun at *now*."""
-    output.say(planview.headline(made), on=on, style="bold")
-    output.say(planview.subline(made), on=on)
-    for warning in made.head.warnings:
-        output.say(f"warning: {warning}", on=on, style="yellow")
+    _print_heading(made, on=on)
     if made.head.waves:
         for line in limitsview.lines(made):
             output.say(line, on=on)
@@ -194,6 +191,15 @@ def print_summary(made: Plan, *, on: Any, has_clusters: bool, now: dt.datetime) 
     for table in tables:
         on.print()
         output.print_tables([table], form=Format.TABLE, on=on)
+
+
+def _print_heading(made: Plan, *, on: Any) -> None:
+    output.say(planview.headline(made), on=on, style="bold")
+    output.say(planview.subline(made), on=on)
+    if made.head.notice:
+        output.say(f"note: {made.head.notice}", on=on)
+    for warning in made.head.warnings:
+        output.say(f"warning: {warning}", on=on, style="yellow")
 
 
 def _save(made: Plan, path: Path) -> None:

@@ -13,6 +13,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from fleet.core import (
+    advice,
     again,
     assignment,
     bindings,
@@ -107,6 +108,7 @@ def plan(rollout: Rollout, inventory: Inventory, *, zones: Zones | None = None) 
             *_one_way(limits, placed),
             *bound.warnings,
             *trials.warnings(rollout, resolved),
+            *advice.warnings(rollout, [target for _, target in judged]),
         ),
         inventory_digest=_inventory_digest([target for _, target in judged]),
         spreads=spreading.spreads,
@@ -119,6 +121,7 @@ def plan(rollout: Rollout, inventory: Inventory, *, zones: Zones | None = None) 
         gates=trials.used(rollout, resolved),
         notify=rollout.notify,
         is_namespaced=rollout.desired.profile.is_namespaced,
+        notice=advice.notice(rollout),
     )
     if zones is not None:
         head = bindings.opened(head, placed, zones=zones, at=inventory.read_at)

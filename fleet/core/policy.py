@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from fleet.core import catalogue, chain, facts, fitness, gaps, holds, steps, unread, wayback
+from fleet.core import catalogue, chain, facts, fitness, gaps, holds, needs, steps, unread, wayback
 from fleet.core.catalogue import Catalogue
 from fleet.core.gaps import Gap
 from fleet.core.wish import DEFAULT_TRAIN, LATEST, Wish, train_of, wish
@@ -117,6 +117,7 @@ def _present(
     # What needs nothing is not blocked, whatever it stands on.
     blocked = _blocked(cluster, desired, wished, offer) if verdict.action.is_change else ""
     blocked = blocked or fitness.unfit(cluster, found, verdict.steps, offer)
+    blocked = blocked or needs.unmet(cluster, found, verdict.steps, offer)
     return _Verdict(action=Action.BLOCKED, reason=blocked) if blocked else verdict
 
 

@@ -10,6 +10,7 @@ import datetime as dt
 import enum
 from collections.abc import Mapping
 
+from fleet.model.advice import Advice, Need
 from fleet.model.approvals import ApprovalRule
 from fleet.model.calendars import Calendar, Overrun, Rule
 from fleet.model.cluster import AutoUpgrade, nothing
@@ -159,6 +160,10 @@ class Profile:
     """Whether an instance is installed for a namespace, not for the cluster."""
     cluster_types: tuple[str, ...] = dataclasses.field(default=(), metadata=SPARSE)
     """Supported ones, lower case; empty means that nothing is known, and connected ones pass."""
+    needs: tuple[Need, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """What settings ask of a cluster."""
+    notice: str | None = dataclasses.field(default=None, metadata=SPARSE)
+    """What everybody who plans with it has to know, such as that it retires."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -405,3 +410,4 @@ class Rollout:
     """``{wave's name: what it needs}``; under ``""`` what the others need."""
     notify: tuple[Subscriber, ...] = ()
     schedule: ScheduleRule | None = None
+    advice: Advice = dataclasses.field(default_factory=Advice)

@@ -346,6 +346,8 @@ class PlanHead:
     is_namespaced: bool = dataclasses.field(default=False, metadata=SPARSE)
     """Whether an install is for :attr:`namespace`, not for the cluster."""
     notify: tuple[Subscriber, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    notice: str | None = dataclasses.field(default=None, metadata=SPARSE)
+    """What is to be known of the extension, whatever the plan does."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,6 +110,8 @@ class ExtensionFile(FileModel):
     """Where versions come from; the cluster's own train where nothing is said, else stable."""
     settings: dict[str, Setting] | None = None
     """Configuration settings: flat keys, and text for every value."""
+    recipes: Annotated[list[Text], _SOME] | None = None
+    """Settings that go together, by name; what else is set may not contradict them."""
     settings_file: Text | None = None
     """A JSON file of settings, as the Azure CLI takes it; its path starts at this file."""
     settings_mode: Annotated[SettingsMode, _BY_VALUE] = SettingsMode.OWNED

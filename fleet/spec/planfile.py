@@ -11,7 +11,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path as FilePath
+from typing import Any
 
+from fleet.model.advice import Advice
 from fleet.model.cluster import nothing
 from fleet.model.desired import Desired, Profile, Rollout, Scope
 from fleet.model.notices import Subscriber, Topic
@@ -22,18 +24,21 @@ from fleet.spec import (
     noticerules,
     profilefile,
     profiles,
+    recipes,
     scheduleform,
+    settingrules,
     settings,
     strategyfile,
 )
 from fleet.spec.calendarfile import OFFLINE, CalendarsDocument, Feed, Surroundings
 from fleet.spec.document import Document
-from fleet.spec.flaws import Flaw, Path, quoted
+from fleet.spec.flaws import Flaw, Path, below, quoted
 from fleet.spec.form import ExtensionFile, RolloutFile, TargetsFile
 from fleet.spec.noticeform import FromEnvFile, NotifyFile
 from fleet.spec.problems import SpecError
 
 _CALENDARS: Path = ("spec", "calendars")
+_EXTENSION: Path = ("spec", "extension")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +76,7 @@ class PlanFile:
             around=around,
         )
         common = shared.frozen(around) if shared else None
-        made = _rollout(self.form, self.document.text, self.settings, self.profile)
+        made = _rollout(self.form, self.document, self.settings, self.profile)
         if common is None:
             return dataclasses.replace(made, calendars=own.calendars, tag_calendars=own.by_tag)
         self._require_other_names(shared)
@@ -114,19 +119,24 @@ def load_rollout(path: FilePath) -> Rollout:
 
 
 def _rollout(
-    file: RolloutFile, text: str, from_file: Mapping[str, str], own: Profile | None
+    file: RolloutFile, document: Document, from_file: Mapping[str, str], own: Profile | None
 ) -> Rollout:
     spec, metadata = file.spec, file.metadata
+    extension = below(document.data, *_EXTENSION)
     return Rollout(
         name=metadata.name,
         owner=metadata.owner,
         change=metadata.change,
         scope=_scope(spec.targets),
-        desired=_desired(spec.extension, from_file, own or _profile(spec.extension)),
+        desired=_desired(
+            spec.extension,
+            {**recipes.settings(extension), **from_file},
+            own or _profile(spec.extension),
+        ),
         strategy=strategyfile.named(spec.strategy)
         if isinstance(spec.strategy, str)
         else strategyfile.custom(spec.strategy),
-        text=text,
+        text=document.text,
         membership=spec.targets.membership,
         acknowledged_policies=tuple(spec.acknowledge.policies if spec.acknowledge else ()),
         not_before=spec.not_before,
@@ -138,7 +148,13 @@ def _rollout(
         approvals=gatefile.approvals_by_wave(spec.approvals or ()),
         notify=tuple(_subscriber(n, one) for n, one in enumerate(spec.notify or ())),
         schedule=scheduleform.rule_of(spec.schedule) if spec.schedule else None,
+        advice=_advice(extension),
     )
+
+
+def _advice(extension: Mapping[str, Any]) -> Advice:
+    chart, _ = settingrules.known_of(extension)
+    return chart.advice() if chart else Advice()
 
 
 def _scope(targets: TargetsFile) -> Scope:
@@ -163,7 +179,7 @@ def _desired(extension: ExtensionFile, from_file: Mapping[str, str], profile: Pr
         version=extension.version,
         auto_upgrade=extension.auto_upgrade,
         release_train=extension.release_train,
-        settings=extension.settings or from_file or nothing(),
+        settings={**from_file, **(extension.settings or {})} or nothing(),
         settings_mode=extension.settings_mode,
         protected={key: one.from_env for key, one in secrets.items()} or nothing(),
         on_drift=extension.on_drift,

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from fleet.model.advice import Need
 from fleet.model.desired import Profile
 from fleet.model.versions import VersionOrder
 from fleet.spec.explanation import FileModel
@@ -38,6 +39,18 @@ class ReleaseScope(enum.StrEnum):
 
 def _folded(found: list[str]) -> list[str]:
     return [one.lower() for one in found]
+
+
+class NeedFile(FileModel):
+    """A setting that makes the chart ask for an API that clusters may not have any more."""
+
+    setting: Text
+    value: Text
+    api: Text
+    gone_in: Text
+    """The first minor of Kubernetes without it."""
+    until: Text
+    """The last version of the extension that asks for it."""
 
 
 class ProfileFile(FileModel):
@@ -69,6 +82,10 @@ class ProfileFile(FileModel):
     """Versions to go by where the service offers none; not known: it has to offer some."""
     distribution_settings: dict[Text, dict[Text, Setting]] | None = None
     """Settings that every cluster of a distribution needs."""
+    needs: Annotated[list[NeedFile], _SOME] | None = None
+    """What settings ask of a cluster; not known: nothing."""
+    notice: Text | None = None
+    """What everybody who plans with it has to know, such as that it retires."""
     notes: Annotated[list[Text], _SOME] | None = None
     """What people should know; fleet does nothing about it."""
 
@@ -91,4 +108,6 @@ class ProfileFile(FileModel):
             },
             is_namespaced=self.scope is ReleaseScope.NAMESPACE,
             cluster_types=tuple(self.cluster_types or ()),
+            needs=tuple(Need(**one.model_dump()) for one in self.needs or ()),
+            notice=self.notice,
         )

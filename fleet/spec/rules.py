@@ -18,7 +18,9 @@ from fleet.spec import (
     gaterules,
     noticerules,
     profiles,
+    recipes,
     scheduleform,
+    settingrules,
     strategies,
     waverules,
 )
@@ -49,6 +51,7 @@ _ONLY_PRESENT = (
     "settingsFile",
     "settingsMode",
     PROTECTED,
+    "recipes",
     "allowDowngrade",
     "allowSkipMinor",
 )
@@ -150,7 +153,7 @@ def _state(extension: dict[str, Any]) -> Iterator[Flaw]:
 
 def _says_something(extension: dict[str, Any]) -> bool:
     is_exact = extension.get("settingsMode") == "exact"
-    wishes = ("version", "autoUpgrade", "settingsFile", PROTECTED)
+    wishes = ("version", "autoUpgrade", "settingsFile", "recipes", PROTECTED)
     has_settings = "settings" in extension and (is_exact or extension["settings"] != {})
     return has_settings or any(extension.get(key, {}) != {} for key in wishes)
 
@@ -161,7 +164,9 @@ def _settings(extension: dict[str, Any]) -> Iterator[Flaw]:
     if extension.get("settingsMode") == "exact":
         yield from _exact(extension)
     for section in ("settings", PROTECTED):
-        yield from _keys(section, extension.get(section))
+        yield from _keys(section, extension.get(section), extension)
+    yield from recipes.check(extension)
+    yield from _judged(extension)
     plain, protected = extension.get("settings"), extension.get(PROTECTED)
     if isinstance(plain, dict) and isinstance(protected, dict):
         for key in plain.keys() & protected.keys():
@@ -181,16 +186,28 @@ def _exact(extension: dict[str, Any]) -> Iterator[Flaw]:
         # The whole map can only be claimed by replacing the resource, which needs every secret.
         message = "exact and protectedSettings exclude each other"
         yield Flaw(path=path, message=message, hint="use settingsMode: owned")
-    if "settings" not in extension and "settingsFile" not in extension:
+    if not {"settings", "settingsFile", "recipes"} & extension.keys():
         message = "exact without settings would remove every setting"
         yield Flaw(path=path, message=message, hint="write settings: {} if that is meant")
 
 
-def _keys(section: str, settings: Any) -> Iterator[Flaw]:
+def _judged(extension: dict[str, Any]) -> Iterator[Flaw]:
+    """Yield what a chart that is known would not take; a settings file is judged as it is read."""
+    if "settingsFile" in extension or extension.get("state") == "absent":
+        return
+    settings = extension.get("settings")
+    own = settings if isinstance(settings, dict) else {}
+    beside = recipes.settings(extension)
+    yield from recipes.check_own(extension, own)
+    yield from settingrules.check(extension, own, (*_EXTENSION, "settings"), beside=beside)
+
+
+def _keys(section: str, settings: Any, extension: dict[str, Any]) -> Iterator[Flaw]:
     for key in settings if isinstance(settings, dict) else ():
         if key != key.strip() or not key:
             message = (
                 "the key of a setting is empty" if not key.strip() else "spaces around the key"
             )
             path = (*_EXTENSION, section, key)
-            yield Flaw(path=path, message=message, is_about_key=True)
+            hint = None if key.strip() else settingrules.meant(extension, settings[key])
+            yield Flaw(path=path, message=message, hint=hint, is_about_key=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import Any
 
-from fleet.spec import document as documents, flaws, nodes, rules
+from fleet.spec import document as documents, flaws, nodes, recipes, rules, settingrules
 from fleet.spec.document import Document
 from fleet.spec.flaws import PROTECTED, Flaw, Path, below, quoted
 from fleet.spec.nodes import Place
@@ -30,8 +30,10 @@ def read(document: Document) -> tuple[dict[str, str], list[Problem]]:
         text = documents.text_of(path)
     except SpecError as error:
         return {}, [_unreadable(document, name, error)]
-    protected = below(document.data, *_KEY[:-1], PROTECTED)
-    return _parsed(path, text, protected=protected if isinstance(protected, dict) else {})
+    extension = below(document.data, *_KEY[:-1])
+    settings, problems = _parsed(path, text, extension=extension)
+    against = map(document.problem, recipes.check_own(extension, settings))
+    return settings, problems or list(against)
 
 
 def _unreadable(document: Document, name: str, error: SpecError) -> Problem:
@@ -42,7 +44,7 @@ def _unreadable(document: Document, name: str, error: SpecError) -> Problem:
 
 
 def _parsed(
-    path: FilePath, text: str, *, protected: dict[str, Any]
+    path: FilePath, text: str, *, extension: dict[str, Any]
 ) -> tuple[dict[str, str], list[Problem]]:
     try:
         pairs = json.loads(text, object_pairs_hook=_Pairs)
@@ -54,7 +56,8 @@ def _parsed(
     if not isinstance(pairs, _Pairs):
         message = f"the top level must be an object, not {flaws.kind_of(pairs)}"
         return {}, [file.problem(Flaw(path=(), message=message))]
-    found = [file.problem(flaw) for flaw in _flaws(pairs, protected, file)]
+    flawed = (*_flaws(pairs, extension, file), *_judged(pairs, extension))
+    found = [file.problem(flaw) for flaw in flawed]
     return ({} if found else dict(pairs)), found
 
 
@@ -70,11 +73,20 @@ def _not_json(path: FilePath, text: str, error: json.JSONDecodeError) -> Problem
     return Problem(str(path), error.lineno, error.colno, "", hint)
 
 
-def _flaws(pairs: _Pairs, protected: dict[str, Any], file: Document) -> Iterator[Flaw]:
+def _judged(pairs: _Pairs, extension: dict[str, Any]) -> Iterator[Flaw]:
+    beside = recipes.settings(extension)
+    yield from settingrules.check(extension, dict(pairs), (), beside=beside)
+
+
+def _flaws(pairs: _Pairs, extension: dict[str, Any], file: Document) -> Iterator[Flaw]:
+    given = extension.get(PROTECTED)
+    protected = given if isinstance(given, dict) else {}
     seen: set[str] = set()
     for key, value in pairs:
         if not key.strip():
-            yield Flaw(path=(key,), message="the key of a setting is empty", is_about_key=True)
+            hint = settingrules.meant(extension, value)
+            message = "the key of a setting is empty"
+            yield Flaw(path=(key,), message=message, hint=hint, is_about_key=True)
         if _has_half(key) or (isinstance(value, str) and _has_half(value)):
             yield Flaw(path=(key,), message=nodes.HALF_CHARACTER, is_about_key=True)
         if key in seen:

@@ -61,7 +61,7 @@ spec:
   targets: {tenant: true}
   extension:
     profile: osm
-    settings: {osm.a: "2"}
+    settings: {osm.osm.meshName: two}
   strategy:
     # One after another: what was changed when the budget breaks is then the same in every run.
     maxConcurrency: 1
@@ -118,7 +118,7 @@ def recipe(case: Case, seed: int) -> Recipe:
     rules = [{**FIRST, **rule} for rule in (case.fails, *LOST)]
     written = {"apiVersion": "fleet/v1", "kind": "Faults", "rules": rules}
     return dataclasses.replace(
-        serving.CALM,
+        serving.NAMED,
         seed=seed,
         cluster_count=CLUSTERS,
         subscription_count=2,

@@ -188,7 +188,7 @@ def test_a_rollback_of_nothing_but_what_is_irreversible_is_refused(shell: Shell)
 def test_the_settings_of_what_cannot_go_back_are_restored_and_the_rest_is_told(
     shell: Shell,
 ) -> None:
-    text = PIN.read_text().replace("1.2.6}", "1.2.6, settings: {a.b: new}}")
+    text = PIN.read_text().replace("1.2.6}", "1.2.6, settings: {osm.osm.meshName: new}}")
     plan = commands.written(shell.root / "plan.yaml", text)
     assert "9 of 12 changes can be taken back in part only" in shell("plan", plan).must(0).stdout
     before = found(shell)

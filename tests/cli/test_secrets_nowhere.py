@@ -142,7 +142,8 @@ def test_a_takeover_needs_the_variable_too(lively: Shell) -> None:
 
 def test_a_value_that_also_stands_in_plain_is_refused_without_quoting_it(shell: Shell) -> None:
     plan = commands.written(
-        shell.root / "plan.yaml", PLAN.replace("1.2.6,", f"1.2.6, settings: {{a.b: '{CANARY}'}},")
+        shell.root / "plan.yaml",
+        PLAN.replace("1.2.6,", f"1.2.6, settings: {{osm.osm.meshName: '{CANARY}'}},"),
     )
     told = shell.with_(OSM_TOKEN=CANARY)
 
@@ -156,7 +157,8 @@ def test_a_saved_plan_that_holds_the_value_in_plain_is_refused_before_it_is_show
     shell: Shell,
 ) -> None:
     plan = commands.written(
-        shell.root / "plan.yaml", PLAN.replace("1.2.6,", f"1.2.6, settings: {{a.b: '{CANARY}'}},")
+        shell.root / "plan.yaml",
+        PLAN.replace("1.2.6,", f"1.2.6, settings: {{osm.osm.meshName: '{CANARY}'}},"),
     )
     shell("plan", plan, "--out", "saved.json").must(0)  # nobody knows yet that it is a secret
 

@@ -84,7 +84,7 @@ PHASES: Mapping[str, Phase] = {
 
 def recipe(**more: Any) -> Recipe:
     return dataclasses.replace(
-        serving.CALM,
+        serving.NAMED,
         cluster_count=CLUSTERS,
         subscription_count=1,
         distributions={"rancher_rke": 1, "aks": 1},
@@ -248,7 +248,7 @@ def test_while_what_is_in_flight_finishes(tmp_path: Path, times: int, status: st
 
 RETURN = (
     PLAN.replace("    version: 1.2.6\n", "")
-    .replace("osm.osm.osmController.resource.limits.cpu: 2000m", 'osm.a: "2"')
+    .replace("osm.osm.osmController.resource.limits.cpu: 2000m", "osm.osm.meshName: two")
     .replace(
         "maxFailures: 100%", "maxFailures: 0\n    onBreach: rollback\n    rollback: {scope: run}"
     )

@@ -54,6 +54,11 @@ CALM: Recipe = dataclasses.replace(
     call_ms=Span(low=0, high=0),
 )
 """Twelve clusters that all have OSM 1.1.1; nothing goes wrong, and requests take no time."""
+NAMED: Recipe = dataclasses.replace(
+    CALM,
+    extensions=(dataclasses.replace(CALM.extensions[0], settings={"osm.osm.meshName": "one"}),),
+)
+"""The same with a setting that the chart has, for plan files that change it."""
 
 
 def with_faults(faults: Faults) -> Recipe:

@@ -10,6 +10,7 @@ import pytest
 
 from fleet.errors import InputError, InvariantError
 from fleet.model import codec, versions
+from fleet.model.advice import Need
 from fleet.model.desired import Profile
 from fleet.model.versions import VersionOrder
 from fleet.spec import profiles
@@ -51,6 +52,24 @@ def test_knows_open_service_mesh() -> None:
             "1.2.6",
         ),
         distribution_settings={"openshift": {"osm.osm.enablePrivilegedInitContainer": "true"}},
+        needs=tuple(
+            Need(
+                setting=f"osm.osm.{part}.{setting}",
+                value="true",
+                api=api,
+                gone_in=gone_in,
+                until="1.2.6",
+            )
+            for setting, api, gone_in in (
+                ("autoScale.enable", "HorizontalPodAutoscaler of autoscaling/v2beta2", "1.26"),
+                ("enablePodDisruptionBudget", "PodDisruptionBudget of policy/v1beta1", "1.25"),
+            )
+            for part in ("osmController", "injector")
+        ),
+        notice=(
+            "Open Service Mesh retires: it is archived upstream since 2023, and AKS ends its "
+            "add-on on 2027-09-30; the extension has no date of its own yet"
+        ),
     )
 
 

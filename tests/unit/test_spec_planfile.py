@@ -36,7 +36,7 @@ from fleet.model.desired import (
     WaveRule,
 )
 from fleet.model.notices import Subscriber, Topic
-from fleet.spec import calendarfile, planfile, profiles, strategies, strategyfile
+from fleet.spec import calendarfile, charts, planfile, profiles, strategies, strategyfile
 from fleet.spec.problems import Problem, SpecError
 
 GOOD = Path(__file__).parents[1] / "data" / "plans" / "good"
@@ -52,6 +52,9 @@ spec:
   targets: {tenant: true}
   extension: {profile: osm, version: latest}
 """
+# Of Flux no settings are known: what is wrong with a file's form stands alone.
+UNJUDGED = SHORT.replace("profile: osm", "profile: flux")
+OSM_ADVICE = charts.load("osm").advice()  # type: ignore[union-attr]
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +70,7 @@ def load(text: str) -> Rollout:
 def load_with_settings(content: str | bytes, extension: str = "") -> Rollout:
     raw = content.encode() if isinstance(content, str) else content
     Path("settings.json").write_bytes(raw)
-    text = SHORT.replace("version: latest", "settingsFile: settings.json" + extension)
+    text = UNJUDGED.replace("version: latest", "settingsFile: settings.json" + extension)
     return load(text)
 
 
@@ -242,6 +245,7 @@ def test_every_key_of_a_plan_file_reaches_the_rollout() -> None:
             missed=Missed.LATEST,
             overlap=Overlap.QUEUE,
         ),
+        advice=OSM_ADVICE,
     )
 
 
@@ -277,6 +281,7 @@ def test_a_short_file_gets_the_defaults() -> None:
         ),
         strategy=strategyfile.named("standard"),
         text=SHORT,
+        advice=OSM_ADVICE,
     )
 
 
@@ -343,7 +348,7 @@ def test_a_known_type_keeps_its_facts_without_its_profile_being_named() -> None:
 def test_settings_alone_are_a_wish(mode: str, settings: str) -> None:
     wish = f"settingsMode: {mode}, settings: {settings}"
 
-    desired = load(SHORT.replace("version: latest", wish)).desired
+    desired = load(UNJUDGED.replace("version: latest", wish)).desired
 
     assert desired.settings_mode is SettingsMode(mode)
     assert dict(desired.settings) == ({} if settings == "{}" else {"a": "b"})
@@ -372,7 +377,7 @@ def test_reads_the_settings_file_that_the_azure_cli_takes() -> None:
 def test_a_settings_file_is_found_from_the_plan_file() -> None:
     Path("plans").mkdir()
     Path("plans/settings.json").write_text('{"a": "b"}', encoding="utf-8")
-    text = SHORT.replace("version: latest", "settingsFile: settings.json")
+    text = UNJUDGED.replace("version: latest", "settingsFile: settings.json")
     Path("plans/plan.yaml").write_text(text, encoding="utf-8")
 
     rollout = planfile.load_rollout(Path("plans/plan.yaml"))
@@ -445,7 +450,7 @@ def test_points_at_the_plan_file_where_the_settings_file_cannot_be_read() -> Non
         Problem(
             "plan.yaml",
             6,
-            43,
+            44,
             "spec.extension.settingsFile",
             'the settings file "settings.json" cannot be used: not UTF-8 (byte 7 cannot be read)',
             "save it as UTF-8 text",

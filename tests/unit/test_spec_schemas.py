@@ -368,7 +368,8 @@ def test_what_is_printed_of_a_plan_that_says_everything_fits() -> None:
 
     Validator(schemas.plan_schema()).validate(document)
     properties = schemas.plan_schema()["properties"]
-    assert properties.keys() - document.keys() == {"gates", "membership", "parent"}
+    left_out = {"gates", "isNamespaced", "membership", "notice", "parent"}
+    assert properties.keys() - document.keys() == left_out
     limits = schemas.plan_schema()["$defs"]["limits"]["properties"]
     assert document["limits"].keys() == limits.keys()
     assert saved.plan_of(json.loads(json.dumps(document))) == made
