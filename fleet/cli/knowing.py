@@ -118,6 +118,10 @@ def _said(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             for distribution, settings in value.items():
                 for setting, text in settings.items():
                     yield f"{key}.{distribution}", f"{setting} = {output.word(text)}"
+        elif key == "needs":
+            for need in value:
+                asked = f"{need['setting']} = {output.word(need['value'])}"
+                yield key, f"{asked}: {need['api']}, which Kubernetes {need['goneIn']} is without"
         else:
             yield key, ", ".join(value) if isinstance(value, list) else output.word(value)
 

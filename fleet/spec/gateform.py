@@ -60,7 +60,7 @@ def _url(value: Any) -> str:
         raise refusal(message, _SUCH_AS)
     if "@" in netloc:
         message = "a user or a password in a URL is never written into a file"
-        raise refusal(message, "use headers: {Authorization: {fromEnv: NAME}}")
+        raise refusal(message, "put it into a header, whose value comes from the environment")
     return _harmless(value)
 
 
