@@ -278,7 +278,7 @@ def test_a_run_that_is_not_over_has_no_followers(lively: Shell) -> None:
         lively("stop", "r1").must(0)
         runner.end().must(7)
 
-    assert "r1 is Running: it is not over" in running.stderr
+    assert "r1 is Waiting: it is not over" in running.stderr
     assert "fleet stop r1" in paused.stderr
     lively("rollback", "r1", "--plan-only").must(0)
 
