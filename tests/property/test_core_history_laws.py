@@ -16,7 +16,7 @@ LUCK = st.sampled_from([histories.KIND, histories.ROUGH, histories.ROTTEN])
 SEEDS = st.integers(0, 2**32)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(plan=fleets.run_plans(), seed=SEEDS, luck=LUCK, unrest=st.sampled_from([0, 0, 2000, 8000]))
 def test_every_history_ends_and_breaks_no_law(
     plan: Plan, seed: int, luck: dict[str, int], unrest: int
@@ -65,7 +65,7 @@ def test_a_death_after_every_decision_changes_no_law(
     assert all(one.phase is Phase.UNKNOWN for one in life.state.active.values())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     plan=judgements.judged_plans(),
     seed=SEEDS,
