@@ -107,13 +107,12 @@ def _for_gates(state: RunState, wave: WaveState, moment: Moment) -> Wait | None:
 
 def _for_window(state: RunState, wave: WaveState) -> Wait | None:
     """Return that windows hold up all that wait, and all that were begun."""
-    held_until = [state.timers.moments()[n] for n in state.active if n in state.timers]
     everybody = state.calendars_of(wave)
     if wave.waiting_count and not (everybody in state.shut or wave.line.is_all_shut_out):
         return None
     if not wave.waiting_count and not state.active:
         return None
-    ends = [*held_until, *(one for one in (state.reopenings.next_at,) if one is not None)]
+    ends = [one for one in (state.timers.next_at, state.reopenings.next_at) if one is not None]
     keys = [everybody] if everybody in state.shut else list(state.shut)
     names = sorted({state.plan.calendars[n].name for key in keys for n in key})
     shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
