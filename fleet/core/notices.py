@@ -140,6 +140,8 @@ class Account:
         """The wave that :attr:`_wave` is of."""
         self._halt: e.RunPausing | e.RunStopping | None = None
         """Who stopped it last, and why."""
+        self._wait: e.RunWaiting | None = None
+        """What it waits for."""
 
     def read(self, sequence: int, event: Event) -> Notice | None:
         """Take in the next event of :data:`KINDS`; return what is to be told of it, if anything."""
@@ -152,7 +154,14 @@ class Account:
             case e.WaveOpened():
                 self._wave, self._opened = _Tally(), event.wave
             case e.RunPausing() | e.RunStopping():
-                self._halt = event
+                self._halt, self._wait = event, None
+            case e.RunWoken():
+                self._wait = None
+            case e.RunWaiting():
+                # Written down again after each look, for timers: people know it already.
+                before, self._wait = self._wait, event
+                if before is not None and _is_told(before, event):
+                    return None
             case _:
                 pass
         told = noticewords.told(event, halt=self._halt)
@@ -232,6 +241,11 @@ def _about_run(header: RunCreated) -> AboutRun:
         owner=plan.owner,
         started_by=header.actor,
     )
+
+
+def _is_told(before: e.RunWaiting, event: e.RunWaiting) -> bool:
+    same = dataclasses.replace(event, at=before.at, look_at=before.look_at)
+    return same == before
 
 
 def _in_words(counts: Mapping[str, int]) -> str:

@@ -191,6 +191,17 @@ def test_an_approval_that_is_needed_names_who_gives_it_and_how(state: RunState) 
     )
 
 
+def test_a_wait_that_is_written_down_again_for_its_next_look_is_told_once(state: RunState) -> None:
+    soak = fleets.event(e.RunWaiting, cause=WaitCause.SOAK, until=LATER, look_at=T0)
+    again = dataclasses.replace(soak, at=LATER, look_at=LATER)
+    longer = dataclasses.replace(again, until=LATER + dt.timedelta(hours=1))
+
+    assert told(state, soak) is not None
+    assert told(state, soak, again) is None
+    assert told(state, soak, longer) is not None
+    assert told(state, soak, e.RunWoken(at=T0), again) is not None
+
+
 def test_a_pause_says_why_it_came_and_how_it_ends(state: RunState) -> None:
     notice = told(state, PAUSE, e.RunPaused(at=LATER))
 
