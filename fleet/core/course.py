@@ -49,7 +49,7 @@ def _moves(state: RunState, now: dt.datetime) -> Iterator[stages.Move]:
     elif state.is_held_back:
         yield from _held_back(state, now)
     elif (barring := gatework.barring(wave)) is not None:
-        yield from _barred(state, wave, *barring, now)
+        yield from _barred(state, wave, barring, now)
     elif state.status is RunStatus.PAUSING and not _is_over(state, wave):
         if not state.in_flight:
             yield e.RunPaused(at=now)
@@ -86,12 +86,12 @@ _STARTING = (RunStatus.RUNNING, RunStatus.WAITING)
 
 
 def _barred(
-    state: RunState, wave: WaveState, name: str, action: OnVerdict, now: dt.datetime
+    state: RunState, wave: WaveState, ended: e.GateEnded, now: dt.datetime
 ) -> Iterator[Event]:
     """Do what a gate leads to that did not pass: pause, end, or go back."""
+    action, reason = ended.action, finish.barred(wave, ended)
     is_pausing = state.status is RunStatus.PAUSING
     if action is OnVerdict.PAUSE and not is_pausing:
-        reason = finish.barred(wave, name)
         yield e.RunPausing(at=now, actor=None, reason=reason, request_id=None)
     elif state.in_flight:
         return
@@ -100,7 +100,7 @@ def _barred(
     else:
         yield e.WaveClosed(at=now, wave=state.current, status=WaveStatus.FAILED)
         if action is OnVerdict.ROLLBACK:
-            yield from undo.begun(state, reason=finish.barred(wave, name), now=now)
+            yield from undo.begun(state, reason=reason, now=now)
         else:
             yield finish.finished(state, now=now)
 

@@ -63,19 +63,16 @@ def _barring(state: RunState) -> str:
     """Return which gate ended the run; empty: none did."""
     for wave in state.waves:
         barring = gatework.barring(wave)
-        if barring is not None and barring[1] is not OnVerdict.PAUSE:
-            return barred(wave, barring[0])
+        if barring is not None and barring.action is not OnVerdict.PAUSE:
+            return barred(wave, barring)
     return ""
 
 
-def barred(wave: WaveState, name: str) -> str:
+def barred(wave: WaveState, ended: e.GateEnded) -> str:
     """Say which gate does not let the run go on, and why."""
-    for (moment, one), found in wave.gates.items():
-        if one == name and isinstance(found.ended, e.GateEnded) and found.bars is not None:
-            ended, where = found.ended, "in the soak of" if moment is Moment.SOAK else moment
-            detail = f": {ended.detail}" if ended.detail else ""
-            return f"gate {name} {where} wave {wave.planned.name}: {ended.verdict}{detail}"
-    return f"gate {name}"
+    where = "in the soak of" if ended.moment is Moment.SOAK else ended.moment
+    detail = f": {ended.detail}" if ended.detail else ""
+    return f"gate {ended.gate} {where} wave {wave.planned.name}: {ended.verdict}{detail}"
 
 
 def _of_some(state: RunState, good: int, said: str) -> tuple[RunStatus, str]:

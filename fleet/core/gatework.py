@@ -128,9 +128,7 @@ def is_passed(wave: WaveState, moment: Moment) -> bool:
     return all(one is not None and one.ended is not None and one.bars is None for one in found)
 
 
-def barring(wave: WaveState) -> tuple[str, OnVerdict] | None:
-    """Return the gate that ended and does not let the run go on, and what it leads to."""
-    for (_, name), found in wave.gates.items():
-        if found.bars is not None:
-            return name, found.bars
-    return None
+def barring(wave: WaveState) -> e.GateEnded | None:
+    """Return the end of a gate that does not let the run go on."""
+    ends = (found.ended for found in wave.gates.values() if found.bars is not None)
+    return next((one for one in ends if isinstance(one, e.GateEnded)), None)
