@@ -18,6 +18,7 @@
         LostClusterError        F350         the cluster's owner
         OperationFailedError    F360         the extension, or its settings
         UnexpectedPayloadError  F370         the service, or our reading of it
+        ClusterError            F380         whoever runs the cluster, or the way into it
       JournalError              F400   5     whoever owns the journal
         FencedError             F410         nobody: another runner took over
         TamperedError           F420         an auditor
@@ -157,6 +158,16 @@ class UnexpectedPayloadError(RemoteError):
 
     code = "F370"
     advice = "Is it Azure that answers there, or a proxy in between? `fleet doctor FILE` looks."
+
+
+class ClusterError(RemoteError):
+    """A cluster's own API refused, or could not be reached.
+
+    Its status is HTTP's; ``None``: it did not answer, or there was no way to ask.
+    """
+
+    code = "F380"
+    advice = "Look at clusterAccess in the plan file: `kubectl --context ... get ns` should work."
 
 
 class JournalError(FleetError):

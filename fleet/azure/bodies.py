@@ -12,7 +12,7 @@ from typing import Any, assert_never
 import orjson
 
 from fleet.azure import paths
-from fleet.errors import InputError
+from fleet.errors import InputError, InvariantError
 from fleet.model.cluster import AutoUpgrade
 from fleet.model.plan import Verb
 from fleet.ports import Write
@@ -30,6 +30,9 @@ def body_of(write: Write, *, api_version: str) -> bytes | None:
             return orjson.dumps({"properties": _carried(write, api_version)})
         case Verb.DELETE:
             return None
+        case Verb.CONFIGURE:
+            message = "what is configured inside a cluster is no request to Azure"
+            raise InvariantError(message)
         case _:
             assert_never(write.verb)
 

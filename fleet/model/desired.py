@@ -16,6 +16,7 @@ from fleet.model.calendars import Calendar, Overrun, Rule
 from fleet.model.cluster import AutoUpgrade, nothing
 from fleet.model.codec import SPARSE
 from fleet.model.gates import Gate
+from fleet.model.inside import CheckRule, Inside
 from fleet.model.notices import Subscriber
 from fleet.model.versions import VersionOrder
 
@@ -164,6 +165,8 @@ class Profile:
     """What settings ask of a cluster."""
     notice: str | None = dataclasses.field(default=None, metadata=SPARSE)
     """What everybody who plans with it has to know, such as that it retires."""
+    checks: tuple[CheckRule, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """What is looked at inside a cluster."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -410,4 +413,5 @@ class Rollout:
     """``{wave's name: what it needs}``; under ``""`` what the others need."""
     notify: tuple[Subscriber, ...] = ()
     schedule: ScheduleRule | None = None
+    inside: Inside = dataclasses.field(default_factory=Inside)
     advice: Advice = dataclasses.field(default_factory=Advice)

@@ -29,6 +29,7 @@ from fleet.model.desired import (
     Unreachable,
 )
 from fleet.model.gates import Gate
+from fleet.model.inside import CheckRule, ClusterAccess, Work
 from fleet.model.notices import Subscriber
 
 RunId = NewType("RunId", str)
@@ -72,6 +73,18 @@ class Verb(enum.StrEnum):
     PUT = "put"
     PATCH = "patch"
     DELETE = "delete"
+    CONFIGURE = "configure"
+    """Nothing to Azure: :attr:`Step.work`, inside the cluster."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OtherExtension:
+    """An extension that a target's own one needs: installed where it is not there, else left."""
+
+    name: str
+    extension_type: str
+    namespace: str | None
+    is_namespaced: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +106,10 @@ class Step:
     """Where a PUT creates it; ``None``: where it is, else where the plan says."""
     is_namespaced: bool = dataclasses.field(default=False, metadata=SPARSE)
     """Whether it is created for :attr:`namespace`, not for the cluster."""
+    work: Work | None = dataclasses.field(default=None, metadata=SPARSE)
+    """Given exactly where the verb is ``configure``."""
+    other: OtherExtension | None = dataclasses.field(default=None, metadata=SPARSE)
+    """Another extension, that must be there first; ``None``: the step is about the target's."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,6 +365,9 @@ class PlanHead:
     notify: tuple[Subscriber, ...] = dataclasses.field(default=(), metadata=SPARSE)
     notice: str | None = dataclasses.field(default=None, metadata=SPARSE)
     """What is to be known of the extension, whatever the plan does."""
+    access: ClusterAccess = dataclasses.field(default=ClusterAccess(), metadata=SPARSE)
+    checks: tuple[CheckRule, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """What proves a target beside Azure's own word; none: nothing inside is looked at."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
