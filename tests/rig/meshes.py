@@ -126,6 +126,9 @@ def _installed() -> Iterator[dict[str, Any]]:
     for one in inventory[VERSION]:
         if one["kind"] == "Deployment":
             images = [{"name": box["name"], "image": box["image"]} for box in one["containers"]]
+            if one["name"] == "osm-injector":
+                # Source: the chart's template; what a MeshConfig that names no image leads to.
+                images[0]["env"] = [{"name": "OSM_DEFAULT_ENVOY_IMAGE", "value": ENVOY}]
             yield from workload(NAMESPACE, one["name"], one["labels"], images)
         elif one["kind"] == "Service":
             yield from _service(one)
@@ -147,7 +150,6 @@ def _spec() -> dict[str, Any]:
             "logLevel": "error",
             "maxDataPlaneConnections": 0,
             "configResyncInterval": "0s",
-            "envoyImage": ENVOY,
         },
         "traffic": {
             "enableEgress": True,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-Box = Mapping[str, str]
+Box = Mapping[str, Any]
 """A container."""
 _HASH = "5d8f7c9b6"
 _PROXY = "0b7dbd0e-2c3d-4d3f-8c3e-1f1e2d3c4b5a"
