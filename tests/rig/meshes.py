@@ -66,6 +66,7 @@ def _healthy() -> Iterator[Mapping[str, Any]]:
     yield from _installed()
     yield made("config.openservicemesh.io/v1alpha2", "MeshConfig", "osm-mesh-config", spec=_spec())
     yield made("v1", "Secret", "osm-ca-bundle", data={"ca.crt": _bundle()})
+    yield _release()
     for name in _AGENTS:
         yield from workload("azure-arc", name, {"app.kubernetes.io/component": name}, boxes(name))
     for namespace in MESHED:
@@ -132,6 +133,14 @@ def _installed() -> Iterator[dict[str, Any]]:
             yield from workload(NAMESPACE, one["name"], one["labels"], images)
         elif one["kind"] == "Service":
             yield from _service(one)
+
+
+def _release() -> dict[str, Any]:
+    """Return what Helm writes down; what it installed is left out."""
+    labels = {"owner": "helm", "name": "osm", "status": "deployed", "version": "1"}
+    kind = {"type": "helm.sh/release.v1"}
+    name = "sh.helm.release.v1.osm.v1"
+    return made("v1", "Secret", name, metadata={"labels": labels}, data={"release": ""}, **kind)
 
 
 def _service(one: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
