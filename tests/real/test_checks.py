@@ -19,7 +19,7 @@ from fleet.model.inside import CheckMoment, CheckResult
 from tests.rig import insides, meshes, workloads
 from tests.rig.insides import by_verdict
 from tests.rig.meshes import NAMESPACE, Objects, Place
-from tests.rig.realserver import RealServer
+from tests.rig.realserver import ADMIN, RealServer
 from tests.rig.serving import Caller
 from tests.rig.settling import MERGE, Holder, changed, path, without
 
@@ -205,7 +205,7 @@ def _before(healthy: Objects) -> str:
 
 
 async def checked(
-    server: RealServer, folder: Path, healthy: Objects, *, token: str = insides.ADMIN
+    server: RealServer, folder: Path, healthy: Objects, *, token: str = ADMIN
 ) -> tuple[CheckResult, ...]:
     """Return what the checks come to now."""
     inspector = Inspector(insides.clusters(server, folder, token=token))

@@ -35,6 +35,7 @@ _KINDS: Mapping[tuple[str, str], str] = {
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): "clusterrolebindings",
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): "rolebindings",
     ("config.openservicemesh.io/v1alpha2", "MeshConfig"): "meshconfigs",
+    ("security.openshift.io/v1", "SecurityContextConstraints"): "securitycontextconstraints",
     ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration"): (
         "mutatingwebhookconfigurations"
     ),

@@ -21,7 +21,7 @@ _OWN = frozenset({"uid", "creationTimestamp", "deletionTimestamp", "managedField
 _NUMBERED = frozenset({"resourceVersion", "continue"})
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
     """What came back."""
 
