@@ -162,21 +162,20 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
     rest = b""
     while True:
-        ready, _, _ = select.select([tests, heard], [], [])
+        ready, _, _ = select.select([tests.fileno(), heard], [], [])
         if heard in ready:
             os.read(heard, 65536)
             _tell_ended(tests)
-        if tests in ready:
+        if tests.fileno() in ready:
             said = tests.recv(65536)
             if not said:
-                return
+                os._exit(0)  # those that it began live on, and what it loaded has nothing to say
             *lines, rest = (rest + said).split(b"\n")
             for line in lines:
                 _fork(tests, json.loads(line), (heard, bell))
 
 
 def _load() -> None:
-    import fleet.cli.app  # noqa: PLC0415 - in this process only
 
     for name in _LOADED:
         package = importlib.import_module(name)
