@@ -22,7 +22,8 @@ from fleet.engine import clock, virtual
 from fleet.engine.clock import Clock
 from fleet.engine.opening import Origin
 from fleet.errors import InputError, RemoteError, TransientError
-from fleet.ports import Probes, Service
+from fleet.model.inside import ClusterAccess
+from fleet.ports import Clusters, Probes, Service
 
 if TYPE_CHECKING:
     from fleet.azure.service import AzureService
@@ -50,6 +51,9 @@ class Outside:
     probing: Probing
     """Makes what measures."""
 
+    entering: Entering | None = None
+    """Leads into clusters; ``None``: nothing does."""
+
     azure: AzureService | None = None
     """The service, where it is spoken to over HTTP."""
     person: str = ""
@@ -71,6 +75,13 @@ class Outside:
         """
         return self.probing(extension_type, secrets)
 
+    def clusters(self, access: ClusterAccess) -> Clusters:
+        """Return the way into clusters that a plan file names."""
+        if self.entering is None:
+            message = "this release knows no way into clusters"
+            raise InputError(message, hint="Leave out clusterAccess.")
+        return self.entering(access)
+
     def speaking(self, api_version: str) -> Outside:
         """Return the same, spoken to in another api-version of extensions."""
         if self.azure is None:
@@ -82,6 +93,7 @@ class Outside:
 
 Probing = Callable[[str, Mapping[str, str]], Probes]
 """Takes the extensions' type, and the values of the variables that headers name."""
+Entering = Callable[[ClusterAccess], Clusters]
 Work = Callable[[Outside], Coroutine[Any, Any, T]]
 
 
