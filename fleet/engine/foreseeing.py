@@ -57,7 +57,7 @@ async def _outlook(cluster: Cluster, wished: Sequence[Work], port: Clusters) -> 
             seen = await gathered(api, (*platforms.WANTS, *wants))
             refused = await _refused(api, wished, seen)
     except ClusterError as error:
-        return Outlook(is_seen=False, why_not=error.message)
+        return Outlook(is_seen=False, why_not=error.message.removeprefix(f"{cluster.name}: "))
     ready = [work for work in wished if not works.blocked(work, seen)]
     return Outlook(
         is_seen=True,
