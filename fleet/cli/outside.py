@@ -24,6 +24,7 @@ from fleet.engine.nowhere import Nowhere
 from fleet.engine.opening import Origin
 from fleet.errors import InputError, RemoteError, TransientError
 from fleet.model.inside import ClusterAccess
+from fleet.net.network import Network
 from fleet.ports import Clusters, Probes, Service
 
 if TYPE_CHECKING:
@@ -251,7 +252,7 @@ async def _on_azure(where: Where, not_before: dt.datetime | None, work: Work[T])
             Outside(
                 service=service,
                 probing=_probing(service, where),
-                entering=_entered,
+                entering=_entering(there.clock, where.network),
                 clock=there.clock,
                 origin=Origin(
                     endpoint=there.place.url,
@@ -284,10 +285,13 @@ def _probing(service: AzureService, where: Where) -> Probing:
     return probing
 
 
-def _entered(access: ClusterAccess) -> Clusters:
-    from fleet.kube import clusters  # noqa: PLC0415 - only where clusters are entered
+def _entering(shared: Clock, network: Network) -> Entering:
+    def entering(access: ClusterAccess) -> Clusters:
+        from fleet.kube import clusters  # noqa: PLC0415 - only where clusters are entered
 
-    return clusters.clusters_of(access)
+        return clusters.clusters_of(access, base=Path.cwd(), clock=shared, network=network)
+
+    return entering
 
 
 def _identity(service: AzureService) -> Identity:

@@ -26,7 +26,7 @@ from fleet.errors import InputError, RefusedError
 from fleet.model.calendars import Level
 from fleet.model.cluster import AutoUpgrade, ClusterId, Inventory
 from fleet.model.desired import Rollout
-from fleet.model.inside import Outlook
+from fleet.model.inside import ClusterAccess, Outlook
 from fleet.model.plan import Plan, PlanHead, Target
 from fleet.model.redaction import Redactor
 from fleet.net.network import Network
@@ -143,7 +143,21 @@ def _rollout(source: Source, now: dt.datetime) -> Rollout:
     shared = calendarfile.read(source.calendars) if source.calendars else None
     feeds = dict.fromkeys((*source.file.feeds, *(shared.feeds if shared else ())))
     around = Surroundings(now=now, feeds=_fetched(feeds, source.network))
-    return source.file.rollout(around, shared=shared)
+    rollout = source.file.rollout(around, shared=shared)
+    access = _settled(rollout.inside.access, source.path.absolute().parent)
+    return dataclasses.replace(rollout, inside=dataclasses.replace(rollout.inside, access=access))
+
+
+def _settled(access: ClusterAccess, base: Path) -> ClusterAccess:
+    """Return *access* with what is named from the plan file named whole.
+
+    Whoever carries a run on does it from any place, and knows the plan file no more.
+    """
+    program = access.command[:1]
+    if program and "/" in program[0]:
+        program = (str(base / Path(program[0]).expanduser()),)
+    path = str(base / Path(access.path).expanduser()) if access.path else ""
+    return dataclasses.replace(access, path=path, command=(*program, *access.command[1:]))
 
 
 def _fetched(feeds: Iterable[Feed], network: Network | None) -> Mapping[str, Fetched]:
