@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
-from fleet.core import bindings, catalogue, labels, policy, selection
+from fleet.core import bindings, catalogue, insides, labels, policy, selection
 from fleet.core.catalogue import Catalogue
 from fleet.core.wish import DEFAULT_TRAIN
 from fleet.errors import InvariantError
@@ -163,8 +163,12 @@ def _judged(head: PlanHead, clusters: Sequence[Cluster]) -> list[Target]:
     )
     there = by_location(offered, clusters, local=basis.local_versions or {})
     return [
-        policy.judge(
-            one, basis.desired, catalogues=there[one.location], unreachable=head.unreachable
+        insides.judged(
+            policy.judge(
+                one, basis.desired, catalogues=there[one.location], unreachable=head.unreachable
+            ),
+            basis.desired.profile,
+            basis.works,
         )
         for one in clusters
     ]

@@ -32,6 +32,8 @@ class Ways:
         self._base = base
         self._clock = clock
         self._files = Files()
+        self._taken: dict[tuple[Path | str, ...], str] = {}
+        """Whose each is: a name may be had in several resource groups."""
 
     @contextlib.asynccontextmanager
     async def kubeconfig(self, named: Named, folder: Path) -> AsyncIterator[Kubeconfig]:
@@ -60,6 +62,7 @@ class Ways:
         path = named.filled(access.path)
         files = [self._path(path)] if path else kubeconfigs.usual()
         context = access.contexts.get(named.cluster.lower()) or named.filled(access.context)
+        self._take((*files, context), f"the context {line(context)}", named)
         return self._files.read(files).pick(context)
 
     def _of_directory(self, named: Named) -> Kubeconfig:
@@ -69,6 +72,7 @@ class Ways:
         for name in names:
             for ending in _ENDINGS:
                 if (file := folder / f"{name}{ending}").is_file():
+                    self._take((file,), str(file), named)
                     return self._files.read([file]).pick()
         if not folder.is_dir():
             message = f"there is no directory {folder}"
@@ -96,9 +100,17 @@ class Ways:
             raise ClusterError(f"{who}: it printed nothing", hint=_COMMAND)
         return kubeconfigs.parsed(ended.printed, f"what {who} printed", self._base).pick()
 
+    def _take(self, key: tuple[Path | str, ...], what: str, named: Named) -> None:
+        """Refuse to lead two clusters into one."""
+        other = self._taken.setdefault(key, named.id)
+        if other.lower() != named.id.lower():
+            message = f"{what} is that of another cluster with this name: {other}"
+            raise ClusterError(message, hint=_APART)
+
     def _path(self, text: str) -> Path:
         return self._base / Path(text).expanduser()
 
 
+_APART = "Let clusterAccess name {resourceGroup} or {subscription} as well."
 _COMMAND = "clusterAccess.command prints a kubeconfig: run it by hand, as the same user."
 _SLOW = "clusterAccess.timeout allows more; it may ask nobody: it has no terminal."

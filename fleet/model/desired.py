@@ -167,6 +167,8 @@ class Profile:
     """What everybody who plans with it has to know, such as that it retires."""
     checks: tuple[CheckRule, ...] = dataclasses.field(default=(), metadata=SPARSE)
     """What is looked at inside a cluster."""
+    platforms: tuple[str, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """One of these some node must have; empty: any will do, or that is not known."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,8 @@ import pytest
 
 from fleet.engine.inspecting import Inspector
 from fleet.model.inside import CheckMoment, CheckResult
-from tests.rig import insides, meshes, workloads
-from tests.rig.insides import by_verdict
+from tests.rig import waysin, meshes, workloads
+from tests.rig.waysin import by_verdict
 from tests.rig.meshes import NAMESPACE, Objects, Place
 from tests.rig.realserver import ADMIN, RealServer
 from tests.rig.serving import Caller
@@ -208,9 +208,9 @@ async def checked(
     server: RealServer, folder: Path, healthy: Objects, *, token: str = ADMIN
 ) -> tuple[CheckResult, ...]:
     """Return what the checks come to now."""
-    inspector = Inspector(insides.clusters(server, folder, token=token))
-    subject = insides.subject(mesh_before=_before(healthy))
-    return await inspector.inspect(subject, insides.rules())
+    inspector = Inspector(waysin.clusters(server, folder, token=token))
+    subject = waysin.subject(mesh_before=_before(healthy))
+    return await inspector.inspect(subject, waysin.rules())
 
 
 async def test_all_is_well(
@@ -219,7 +219,7 @@ async def test_all_is_well(
     found = await checked(server, tmp_path, healthy)
 
     assert [one for one in found if one.verdict.value != "passed"] == []
-    assert {one.check for one in found} == {one.id for one in insides.rules()}
+    assert {one.check for one in found} == {one.id for one in waysin.rules()}
 
 
 @pytest.mark.parametrize("name", BREAKAGES)
@@ -238,7 +238,7 @@ def test_each_check_has_a_breakage() -> None:
     """But the one that reads nothing of the cluster."""
     broken = {check for _, checks in BREAKAGES.values() for check in checks}
 
-    assert broken == {one.id for one in insides.rules()} - {"arm-provisioning"}
+    assert broken == {one.id for one in waysin.rules()} - {"arm-provisioning"}
 
 
 async def test_a_new_pod_without_a_sidecar_is_seen(
@@ -270,12 +270,12 @@ async def test_a_mesh_in_its_own_namespace_only_says_so_by_label(
 async def test_leftovers_of_an_uninstall_are_found(
     holder: Holder, server: RealServer, healthy: Objects, tmp_path: Path
 ) -> None:
-    inspector = Inspector(insides.clusters(server, tmp_path))
-    rules = insides.rules(CheckMoment.ABSENT)
-    left = by_verdict(await inspector.inspect(insides.subject(), rules))
+    inspector = Inspector(waysin.clusters(server, tmp_path))
+    rules = waysin.rules(CheckMoment.ABSENT)
+    left = by_verdict(await inspector.inspect(waysin.subject(), rules))
     gone = missing(INJECTOR, VALIDATOR, MESH, ("Secret", "osm-ca-bundle"))
     await holder.hold(gone(healthy))
-    clean = by_verdict(await inspector.inspect(insides.subject(), rules))
+    clean = by_verdict(await inspector.inspect(waysin.subject(), rules))
 
     ids = {one.id for one in rules}
     assert (left, clean) == ({"failed": ids}, {"passed": ids})

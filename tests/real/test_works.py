@@ -15,7 +15,7 @@ from fleet.errors import ClusterError
 from fleet.model.inside import Work, WorkKind
 from fleet.model.objects import Edit, EditKind, Resource, Seen
 from fleet.ports import ClusterApi
-from tests.rig import insides, meshes, workloads
+from tests.rig import waysin, meshes, workloads
 from tests.rig.meshes import NAMESPACE, Objects, Place
 from tests.rig.realserver import RealServer
 from tests.rig.serving import Caller
@@ -78,7 +78,7 @@ async def test_a_configuration_is_changed_and_led_back(
         sidecar={"logLevel": "debug"},
         observability={"tracing": {"enable": True, "port": 9411}},
     )
-    async with insides.opened(server, tmp_path) as api:
+    async with waysin.opened(server, tmp_path) as api:
         before = await spec(api)
         back = await done(api, work)
         after = await spec(api)
@@ -95,7 +95,7 @@ async def test_a_dry_run_changes_nothing(
     holder: Holder, server: RealServer, tmp_path: Path
 ) -> None:
     work = configured(traffic={"enableEgress": False})
-    async with insides.opened(server, tmp_path) as api:
+    async with waysin.opened(server, tmp_path) as api:
         before = await api.get(MESHES, MESH, namespace=NAMESPACE)
         for edit in works.edits(work, await seen(api, work), token=TOKEN):
             await sent(api, edit, is_dry_run=True)
@@ -108,7 +108,7 @@ async def test_a_wrong_value_is_refused_in_the_server_s_words(
     is_dry_run: bool, holder: Holder, server: RealServer, tmp_path: Path
 ) -> None:
     work = configured(traffic={"enableEgress": "no"})
-    async with insides.opened(server, tmp_path) as api:
+    async with waysin.opened(server, tmp_path) as api:
         (edit,) = works.edits(work, await seen(api, work), token=TOKEN)
         with pytest.raises(ClusterError) as refused:
             await sent(api, edit, is_dry_run=is_dry_run)
@@ -125,7 +125,7 @@ async def test_what_a_mesh_does_not_have_is_dropped_without_a_word(
     holder: Holder, server: RealServer, tmp_path: Path
 ) -> None:
     """So that a name that is misspelt has to be found before: no server says it."""
-    async with insides.opened(server, tmp_path) as api:
+    async with waysin.opened(server, tmp_path) as api:
         before = await spec(api)
         patch = {"spec": {"traffic": {"enableEgres": True}}}
         await api.merge(MESHES, MESH, patch, namespace=NAMESPACE)
@@ -138,7 +138,7 @@ async def test_without_a_mesh_there_is_nothing_to_configure(
 ) -> None:
     await holder.hold(without(healthy, [one for one in healthy if one.kind == "MeshConfig"]))
     work = configured(traffic={"enableEgress": False})
-    async with insides.opened(server, tmp_path) as api:
+    async with waysin.opened(server, tmp_path) as api:
         told = works.blocked(work, await seen(api, work))
 
     assert told == f"there is no MeshConfig {MESH} in {NAMESPACE}: the mesh is not up"
@@ -163,7 +163,7 @@ async def test_namespaces_join_and_leave_and_are_led_back(
         metrics=("bookstore",),
     )
     names = (meshes.PLAIN, "bookbuyer", "bookstore")
-    async with insides.opened(server, tmp_path) as api:
+    async with waysin.opened(server, tmp_path) as api:
         before = [await about(api, one) for one in names]
         back = await done(api, work)
         after = [await about(api, one) for one in names]
@@ -185,7 +185,7 @@ async def test_a_namespace_that_is_not_there_is_in_the_way(
     holder: Holder, server: RealServer, tmp_path: Path
 ) -> None:
     work = Work(kind=WorkKind.NAMESPACES, add=("nowhere",))
-    async with insides.opened(server, tmp_path) as api:
+    async with waysin.opened(server, tmp_path) as api:
         assert "nowhere" in works.blocked(work, await seen(api, work))
 
 
@@ -208,7 +208,7 @@ async def test_the_list_is_made_where_there_is_none(
     holder: Holder, server: RealServer, tmp_path: Path
 ) -> None:
     work = Work(kind=WorkKind.MONITORING, add=meshes.MESHED)
-    async with insides.opened(server, tmp_path) as api:
+    async with waysin.opened(server, tmp_path) as api:
         await done(api, work)
         data = await listed(api)
 
@@ -223,7 +223,7 @@ async def test_names_are_added_to_a_list_of_others_and_taken_out(
     made = workloads.made("v1", "ConfigMap", LIST, metadata={"namespace": "kube-system"}, data=data)
     await holder.hold({**healthy, meshes.place(made): made})
     work = Work(kind=WorkKind.MONITORING, add=("bookstore",))
-    async with insides.opened(server, tmp_path) as api:
+    async with waysin.opened(server, tmp_path) as api:
         back = await done(api, work)
         after = await listed(api)
         assert back is not None
@@ -244,7 +244,7 @@ async def test_a_workload_is_restarted_once_and_waited_for(
     newer = {"spec": {"sidecar": {"envoyImage": "envoy:new"}}}
     work = Work(kind=WorkKind.RESTART, add=("bookstore",))
     deployment = _place(healthy, "Deployment", "bookstore")
-    async with insides.opened(server, tmp_path) as api:
+    async with waysin.opened(server, tmp_path) as api:
         await api.merge(MESHES, MESH, newer, namespace=NAMESPACE)
         (edit,) = works.edits(work, await seen(api, work), token=TOKEN)
         await sent(api, edit)
@@ -298,7 +298,7 @@ async def test_orphans_bar_every_pod_until_they_are_removed(
     pod = {"metadata": {"name": "new"}, "spec": {"containers": list(workloads.boxes("new"))}}
     pods = "/api/v1/namespaces/bookstore/pods"
     barred = await admin.send("POST", pods, body=pod)
-    async with insides.opened(server, tmp_path) as api:
+    async with waysin.opened(server, tmp_path) as api:
         assert await done(api, Work(kind=WorkKind.ORPHANS)) is None
     made = await admin.send("POST", pods, body=pod)
 
@@ -311,7 +311,7 @@ async def test_webhooks_with_somebody_behind_are_left_alone(
     holder: Holder, server: RealServer, tmp_path: Path
 ) -> None:
     work = Work(kind=WorkKind.ORPHANS)
-    async with insides.opened(server, tmp_path) as api:
+    async with waysin.opened(server, tmp_path) as api:
         found = await seen(api, work)
 
     assert works.edits(work, found, token=TOKEN) == ()
@@ -324,7 +324,7 @@ async def test_webhooks_with_somebody_behind_are_left_alone(
 async def test_where_it_is_no_openshift_nothing_is_granted(
     holder: Holder, server: RealServer, tmp_path: Path
 ) -> None:
-    async with insides.opened(server, tmp_path) as api:
+    async with waysin.opened(server, tmp_path) as api:
         assert await done(api, Work(kind=WorkKind.PRIVILEGED, add=("bookstore",))) is None
 
 
@@ -334,7 +334,7 @@ async def test_openshift_s_constraints_are_bound_and_taken_back(
     await holder.hold({**healthy, **{meshes.place(one): one for one in _openshift()}})
     bindings = Resource("rbac.authorization.k8s.io", "v1", "rolebindings")
     work = Work(kind=WorkKind.PRIVILEGED, add=("bookstore", "bookbuyer/bookbuyer"))
-    async with insides.opened(server, tmp_path) as api:
+    async with waysin.opened(server, tmp_path) as api:
         back = await done(api, work)
         made = [one async for one in api.items(bindings, namespace="bookbuyer")]
         assert back is not None

@@ -1,76 +1,87 @@
-"""The way into a server as fleet takes it, and what a healthy cluster's checks are about."""
+"""A cluster's objects in memory: read by wants, changed by edits, as an API server would."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator
-from pathlib import Path
+import copy
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from fleet.core.looks import Subject
-from fleet.engine import clock
-from fleet.kube.clusters import KubeClusters, clusters_of
-from fleet.model.cluster import AutoUpgrade, ClusterId, Extension, ProvisioningState
-from fleet.model.inside import AccessKind, CheckMoment, CheckResult, CheckRule, ClusterAccess
-from fleet.ports import ClusterApi
-from fleet.spec import profiles
-from tests.rig.meshes import MESHED, NAMESPACE, VERSION
-from tests.rig.realserver import ADMIN, RealServer
+from fleet.core.works import patches
+from fleet.model.objects import Edit, EditKind, Object, Resource, Seen, Sight, Want
 
-CLUSTER = ClusterId(
-    "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/shops"
-    "/providers/Microsoft.Kubernetes/connectedClusters/store-1"
-)
-NAME = "store-1"
-_TYPE = "microsoft.openservicemesh"
+Key = tuple[Resource, str | None, str]
 
 
-def clusters(server: RealServer, folder: Path, *, token: str = ADMIN) -> KubeClusters:
-    """Return the way into *server*, by a kubeconfig in *folder*."""
-    file = server.kubeconfig(folder / f"{token}.kubeconfig", context=NAME, token=token)
-    access = ClusterAccess(kind=AccessKind.KUBECONFIG, path=str(file))
-    return clusters_of(access, base=folder, clock=clock.real())
+class Inside:
+    """Objects by where they are; what is asked in a version that is not served is not there."""
+
+    def __init__(self, *objects: tuple[Resource, Object]) -> None:
+        self.objects: dict[Key, dict[str, Any]] = {}
+        self.errors: dict[str, str] = {}
+        """``{plural: why it may not be read}``."""
+        for resource, one in objects:
+            self.put(resource, one)
+
+    def put(self, resource: Resource, one: Object) -> None:
+        """Have an object, in the place of the one of its name."""
+        metadata = one["metadata"]
+        key = resource, metadata.get("namespace"), metadata["name"]
+        self.objects[key] = json.loads(json.dumps(one))
+
+    def see(self, wants: Iterable[Want]) -> Seen:
+        """Return what is seen of *wants*."""
+        return {want: self._sight(want) for want in wants}
+
+    def do(self, edits: Iterable[Edit]) -> None:
+        """Change what is there; a template that changes is a new generation."""
+        for edit in edits:
+            key = edit.resource, edit.namespace, edit.name
+            if edit.kind is EditKind.DELETE:
+                del self.objects[key]
+                continue
+            assert (key in self.objects) is (edit.kind is EditKind.MERGE), key
+            before = self.objects.get(key, {})
+            after = patches.merged(before, json.loads(json.dumps(edit.body)))
+            if before.get("spec") != after.get("spec"):
+                metadata = after.setdefault("metadata", {})
+                metadata["generation"] = metadata.get("generation", 0) + 1
+            self.objects[key] = after
+
+    def copied(self) -> Mapping[Key, Any]:
+        """Return all there is, as it is now."""
+        return copy.deepcopy(self.objects)
+
+    def _sight(self, want: Want) -> Sight:
+        if error := self.errors.get(want.resource.plural):
+            return Sight(error=error)
+        found = [
+            one
+            for (resource, namespace, name), one in self.objects.items()
+            if resource == want.resource
+            and want.namespace in (None, namespace)
+            and want.name in (None, name)
+            and _is_selected(want.selector, one)
+        ]
+        return Sight(objects=tuple(map(want.shape, found)))
 
 
-@contextlib.asynccontextmanager
-async def opened(
-    server: RealServer, folder: Path, *, token: str = ADMIN
-) -> AsyncIterator[ClusterApi]:
-    """Open the one cluster."""
-    async with clusters(server, folder, token=token).open(CLUSTER) as api:
-        yield api
+def _is_selected(selector: str, one: Object) -> bool:
+    return not selector or selector in one["metadata"].get("labels", {})
 
 
-def rules(moment: CheckMoment = CheckMoment.PRESENT) -> tuple[CheckRule, ...]:
-    """Return the checks of Open Service Mesh."""
-    return tuple(one for one in profiles.load("osm").checks if one.moment is moment)
-
-
-def subject(*, mesh_before: str | None = None, mesh_wish: str | None = None) -> Subject:
-    """Return what is known of the cluster beforehand."""
-    return Subject(
-        cluster_id=CLUSTER,
-        cluster_name=NAME,
-        extension=Extension(
-            name="osm",
-            extension_type=_TYPE,
-            version=VERSION,
-            current_version=VERSION,
-            auto_upgrade=AutoUpgrade.NONE,
-            release_train="stable",
-            provisioning_state=ProvisioningState.SUCCEEDED,
-        ),
-        release="osm",
-        namespace=NAMESPACE,
-        version=VERSION,
-        mesh_before=mesh_before,
-        mesh_wish=mesh_wish,
-        meshed=MESHED,
-    )
-
-
-def by_verdict(results: tuple[CheckResult, ...]) -> dict[str, set[str]]:
-    """Return ``{verdict: checks}``."""
-    found: dict[str, set[str]] = {}
-    for one in results:
-        found.setdefault(one.verdict.value, set()).add(one.check)
-    return found
+def namespace(
+    name: str,
+    *,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> Object:
+    """Return a namespace."""
+    return {
+        "metadata": {
+            "name": name,
+            "labels": {"kubernetes.io/metadata.name": name, **(labels or {})},
+            "annotations": {"owner": "them", **(annotations or {})},
+        },
+        "status": {"phase": "Active"},
+    }

@@ -85,11 +85,12 @@ def leaves(
     """Yield each single value that *patch* would change."""
     for key, value in remainder(target, patch).items():
         present, here = target.get(key), (*path, key)
-        is_deeper = isinstance(value, Mapping) and value
-        if is_deeper and (present is None or isinstance(present, Mapping)):
-            yield from leaves(present or {}, value, path=here)
+        # NB: nothing is removed where nothing is.
+        after = value if isinstance(present, Mapping) else merged(None, value)
+        if isinstance(after, Mapping) and after and (present is None or value is after):
+            yield from leaves(present or {}, after, path=here)
         else:
-            yield here, present, value
+            yield here, present, after
 
 
 def shown(value: Any) -> str | None:

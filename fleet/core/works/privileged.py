@@ -143,15 +143,23 @@ def _own(seen: Seen, namespace: str) -> _Binding | None:
     return next((one for one in found if one.name == BINDING), None)
 
 
-def _is_granted(seen: Seen, entry: str) -> bool:
-    bindings = [b for b in sights.some(seen, _bindings(_place(entry))) if b.role == ROLE]
-    return any(_has(b.subjects, one) for b in bindings for one in {entry, _place(entry)})
+def _is_granted(work: Work, seen: Seen, entry: str) -> bool:
+    """Return whether an account has it, by whatever binding, once those to be removed are out."""
+    place = _place(entry)
+    return any(
+        _has((subject,), one)
+        for binding in sights.some(seen, _bindings(place))
+        if binding.role == ROLE
+        for subject in binding.subjects
+        if binding.name != BINDING or not any(_has((subject,), gone) for gone in work.remove)
+        for one in {entry, place}
+    )
 
 
 def _gained(work: Work, seen: Seen) -> tuple[str, ...]:
     if not _is_openshift(seen):
         return ()
-    return tuple(one for one in dict.fromkeys(work.add) if not _is_granted(seen, one))
+    return tuple(one for one in dict.fromkeys(work.add) if not _is_granted(work, seen, one))
 
 
 def _lost(work: Work, seen: Seen) -> tuple[str, ...]:
