@@ -16,12 +16,12 @@ import pytest
 
 from fleet.engine.inspecting import Inspector
 from fleet.model.inside import CheckMoment, CheckResult
-from tests.rig import waysin, meshes, workloads
-from tests.rig.waysin import by_verdict
+from tests.rig import meshes, waysin, workloads
 from tests.rig.meshes import NAMESPACE, Objects, Place
 from tests.rig.realserver import ADMIN, RealServer
 from tests.rig.serving import Caller
 from tests.rig.settling import MERGE, Holder, changed, path, without
+from tests.rig.waysin import by_verdict
 
 Change = Callable[[Objects], Objects]
 

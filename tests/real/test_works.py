@@ -15,7 +15,7 @@ from fleet.errors import ClusterError
 from fleet.model.inside import Work, WorkKind
 from fleet.model.objects import Edit, EditKind, Resource, Seen
 from fleet.ports import ClusterApi
-from tests.rig import waysin, meshes, workloads
+from tests.rig import meshes, waysin, workloads
 from tests.rig.meshes import NAMESPACE, Objects, Place
 from tests.rig.realserver import RealServer
 from tests.rig.serving import Caller
