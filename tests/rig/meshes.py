@@ -218,7 +218,7 @@ def _webhooks() -> Iterator[dict[str, Any]]:
     )
 
 
-def _webhook(kind: str, name: str, app: str, **one: Any) -> dict[str, Any]:
+def _webhook(kind: str, called: str, app: str, /, **one: Any) -> dict[str, Any]:
     labels = {
         "app": app,
         "app.kubernetes.io/name": "openservicemesh.io",
@@ -233,7 +233,7 @@ def _webhook(kind: str, name: str, app: str, **one: Any) -> dict[str, Any]:
     }
     about = {"namespace": None, "labels": labels}
     return made(
-        "admissionregistration.k8s.io/v1", kind, name, metadata=about, webhooks=[{**one, **rest}]
+        "admissionregistration.k8s.io/v1", kind, called, metadata=about, webhooks=[{**one, **rest}]
     )
 
 

@@ -178,5 +178,5 @@ def _named(at: Place) -> dict[str, Any]:
 
 
 def _is_established(heard: Heard) -> bool:
-    conditions = heard.json.get("status", {}).get("conditions", ())
+    conditions = heard.json.get("status", {}).get("conditions") or ()
     return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
