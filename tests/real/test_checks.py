@@ -139,7 +139,11 @@ BREAKAGES: Mapping[str, tuple[Change, set[str]]] = {
     "the controller's endpoints": (cut_off("osm-controller"), {"controller-endpoints"}),
     "the injector": (unready("osm-injector"), {"injector-deployment"}),
     "the injector's pod": (crashing("osm-injector"), {"injector-pods"}),
-    "no service of the injector": (missing(("Service", "osm-injector")), {"injector-service"}),
+    # Whose endpoints the server removes with it.
+    "no service of the injector": (
+        missing(("Service", "osm-injector"), ("Endpoints", "osm-injector")),
+        {"injector-service", "injector-endpoints"},
+    ),
     "no endpoints of the injector": (
         missing(("Endpoints", "osm-injector")),
         {"injector-endpoints"},
@@ -195,7 +199,7 @@ BREAKAGES: Mapping[str, tuple[Change, set[str]]] = {
     "the metrics agent": (unready("osm-metrics-agent"), {"metrics-agent"}),
     "a newer sidecar": (
         patched(*MESH, {"spec": {"sidecar": {"envoyImage": "envoy:new"}}}),
-        {"meshconfig-drift", "stale-sidecars"},
+        {"stale-sidecars"},
     ),
 }
 

@@ -64,6 +64,9 @@ class Holder:
         if self._own is None:
             self._own = set(there) - set(wanted)
         good = {at for at, one in there.items() if self._is_as_left(at, one, wanted)}
+        # NB: with a service the server removes its endpoints.
+        remade = [at for at in wanted if at.kind == "Service" and at not in good]
+        good -= {at._replace(kind="Endpoints") for at in remade}
         gone = [at for at in there if at not in good and at not in self._own]
         new = [at for at in wanted if at not in good]
         if any(at.kind == "Pod" for at in new):
@@ -75,7 +78,6 @@ class Holder:
             await self._remove(at)
         for at in sorted(new, key=_rank):
             await self._make(at, wanted[at])
-        self._left |= {at: self._left[at] for at in wanted}
 
     def _is_as_left(self, at: Place, found: Mapping[str, Any], wanted: Objects) -> bool:
         version, one = self._left.get(at, ("", None))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tests.rig.serving import Caller, Heard
@@ -64,9 +64,18 @@ def _answer(heard: Heard) -> Answer:
     text = heard.body.decode()
     body: Any = text
     if content == "application/json":
-        lines = [json.loads(line) for line in text.splitlines()]
-        body = lines[0] if len(lines) == 1 else lines
+        documents = list(_documents(text))
+        body = documents[0] if len(documents) == 1 else documents
     return Answer(status=heard.status, content=content, body=body)
+
+
+def _documents(text: str) -> Iterator[Any]:
+    """Yield what one after another is JSON: one document, or the events of a watch."""
+    decoder, rest = json.JSONDecoder(), text.strip()
+    while rest:
+        found, end = decoder.raw_decode(rest)
+        rest = rest[end:].lstrip()
+        yield found
 
 
 def _metadata(body: Any) -> Mapping[str, Any]:

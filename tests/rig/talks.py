@@ -251,7 +251,7 @@ def _meshing() -> Iterator[Request]:
     unknown = {"traffic": {"enableEgres": True}, "other": 1}
     yield merge("what a mesh does not have", ONE, {"spec": unknown})
     yield merge("a mesh of several patches", ONE, {"spec": {}}, content=_STRATEGIC)
-    yield merge("a mesh that is not there", f"{MESHES}/none", off)
+    yield merge("change a mesh that is not there", f"{MESHES}/none", off)
     yield merge(
         "a number without a fraction", ONE, {"spec": {"sidecar": {"maxDataPlaneConnections": 7.0}}}
     )
