@@ -223,7 +223,8 @@ class Performer:
             correlation_id=command.correlation_id, client_request_id=command.client_request_id
         )
         try:
-            accepted = await calls.limited(self._service.write(requests.ref_of(target), write, ids))
+            ref = requests.ref_of(target, command.step)
+            accepted = await calls.limited(self._service.write(ref, write, ids))
         except RemoteError as error:
             return self._write_failed(command, error)
         url = accepted.operation_url
@@ -385,7 +386,9 @@ class Performer:
     async def _get(self, command: Check | Prove | Watch) -> Extension | None:
         target = self._targets[command.target]
         ids = self._ids(command, type(command).__name__)
-        return await calls.limited(self._service.get(requests.ref_of(target), ids))
+        # What must stay well is the target's own extension, whatever its last step was.
+        ref = requests.ref_of(target, None if isinstance(command, Watch) else command.step)
+        return await calls.limited(self._service.get(ref, ids))
 
     def _not_seen(self, command: Check | Prove | Watch, error: RemoteError) -> Outcome:
         """Look again later: a write is out, and what became of it is not known."""

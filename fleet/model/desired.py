@@ -170,6 +170,23 @@ class Profile:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """Another extension that must be there first: installed where it is not, else left alone."""
+
+    profile: Profile
+    name: str
+    namespace: str | None
+    version: str | None = None
+    """A pin; ``None``: the service chooses."""
+    auto_upgrade: AutoUpgrade | None = None
+    """``None``: off where a version is pinned, else new minors and patches."""
+    release_train: str | None = None
+    settings: Mapping[str, str] = dataclasses.field(default_factory=nothing)
+    protected: Mapping[str, str] = dataclasses.field(default_factory=nothing)
+    """``{setting: name of the environment variable that holds it}``; never a value."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Desired:
     """How the extension shall be on every selected cluster."""
 
@@ -189,6 +206,8 @@ class Desired:
     on_drift: OnDrift = OnDrift.FAIL
     allow_downgrade: bool = False
     allow_skip_minor: bool = False
+    requires: tuple[Requirement, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """Other extensions, in the order they are installed in."""
 
 
 Amount = int | str
