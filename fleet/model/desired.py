@@ -165,6 +165,8 @@ class Profile:
     """What settings ask of a cluster."""
     notice: str | None = dataclasses.field(default=None, metadata=SPARSE)
     """What everybody who plans with it has to know, such as that it retires."""
+    platforms: tuple[str, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """Of nodes, one of which it needs, such as ``linux/amd64``; empty: nothing is known."""
     checks: tuple[CheckRule, ...] = dataclasses.field(default=(), metadata=SPARSE)
     """What is looked at inside a cluster."""
 

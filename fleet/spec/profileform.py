@@ -21,6 +21,7 @@ from fleet.spec.values import (
     ExtensionName,
     ExtensionType,
     Namespace,
+    Platform,
     Setting,
     Text,
 )
@@ -84,6 +85,8 @@ class ProfileFile(FileModel):
     """Settings that every cluster of a distribution needs."""
     needs: Annotated[list[NeedFile], _SOME] | None = None
     """What settings ask of a cluster; not known: nothing."""
+    platforms: Annotated[list[Platform], _SOME] | None = None
+    """Of nodes, of which it needs one, such as linux/amd64; not known: any will do."""
     notice: Text | None = None
     """What everybody who plans with it has to know, such as that it retires."""
     notes: Annotated[list[Text], _SOME] | None = None
@@ -110,4 +113,5 @@ class ProfileFile(FileModel):
             cluster_types=tuple(self.cluster_types or ()),
             needs=tuple(Need(**one.model_dump()) for one in self.needs or ()),
             notice=self.notice,
+            platforms=tuple(self.platforms or ()),
         )

@@ -600,7 +600,7 @@ def meddled_by_all(seed: int) -> Case:
 
 @scenario
 def required_first(seed: int) -> Case:
-    """Where the agent is not there yet, it comes before the mesh; where it is, nobody touches it."""
+    """Where the agent is not there yet, it comes before the mesh; else nobody touches it."""
     agent = {
         "type": "Contoso.Agent",
         "name": "agent",
