@@ -11,13 +11,13 @@ from fleet.sim import names
 from fleet.spec import profiles
 from tests.rig import rollouts
 from tests.rig.cases import Case
-from tests.rig.scenarios import canary_and_rest, mesh, scenario, world
+from tests.rig.scenarios import MINUTE, mesh, scenario, world
 from tests.rig.waiting import SCENARIOS as SCENARIOS  # noqa: PLC0414 - all of them, these included
 
 OSM = profiles.load("osm")
 ACCESS = ClusterAccess(kind=AccessKind.KUBECONFIG)
 APP = "bookstore"
-CONFIG = Work(kind=WorkKind.MESH_CONFIG, patch='{"traffic":{"enableEgress":true}}')
+CONFIG = Work(kind=WorkKind.MESH_CONFIG, patch='{"traffic":{"enableEgress":false}}')
 METRICS = Work(kind=WorkKind.NAMESPACES, add=(APP,), metrics=(APP,))
 LEAVE = Work(kind=WorkKind.NAMESPACES, remove=(APP,))
 RESTART = Work(kind=WorkKind.RESTART, max_concurrency=2)
@@ -41,12 +41,12 @@ def inside(seed: int) -> Case:
     """An upgrade, its mesh's configuration and namespaces, proved; one is broken inside."""
     recipe = world(
         seed,
-        clusters=3,
+        clusters=2,
         distributions={"rancher_rke": 1},
         extensions=mesh("1.2.3"),
-        overrides=broken(3, "injector-no-endpoints", at=1),
+        overrides=broken(2, "controller-no-endpoints", at=1),
     )
-    spread = rollouts.strategy(waves=canary_and_rest(), max_concurrency=2)
+    spread = rollouts.strategy(max_concurrency=2, progress_deadline=8 * MINUTE)
     return Case(recipe=recipe, asked=asked(METRICS, CONFIG, RESTART, spread=spread))
 
 
