@@ -111,6 +111,7 @@ def _watched(
             held_count=active.held_count,
             round=state.rounds.get(target, 0),
             snapshot=active.snapshot,
+            since=active.proved_at,
         )
     )
 

@@ -6,6 +6,7 @@ Errors:  :exc:`~fleet.errors.ClusterError` where a copy of what must be preserve
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 
 from fleet.core import looks
@@ -13,13 +14,19 @@ from fleet.core.looks import Subject
 from fleet.engine.inspecting import Inspector
 from fleet.errors import ClusterError
 from fleet.model.cluster import Extension
-from fleet.model.inside import CheckMoment, CheckResult, CheckRule, WorkKind
+from fleet.model.inside import CheckMoment, CheckResult, CheckRule, Verdict, WorkKind
 from fleet.model.plan import PlanHead, Target, Verb
 from fleet.ports import Clusters
 
 _PRESERVED = "meshConfigDrift"
 """The look that compares with a copy from before."""
 _SHOWN = 3
+# Source: learn.microsoft.com, Azure Arc-enabled Open Service Mesh: after a delete it can take ten
+# minutes until its objects are gone.
+GRACE = dt.timedelta(minutes=10)
+_TAKES_TIME = ("leftovers-after-delete",)
+"""What is waited for though it would only warn."""
+_TROUBLE = (Verdict.FAILED, Verdict.UNKNOWN)
 
 
 class Inspection:
@@ -59,9 +66,19 @@ class Inspection:
         )
 
 
-def bar(results: Iterable[CheckResult]) -> str:
-    """Say what keeps a target from being proved; empty: nothing."""
-    bars = [f"{one.check}: {one.detail}" for one in results if one.is_barrier]
+def bar(results: Iterable[CheckResult], *, age: dt.timedelta) -> str:
+    """Say what keeps a target from being proved; empty: nothing.
+
+    Args:
+        results: Of its checks.
+        age: How long ago Azure's own word proved it.
+    """
+    is_young = age < GRACE
+    bars = [
+        f"{one.check}: {one.detail}"
+        for one in results
+        if one.is_barrier or (is_young and one.check in _TAKES_TIME and one.verdict in _TROUBLE)
+    ]
     more = f"; and {len(bars) - _SHOWN} more checks" if len(bars) > _SHOWN else ""
     return f"inside the cluster, {'; '.join(bars[:_SHOWN])}{more}" if bars else ""
 

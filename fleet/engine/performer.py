@@ -187,10 +187,11 @@ class Performer:
         self, command: Check, finding: Finding, found: Extension | None, detail: str
     ) -> Outcome:
         """Return what was found, with a copy of what the first write must preserve."""
-        is_first = command.step == 0 and not command.is_in_doubt
+        target = self._targets[command.target]
+        own = [n for n, step in enumerate(target.steps) if step.is_own]
+        is_first = own[:1] == [command.step] and not command.is_in_doubt
         if finding is not Finding.PROCEED or found is None or not is_first:
             return self._checked(command, finding, found, detail)
-        target = self._targets[command.target]
         try:
             snapshot = await self._inspection.snapshot(target)
         except ClusterError as error:
@@ -255,7 +256,8 @@ class Performer:
             correlation_id=command.correlation_id, client_request_id=command.client_request_id
         )
         try:
-            accepted = await calls.limited(self._service.write(requests.ref_of(target), write, ids))
+            ref = requests.ref_of(target, command.step)
+            accepted = await calls.limited(self._service.write(ref, write, ids))
         except RemoteError as error:
             return self._write_failed(command, error)
         url = accepted.operation_url
@@ -403,7 +405,8 @@ class Performer:
         results = await self._inspection.results(
             self._targets[command.target], found, snapshot=command.snapshot
         )
-        if bar := inspection.bar(results):
+        age = self._clock.now() - (command.since or self._clock.now())
+        if bar := inspection.bar(results, age=age):
             wait = self._replies.backoff(command)
             return self._replies.held(command, HoldReason.NOT_YET, wait, "F380", bar)
         return self._replies.observed(command, results)
@@ -413,7 +416,9 @@ class Performer:
     async def _get(self, command: Check | Prove | Watch) -> Extension | None:
         target = self._targets[command.target]
         ids = self._replies.ids(command, type(command).__name__)
-        return await calls.limited(self._service.get(requests.ref_of(target), ids))
+        # What must stay well is the target's own extension, whatever its last step was.
+        ref = requests.ref_of(target, None if isinstance(command, Watch) else command.step)
+        return await calls.limited(self._service.get(ref, ids))
 
     def _not_seen(self, command: Check | Prove | Watch, error: RemoteError) -> Outcome:
         """Look again later: a write is out, and what became of it is not known."""

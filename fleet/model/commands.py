@@ -88,6 +88,8 @@ class Watch:
     round: int = 0
     snapshot: str | None = None
     """What the change must have preserved."""
+    since: dt.datetime | None = None
+    """When Azure's own word proved it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

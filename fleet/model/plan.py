@@ -112,6 +112,11 @@ class Step:
     other: OtherExtension | None = dataclasses.field(default=None, metadata=SPARSE)
     """Another extension, that must be there first; ``None``: the step is about the target's."""
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it writes to the target's own extension, which facts and diff are of."""
+        return self.other is None and self.work is None
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:

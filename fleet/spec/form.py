@@ -88,6 +88,29 @@ class SecretFile(FileModel):
     """The environment variable that holds it when the rollout runs."""
 
 
+class RequiredFile(FileModel):
+    """Another extension, which is installed first where it is not there, and else left alone."""
+
+    profile: Text | None = None
+    """A product that fleet knows facts about; fleet profiles lists them."""
+    extension_type: ExtensionType | None = None
+    """Any other extension type; what fleet knows nothing of needs a name."""
+    name: ExtensionName | None = None
+    """The extension's name on the cluster; a profile has one."""
+    namespace: Namespace | None = None
+    """The namespace it is released into; a profile has one."""
+    version: VersionText | None = None
+    """A version to pin; the newest, chosen by the service, where nothing is said."""
+    auto_upgrade: Annotated[AutoUpgrade, _BY_VALUE] | None = None
+    """Which new versions the service may install by itself; compatible where no version is said."""
+    release_train: Text | None = None
+    """Where its version comes from; stable where nothing is said."""
+    settings: dict[str, Setting] | None = None
+    """Configuration settings that it is installed with."""
+    protected_settings: dict[str, SecretFile] | None = None
+    """Settings with secret values, which never stand in a file."""
+
+
 class ExtensionFile(FileModel):
     """How the extension shall be on every selected cluster."""
 
@@ -125,6 +148,8 @@ class ExtensionFile(FileModel):
     """Whether an older version than the installed one may be pinned."""
     allow_skip_minor: bool = False
     """Whether minors may be skipped where the product wants them one after another."""
+    requires: Annotated[list[RequiredFile], _SOME] | None = None
+    """Other extensions that must be there first, in this order; what is there is left alone."""
 
 
 class AcknowledgeFile(FileModel):

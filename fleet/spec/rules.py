@@ -20,6 +20,7 @@ from fleet.spec import (
     noticerules,
     profiles,
     recipes,
+    requirerules,
     scheduleform,
     settingrules,
     strategies,
@@ -55,6 +56,7 @@ _ONLY_PRESENT = (
     "recipes",
     "allowDowngrade",
     "allowSkipMinor",
+    "requires",
 )
 
 
@@ -66,6 +68,7 @@ def check(data: Any) -> Iterator[Flaw]:
         yield from _identity(extension)
         yield from _state(extension)
         yield from _settings(extension)
+        yield from requirerules.check((*_EXTENSION, "requires"), extension)
     strategy = below(data, *_STRATEGY)
     if isinstance(strategy, str) and strategy not in strategies.names():
         hint = flaws.suggestion(strategy, strategies.names())
