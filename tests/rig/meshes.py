@@ -99,11 +99,9 @@ def namespace(name: str, **about: Any) -> dict[str, Any]:
 
 def crds() -> Iterator[dict[str, Any]]:
     """Yield the definitions of the mesh's kinds."""
-    reader = YAML(typ="safe", pure=True)
-    # NB: kubectl and the mesh's own programs read YAML 1.1, where an "off" without quotes is false.
-    reader.version = (1, 1)
     for path in sorted(reference.mesh(_CRDS).glob("*.yaml")):
-        yield reader.load(path.read_text())
+        # NB: kubectl and the mesh's own programs read YAML 1.1, where a bare "off" is false.
+        yield YAML(typ="safe", pure=True).load(f"%YAML 1.1\n{path.read_text()}")
 
 
 def _node() -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 from tests.rig.serving import Caller, Heard
 from tests.rig.talks import TALK, Request
 
+_UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _REMEMBERED = ("continue", "resourceVersion")
 """Of a list's metadata."""
 _OWN = frozenset({"uid", "creationTimestamp", "deletionTimestamp", "managedFields", "selfLink"})
@@ -46,7 +47,7 @@ async def held(
     for one in requests:
         heard = await _sent(callers[one.who], one, known)
         answer = _answer(heard)
-        listed = _metadata(answer.body)
+        listed = _of_list(answer.body)
         known |= {key: listed[key] for key in _REMEMBERED if listed.get(key)}
         answers[one.name] = dataclasses.replace(answer, body=plain(answer.body))
     return answers
@@ -78,13 +79,15 @@ def _documents(text: str) -> Iterator[Any]:
         yield found
 
 
-def _metadata(body: Any) -> Mapping[str, Any]:
-    found = body.get("metadata") if isinstance(body, dict) else None
-    return found if isinstance(found, dict) else {}
+def _of_list(body: Any) -> Mapping[str, Any]:
+    """Return what is said of a list as a whole."""
+    return body["metadata"] if isinstance(body, dict) and "items" in body else {}
 
 
 def plain(body: Any, *, is_about: bool = False) -> Any:
     """Return *body* without identities, moments and versions; that there is a page more is kept."""
+    if isinstance(body, str):
+        return _UID.sub("...", body)
     if isinstance(body, list):
         return [plain(one) for one in body]
     if not isinstance(body, dict):
@@ -97,4 +100,19 @@ def plain(body: Any, *, is_about: bool = False) -> Any:
             kept[key] = "..." if value else value
         else:
             kept[key] = plain(value, is_about=key in ("metadata", "details"))
-    return kept
+    return _in_order(kept)
+
+
+def _in_order(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a refusal with its causes in order: of one object's, servers tell in any."""
+    causes = (body.get("details") or {}).get("causes", ()) if body.get("kind") == "Status" else ()
+    if len(causes) <= 1:
+        return body
+    in_order = sorted(causes, key=lambda one: (one["field"], one["message"]))
+    told = ", ".join(f"{one['field']}: {one['message']}" for one in in_order)
+    head = body["message"].partition("[")[0]
+    return {
+        **body,
+        "message": f"{head}[{told}]",
+        "details": {**body["details"], "causes": in_order},
+    }

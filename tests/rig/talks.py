@@ -167,7 +167,6 @@ def _reading() -> Iterator[Request]:
     yield get("a kind that is not there in a group", f"{APPS}/namespaces/talk/teapots")
     yield get("a group that is not there", "/apis/teapots.example.com/v1/teapots")
     yield get("a version that is not there", f"{MESHES}/one".replace("v1alpha2", "v9"))
-    yield get("a path that is not there", "/teapot")
 
 
 def _listing() -> Iterator[Request]:
@@ -320,7 +319,11 @@ def _ending() -> Iterator[Request]:
     yield delete("remove a kind that is not there", f"{HOME}/teapots/one")
     yield get("the maps that are left", MAPS)
     watching = "watch=1&timeoutSeconds=1&resourceVersion=<resourceVersion>"
-    yield get("nothing happens meanwhile", f"{MAPS}?{watching}")
+    yield get("nothing has happened since", f"{MAPS}?{watching}")
+    yield merge("change one more map", f"{MAPS}/b", {"data": {"key": "again"}})
+    yield delete("remove one more map", f"{MAPS}/c")
+    yield get("what has happened since", f"{MAPS}?{watching}")
+    yield get("maps of a label since", f"{MAPS}?{watching}&labelSelector=odd%3Dyes")
 
 
 TALK = (*_making(), *_reading(), *_listing(), *_patching(), *_meshing(), *_ending())
