@@ -20,6 +20,7 @@ from fleet.spec.clauses import Clause
 from fleet.spec.explanation import FileModel
 from fleet.spec.flaws import Flaw
 from fleet.spec.gateform import GateFile, RunApprovalFile
+from fleet.spec.insideform import InsideFile
 from fleet.spec.moments import Moment
 from fleet.spec.noticeform import NotifyFile
 from fleet.spec.scheduleform import ScheduleFile
@@ -87,8 +88,8 @@ class SecretFile(FileModel):
     """The environment variable that holds it when the rollout runs."""
 
 
-class ExtensionFile(FileModel):
-    """How the extension shall be on every selected cluster."""
+class OnAzureFile(FileModel):
+    """How the extension shall be, as far as Azure brings that about."""
 
     profile: Text | None = None
     """A product that fleet knows facts about; fleet profiles lists them."""
@@ -124,6 +125,11 @@ class ExtensionFile(FileModel):
     """Whether an older version than the installed one may be pinned."""
     allow_skip_minor: bool = False
     """Whether minors may be skipped where the product wants them one after another."""
+
+
+# NB: in this order, keys that Azure brings about are listed before the others.
+class ExtensionFile(InsideFile, OnAzureFile):
+    """How the extension shall be on every selected cluster."""
 
 
 class AcknowledgeFile(FileModel):

@@ -21,6 +21,7 @@ from fleet.spec import (
     calendarfile,
     document as documents,
     gatefile,
+    insideform,
     noticerules,
     profilefile,
     profiles,
@@ -123,16 +124,17 @@ def _rollout(
 ) -> Rollout:
     spec, metadata = file.spec, file.metadata
     extension = below(document.data, *_EXTENSION)
+    desired = _desired(
+        spec.extension,
+        {**recipes.settings(extension), **from_file},
+        own or _profile(spec.extension),
+    )
     return Rollout(
         name=metadata.name,
         owner=metadata.owner,
         change=metadata.change,
         scope=_scope(spec.targets),
-        desired=_desired(
-            spec.extension,
-            {**recipes.settings(extension), **from_file},
-            own or _profile(spec.extension),
-        ),
+        desired=desired,
         strategy=strategyfile.named(spec.strategy)
         if isinstance(spec.strategy, str)
         else strategyfile.custom(spec.strategy),
@@ -148,6 +150,7 @@ def _rollout(
         approvals=gatefile.approvals_by_wave(spec.approvals or ()),
         notify=tuple(_subscriber(n, one) for n, one in enumerate(spec.notify or ())),
         schedule=scheduleform.rule_of(spec.schedule) if spec.schedule else None,
+        inside=insideform.inside_of(spec.extension, desired),
         advice=_advice(extension),
     )
 
