@@ -9,9 +9,12 @@ from typing import Any
 import jsonschema
 import pytest
 
+from fleet.core import works
 from fleet.core.works.meshfields import FIELDS, FieldKind
+from fleet.model import codec
 from fleet.model.desired import Desired, Presence
 from fleet.model.inside import Inside, Severity, Work, WorkKind
+from fleet.model.plan import Step, Verb
 from fleet.spec import insideform, insiderules, meshconfigvalues, nodes, profiles, schemas
 from fleet.spec.flaws import Flaw
 from fleet.spec.form import ExtensionFile
@@ -201,6 +204,20 @@ def nested(path: str, value: Any) -> dict[str, Any]:
 # --- the page ----------------------------------------------------------------------------
 
 SECTION = DOCS.read_text("utf-8").partition("## Inside the cluster")[2].partition("\n## ")[0]
+EVERYTHING = [
+    Work(
+        kind=kind,
+        patch="{}",
+        add=("shop",),
+        remove=("cart",),
+        metrics=("shop",),
+        no_metrics=("cart",),
+        max_concurrency=2,
+        mesh="mine",
+        namespace="mesh",
+    )
+    for kind in WorkKind
+]
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", SECTION, re.DOTALL)
 
 
@@ -216,6 +233,25 @@ def test_the_examples_of_the_page_are_plan_files(text: str) -> None:
     assert insideform.inside_of(
         ExtensionFile.model_validate(extension), desired(presence=presence)
     ).works
+
+
+@pytest.mark.parametrize("work", EVERYTHING, ids=lambda work: work.kind)
+def test_the_page_names_all_that_is_looked_at(work: Work) -> None:
+    key = {"monitoring": "azureMonitor", "privileged": "openshift", "orphans": "removeOrphans"}
+    rows = [line for line in SECTION.splitlines() if "(get)" in line or "(get, list)" in line]
+    (row,) = [row for row in rows if row.startswith(f"| `{key.get(work.kind, work.kind)}` |")]
+
+    looked_at = re.findall(r"`([a-z]+)`", row.split("|")[2])
+    assert {one.resource.plural for one in works.wants(work)} == {*looked_at}
+
+
+@pytest.mark.parametrize("work", EVERYTHING, ids=lambda work: work.kind)
+def test_a_computed_plan_shows_the_work_of_a_step(work: Work) -> None:
+    schema = schemas.plan_schema()
+    step = codec.to_json(Step(verb=Verb.CONFIGURE, work=work))
+
+    Validator({**schema["$defs"]["step"], "$defs": schema["$defs"]}).validate(step)
+    assert {*schema["$defs"]["work"]["properties"]} >= step["work"].keys()
 
 
 def test_the_page_shows_every_key() -> None:
