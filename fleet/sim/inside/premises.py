@@ -48,7 +48,8 @@ def is_meshed(scene: Scene, namespace: str) -> bool:
     """Tell whether a namespace was in the mesh when the world began."""
     share = scene.recipe.insides.meshed_ppm
     first = namespace == FIRST_APP and share > 0
-    return scene.had_mesh and (first or scene.lot("meshed", namespace) < share)
+    is_app = scene.had_mesh and namespace in apps(scene)
+    return is_app and (first or scene.lot("meshed", namespace) < share)
 
 
 # --- namespaces --------------------------------------------------------------------------

@@ -144,7 +144,9 @@ def _after(
         return stage
     has_failed = instance.settled.provisioning_state is ProvisioningState.FAILED
     begun = stage if stage.version else dataclasses.replace(stage, first=aim)
-    if operation.at == epoch and stage.version is None:
+    is_at_work = aim.provisioning_state is not ProvisioningState.CREATING
+    if stage.version is None and operation.verb is Verb.PATCH and is_at_work:
+        # Somebody was at work on it when the world began.
         begun = _there(stage, aim, epoch - _BEFORE, revision=1)
     if not operation.has_ended(now):
         stuck = has_failed or operation.ends_at is None
@@ -239,6 +241,7 @@ def _taken_back(begun: Stage, before: Stage, at: dt.datetime, ended_at: dt.datet
         since=ended_at,
         appeared_at=before.appeared_at or at,
         highest=before.highest or (begun.first.installed_version if begun.first else None),
+        **({} if begun.first is None else _named(begun.first)),
     )
 
 

@@ -234,7 +234,7 @@ def _pod(
 def sidecar_at(view: View, namespace: str, born_at: dt.datetime) -> str | None:
     """Return the image of the sidecar that a pod made at a moment has got; ``None``: none."""
     scene = view.scene
-    if born_at <= scene.recipe.epoch:
+    if born_at < scene.recipe.epoch:
         is_half = Break.NAMESPACE_HALF_MESHED in scene.broken and namespace == premises.FIRST_APP
         version = scene.mesh.version_at(born_at)
         if is_half or version is None or not premises.is_meshed(scene, namespace):
