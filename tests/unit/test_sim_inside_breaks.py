@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import gzip
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fleet.model.plan import Verb
-from fleet.sim.breakage import SEEN, Break
+from fleet.sim import opening
+from fleet.sim.breakage import SEEN, Break, Broken, Insides
 from fleet.sim.faultfile import FaultFile
 from fleet.sim.inside import certificates, releases
 from fleet.sim.inside.answering import UnreachableError
@@ -318,6 +322,28 @@ def test_the_page_tells_every_break() -> None:
     }
 
     assert table == {one.value: text for one, text in SEEN.items()}
+
+
+def test_the_page_s_example_is_a_part_of_a_world_file(tmp_path: Path) -> None:
+    *_, example = re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    path = tmp_path / "world.yaml"
+    path.write_text(f"apiVersion: fleet/v1\nkind: World\n{example}", "utf-8")
+    recipe = opening.read_recipe(path)
+
+    assert recipe.insides == Insides(
+        broken=(
+            Broken(
+                what=Break.CONTROLLER_CRASH,
+                cluster="store-000[12]-*",
+                share_ppm=50_000,
+                version="1.2.*",
+                after=dt.timedelta(minutes=10),
+                until=dt.timedelta(minutes=20),
+            ),
+        )
+    )
+    assert recipe.specials[0].breaks == (Break.INJECTOR_NO_ENDPOINTS,)
+    assert recipe.specials[0].platforms == ("linux/amd64", "windows/amd64")
 
 
 def test_a_break_has_a_place_a_share_a_version_and_a_time() -> None:
