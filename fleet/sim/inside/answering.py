@@ -336,7 +336,7 @@ def _reborn(interior: Interior, view: View, pod: Made, version: int) -> bool:
     """Let a workload's pod be made anew; tell whether it was one."""
     namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
     for plural in ("deployments", "statefulsets"):
-        for one in view.items("apps", plural):
+        for one in view.items("apps", plural, namespace):
             if one["metadata"]["namespace"] != namespace or workloads.OURS not in one:
                 continue
             place = workloads.place_of(view, one, name)

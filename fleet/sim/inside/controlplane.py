@@ -70,7 +70,7 @@ def is_injecting(scene: Scene) -> bool:
 
 def components(scene: Scene) -> Iterator[Component]:
     """Yield the parts of the control plane that run as pods."""
-    if not runs(scene):
+    if not runs(scene) or not scene.is_wanted(scene.namespace):
         return
     names = [BOOTSTRAP, CONTROLLER, INJECTOR]
     if scene.release.has_metrics_agent:
@@ -92,7 +92,7 @@ def _component(scene: Scene, name: str) -> Component:
         replicas=_replicas(scene, name),
         is_ready=_is_ready(scene, name) and not broken,
         waits=next((_WAITS[one] for one in broken if one in _WAITS), ""),
-        created_at=(stage.born_at or stage.since) + (stage.at(BEGUN) - stage.since),
+        created_at=_born(scene),
         changed_at=_changed_at(stage, name),
         pods_at=_pods_at(stage),
         old_pods_at=stage.ran[-1][0] if old else None,
@@ -225,7 +225,7 @@ def _ports(scene: Scene) -> Mapping[str, tuple[str, Mapping[str, int]]]:
 
 def services(scene: Scene) -> Iterator[Made]:
     """Yield the control plane's services."""
-    if not runs(scene):
+    if not runs(scene) or not scene.is_wanted(scene.namespace):
         return
     for name, (app, ports) in _ports(scene).items():
         shown = [
@@ -254,7 +254,7 @@ def services(scene: Scene) -> Iterator[Made]:
 
 def endpoints(scene: Scene) -> Iterator[Made]:
     """Yield the endpoints of the control plane's services: of pods that are ready."""
-    if not runs(scene):
+    if not runs(scene) or not scene.is_wanted(scene.namespace):
         return
     empty = {
         Break.CONTROLLER_NO_ENDPOINTS: CONTROLLER,
@@ -362,7 +362,7 @@ def _webhook(
     }
     if kind.resource == kinds.VALIDATING:
         del hook["reinvocationPolicy"]
-    created = _born(scene) + (scene.mesh.at(_HOOKED[name]) - scene.mesh.since)
+    created = _born(scene)
     return scene.made(
         kind, name, created_at=created, labels=_hook_labels(scene, app), webhooks=[hook]
     )
@@ -444,7 +444,7 @@ def mesh_config(scene: Scene, kind: Kind) -> Iterator[Made]:
         kind,
         MESH_CONFIG,
         namespace=scene.namespace,
-        created_at=_born(scene) + (stage.at(_CONFIGURED) - stage.since),
+        created_at=_born(scene),
         spec=spec,
     )
 
@@ -460,6 +460,8 @@ def _stays(scene: Scene, share: int) -> bool:
 def secrets(scene: Scene) -> Iterator[Made]:
     """Yield the mesh's root certificate and its Helm release."""
     kind = kinds.built_in("", "secrets")
+    if not scene.is_wanted(scene.namespace):
+        return
     if _stays(scene, _SIGNED):
         yield scene.made(
             kind,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -149,6 +150,7 @@ def _pod_name(one: Component, place: int, generation: str) -> str:
     )
 
 
+@functools.lru_cache(maxsize=4096)
 def suffix(*parts: str | int, size: int = 5) -> str:
     """Return letters as Kubernetes puts them behind names."""
     digest = hashlib.blake2b(repr(parts).encode(), digest_size=size).digest()

@@ -289,13 +289,15 @@ def daemon_sets(scene: Scene) -> Iterator[Made]:
 def deployments(scene: Scene) -> Iterator[Made]:
     """Yield the deployments."""
     for one in components(scene):
-        yield podding.deployment(scene, one)
+        if scene.is_wanted(one.namespace):
+            yield podding.deployment(scene, one)
 
 
 def pods(scene: Scene) -> Iterator[Made]:
     """Yield their pods."""
     for one in components(scene):
-        yield from podding.pods(scene, one)
+        if scene.is_wanted(one.namespace):
+            yield from podding.pods(scene, one)
 
 
 # --- configuration -----------------------------------------------------------------------
