@@ -66,7 +66,7 @@ def check(
     _show(tallies, form)
     if any(one.has_failed for one in tallies):
         raise typer.Exit(EXIT_FAILED)
-    if not all(one.is_reached for one in tallies):
+    if any(one.is_reached is False for one in tallies):
         raise typer.Exit(RemoteError.exit_status)
 
 

@@ -49,7 +49,7 @@ class Inspector:
     async def inspection(self, subject: Subject, rules: Sequence[CheckRule]) -> Inspection:
         """Return the same, and whether the cluster was reached."""
         if not looks.wants(rules, subject):
-            return Inspection(results=looks.judge(rules, subject, {}))
+            return Inspection(results=looks.judge(rules, subject, {}), is_reached=None)
         try:
             async with self._opened(subject.cluster_id) as api:
                 seen = await _seen(api, subject, rules)
@@ -75,7 +75,8 @@ class Inspector:
 
     def _opened(self, cluster_id: ClusterId) -> AbstractAsyncContextManager[ClusterApi]:
         if self._clusters is None:
-            raise ClusterError("no way into clusters is named", hint="Name one: clusterAccess.")
+            message = "no way into clusters is named"
+            raise ClusterError(message, hint="Name one in the plan file: clusterAccess.")
         return self._clusters.open(cluster_id)
 
 
