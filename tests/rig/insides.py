@@ -5,6 +5,7 @@ Hand-written: objects have what the API sends, as far as anybody here looks at i
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import copy
 import dataclasses
@@ -334,6 +335,7 @@ class Fleet:
         self.opened_count += 1
         self.most_open = max(self.most_open, self.open_count)
         try:
+            await asyncio.sleep(0)
             yield _Api(found)
         finally:
             self.open_count -= 1
