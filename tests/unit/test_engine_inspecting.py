@@ -211,8 +211,10 @@ async def test_of_a_cluster_only_what_is_wrong_is_kept() -> None:
             [
                 (
                     "controller-deployment",
-                    ("there is no deployment osm-controller in arc-osm-system: "
-                    "install the extension again"),
+                    (
+                        "there is no deployment osm-controller in arc-osm-system: "
+                        "install the extension again"
+                    ),
                 )
             ],
             True,
