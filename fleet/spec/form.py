@@ -15,6 +15,7 @@ from pydantic import Field
 from fleet.model.cluster import AutoUpgrade
 from fleet.model.desired import Membership, OnDrift, Presence, SettingsMode, Unreachable
 from fleet.spec import rules, strategies
+from fleet.spec.accessform import AccessOrNone
 from fleet.spec.calendarform import CalendarFile
 from fleet.spec.clauses import Clause
 from fleet.spec.explanation import FileModel
@@ -164,6 +165,8 @@ class SpecFile(FileModel):
     """Who is told of what, while it runs."""
     schedule: ScheduleFile | None = None
     """When the file is run again and again, by fleet run --due."""
+    cluster_access: AccessOrNone | None = None
+    """How the clusters' own API servers are reached, to look and to change things; or none."""
 
 
 class RolloutFile(FileModel):

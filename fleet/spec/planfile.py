@@ -16,8 +16,10 @@ from typing import Any
 from fleet.model.advice import Advice
 from fleet.model.cluster import nothing
 from fleet.model.desired import Desired, Profile, Rollout, Scope
+from fleet.model.inside import Inside
 from fleet.model.notices import Subscriber, Topic
 from fleet.spec import (
+    accessform,
     calendarfile,
     document as documents,
     gatefile,
@@ -148,6 +150,7 @@ def _rollout(
         approvals=gatefile.approvals_by_wave(spec.approvals or ()),
         notify=tuple(_subscriber(n, one) for n, one in enumerate(spec.notify or ())),
         schedule=scheduleform.rule_of(spec.schedule) if spec.schedule else None,
+        inside=Inside(access=accessform.access_of(spec.cluster_access)),
         advice=_advice(extension),
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from fleet.model.desired import Profile
 from fleet.spec import (
+    accessform,
     calendarrules,
     flaws,
     gaterules,
@@ -28,7 +29,6 @@ from fleet.spec.flaws import PROTECTED, Flaw, Path, below, quoted
 
 NOT_YET = frozenset(
     {
-        "clusterAccess",
         "meshConfig",
         "namespaces",
     }
@@ -41,6 +41,7 @@ _STRATEGY: Path = ("spec", "strategy")
 _CALENDARS: Path = ("spec", "calendars")
 _NOTIFY: Path = ("spec", "notify")
 _SCHEDULE: Path = ("spec", "schedule")
+_ACCESS: Path = ("spec", "clusterAccess")
 _PLACES = ("subscriptions", "managementGroups", "tenant")
 _KINDS = ("profile", "profileFile", "extensionType")
 _ONLY_PRESENT = (
@@ -81,6 +82,8 @@ def check(data: Any) -> Iterator[Flaw]:
         yield from noticerules.check(_NOTIFY, told)
     if isinstance(schedule := below(data, *_SCHEDULE), dict):
         yield from scheduleform.check(_SCHEDULE, schedule)
+    if isinstance(access := below(data, *_ACCESS), dict):
+        yield from accessform.check(_ACCESS, access)
 
 
 def _targets(targets: dict[str, Any]) -> Iterator[Flaw]:
