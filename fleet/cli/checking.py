@@ -50,7 +50,7 @@ def check(
     async def work(there: Outside) -> list[Tally]:
         clusters = await _clusters(there, rollout, only or ())
         access = rollout.inside.access
-        inspector = Inspector(there.clusters(access) if access.is_given else None)
+        inspector = Inspector(there.clusters(access, base=file.parent))
         tallies: list[Tally] = []
         await inspecting.check_all(
             checkups.subjects(clusters, rollout),

@@ -50,9 +50,8 @@ class Outside:
 
     probing: Probing
     """Makes what measures."""
-
-    entering: Entering | None = None
-    """Leads into clusters; ``None``: nothing does."""
+    entering: Entering
+    """Leads into clusters."""
 
     azure: AzureService | None = None
     """The service, where it is spoken to over HTTP."""
@@ -75,12 +74,14 @@ class Outside:
         """
         return self.probing(extension_type, secrets)
 
-    def clusters(self, access: ClusterAccess) -> Clusters:
-        """Return the way into clusters that a plan file names."""
-        if self.entering is None:
-            message = "this release knows no way into clusters"
-            raise InputError(message, hint="Leave out clusterAccess.")
-        return self.entering(access)
+    def clusters(self, access: ClusterAccess, *, base: Path) -> Clusters | None:
+        """Return the way into clusters that a plan file names; ``None``: it names none.
+
+        Args:
+            access: What it says.
+            base: Its directory: relative paths start there.
+        """
+        return self.entering(access, base) if access.is_given else None
 
     def speaking(self, api_version: str) -> Outside:
         """Return the same, spoken to in another api-version of extensions."""
@@ -93,7 +94,8 @@ class Outside:
 
 Probing = Callable[[str, Mapping[str, str]], Probes]
 """Takes the extensions' type, and the values of the variables that headers name."""
-Entering = Callable[[ClusterAccess], Clusters]
+Entering = Callable[[ClusterAccess, Path], Clusters]
+"""Takes how clusters are reached, and where relative paths start."""
 Work = Callable[[Outside], Coroutine[Any, Any, T]]
 
 
@@ -215,10 +217,17 @@ async def _on_world(found: OpenWorld, base_at: dt.datetime, origin: Origin, work
 
         return SimulatedProbes(service, shared, extension_type=extension_type)
 
+    def entering(access: ClusterAccess, _base: Path) -> Clusters:
+        from fleet.sim.inside.clusters import SimulatedClusters  # noqa: PLC0415 - likewise
+
+        count = access.max_concurrency
+        return SimulatedClusters(found.world, shared, max_concurrency=count)
+
     return await work(
         Outside(
             service=service,
             probing=probing,
+            entering=entering,
             clock=shared,
             origin=origin,
             time_scale=Fraction(found.time_scale),
@@ -250,6 +259,7 @@ async def _on_azure(where: Where, not_before: dt.datetime | None, work: Work[T])
             Outside(
                 service=service,
                 probing=_probing(service, where),
+                entering=_entering(where),
                 clock=there.clock,
                 origin=Origin(
                     endpoint=there.place.url,
@@ -280,6 +290,16 @@ def _probing(service: AzureService, where: Where) -> Probing:
         )
 
     return probing
+
+
+def _entering(where: Where) -> Entering:
+    def entering(access: ClusterAccess, base: Path) -> Clusters:
+        from fleet.kube import clusters  # noqa: PLC0415 - half a second, where one is opened alone
+
+        # NB: clusters live by this machine's clock, whatever a simulator's Azure lives by.
+        return clusters.clusters_of(access, base=base, clock=clock.real(), network=where.network)
+
+    return entering
 
 
 def _identity(service: AzureService) -> Identity:

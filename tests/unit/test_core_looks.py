@@ -315,8 +315,8 @@ BROKEN = {
         "validating-webhook",
         _config("validating", "osm-validator-mesh-osm", name="other", port=443),
         (
-            "osm-validator-mesh-osm calls the service other, not osm-validator or "
-            "osm-config-validator; the port 443, not 9093: "
+            "osm-validator-mesh-osm calls the service other, not osm-validator; "
+            "the port 443, not 9093: "
             "restart what makes it: `kubectl -n arc-osm-system get deployments`"
         ),
     ),
