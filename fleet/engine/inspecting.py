@@ -54,8 +54,10 @@ class Inspector:
             async with self._opened(subject.cluster_id) as api:
                 seen = await _seen(api, subject, rules)
         except ClusterError as error:
-            results = looks.unreached(rules, subject, error.message)
-            return Inspection(results=results, is_reached=False)
+            return _unreached(rules, subject, error.message)
+        if all(one.error for one in seen.values()):
+            # Such as a token that is refused: the same for everything, and told once.
+            return _unreached(rules, subject, next(iter(seen.values())).error)
         return Inspection(results=looks.judge(rules, subject, seen))
 
     async def mesh_config(
@@ -78,6 +80,10 @@ class Inspector:
             message = "no way into clusters is named"
             raise ClusterError(message, hint="Name one in the plan file: clusterAccess.")
         return self._clusters.open(cluster_id)
+
+
+def _unreached(rules: Sequence[CheckRule], subject: Subject, message: str) -> Inspection:
+    return Inspection(results=looks.unreached(rules, subject, message), is_reached=False)
 
 
 async def _seen(api: ClusterApi, subject: Subject, rules: Sequence[CheckRule]) -> Seen:
