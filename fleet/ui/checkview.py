@@ -18,10 +18,11 @@ def headline(tallies: Sequence[Tally]) -> str:
     barred = sum(one.has_failed for one in tallies)
     lost = sum(one.is_reached is False for one in tallies)
     well = sum(not one.is_barred for one in tallies)
-    parts = [f"{well} of {len(tallies)} clusters pass every gate"]
-    parts += [f"{barred} do not"] if barred else []
-    parts += [f"{lost} not reached"] if lost else []
-    return ", ".join(parts)
+    rest = [
+        f"{count} {what}" for count, what in ((barred, "failed"), (lost, "not reached")) if count
+    ]
+    told = f"{well} of {len(tallies)} clusters pass every gate"
+    return ": ".join([told, ", ".join(rest)]) if rest else told
 
 
 def summary(tallies: Sequence[Tally], *, has_ids: bool) -> Table:
