@@ -182,8 +182,6 @@ def _impersonation(user: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _checked(configuration: Any) -> Any:
     """Return it, if what it holds can be sent there."""
-    # NB: Python 3.13 misses extensions in certificates that neither Go nor kubeadm asks for.
-    configuration.disable_strict_ssl_verification = True
     server = _server(str(configuration.host))
     token = str(configuration.api_key.get(_BEARER, "")).strip()
     if token and server.scheme == "http" and not is_loopback(server.host or ""):
