@@ -79,8 +79,9 @@ async def load(kubeconfig: Kubeconfig, folder: Path, plugins: Plugins) -> Creden
     return Credentials(configuration=_checked(configuration), headers=tuple(_impersonation(user)))
 
 
-def inside(folder: Path = _ACCOUNT) -> Credentials:
+def inside() -> Credentials:
     """Return what the pod that this runs in was given."""
+    folder = _ACCOUNT
     configuration = Configuration()
     try:
         InClusterConfigLoader(

@@ -12,6 +12,7 @@ Errors:  :exc:`Unanswered` where no answer came.
 from __future__ import annotations
 
 import dataclasses
+import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -131,7 +132,10 @@ class Wire:
         if isinstance(error, (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)):
             return Unanswered(connections.of_proxy(error), hint=_PROXY)
         if isinstance(error, aiohttp.ClientConnectorError):
-            return Unanswered(f"no connection: {connections.reason(error)}", hint=_REACHED)
+            # NB: asyncio's own words are of its calls, not of what happened.
+            code = error.os_error.errno
+            why = os.strerror(code) if code else connections.reason(error)
+            return Unanswered(f"no connection: {why}", hint=_REACHED)
         if isinstance(error, SlowConnectionError):
             return Unanswered(str(error), hint=_REACHED)
         if isinstance(error, _MovedError):

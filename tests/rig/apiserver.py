@@ -112,6 +112,7 @@ async def served(context: ssl.SSLContext | None = None) -> AsyncIterator[ApiServ
     finally:
         server.over.set()
         await runner.cleanup()
+        await asyncio.sleep(0.01)  # aiohttp's tasks of connections that never came about
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -145,7 +146,12 @@ def data(text: str) -> str:
 
 
 def kubeconfig(
-    url: str, *, name: str = "c1", cluster: Mapping[str, Any] | None = None, **user: Any
+    url: str,
+    user: Mapping[str, Any] | None = None,
+    *,
+    name: str = "c1",
+    cluster: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
     """Return a kubeconfig of one context."""
     return {
@@ -154,7 +160,7 @@ def kubeconfig(
         "current-context": name,
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
         "clusters": [{"name": name, "cluster": {"server": url, **(cluster or {})}}],
-        "users": [{"name": name, "user": user}],
+        "users": [{"name": name, "user": {**(user or {}), **more}}],
     }
 
 

@@ -356,7 +356,9 @@ async def test_no_redirect_is_followed(tmp_path: Path) -> None:
 async def test_a_read_waits_as_long_as_it_is_told_to(tmp_path: Path) -> None:
     async with opened(tmp_path) as scene:
         busy = (429, status(429, "too many requests"), {"Retry-After": "7"})
-        scene.server.on("GET", f"{MESH}/m", (CUT, None), busy, (503, "down"), (200, ONE))
+        scene.server.on(
+            "GET", f"{MESH}/m", (CUT, None), (CUT, None), busy, (503, "down"), (200, ONE)
+        )
 
         assert await scene.api.get(CONFIGS, "m", namespace="arc-osm-system") == ONE
 
