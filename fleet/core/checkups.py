@@ -33,8 +33,8 @@ class Inspection:
     """What all rules came to on one cluster."""
 
     results: tuple[CheckResult, ...]
-    is_reached: bool = True
-    """Whether its own API answered, as far as it was asked."""
+    is_reached: bool | None = True
+    """Whether its own API answered; ``None``: it was not asked."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Tally:
 
     cluster_id: str
     cluster_name: str
-    is_reached: bool
+    is_reached: bool | None
     passed: int
     failed: int
     unknown: int
@@ -60,7 +60,8 @@ class Tally:
     def has_failed(self) -> bool:
         """Whether a gate did not pass for another reason than that nobody was reached."""
         barriers = [one for one in self.troubles if one.is_barrier]
-        return any(self.is_reached or one.verdict is Verdict.FAILED for one in barriers)
+        is_lost = self.is_reached is False
+        return any(not is_lost or one.verdict is Verdict.FAILED for one in barriers)
 
 
 def rules_of(rollout: Rollout) -> tuple[CheckRule, ...]:
@@ -128,7 +129,7 @@ def tally(subject: Subject, inspection: Inspection) -> Tally:
     """Return what is kept of an inspection."""
     counts = Counter(one.verdict for one in inspection.results)
     troubles = [one for one in inspection.results if one.verdict in _TROUBLE]
-    if not inspection.is_reached:
+    if inspection.is_reached is False:
         first = next(
             (one for one in _worst_first(troubles) if one.verdict is Verdict.UNKNOWN), None
         )

@@ -158,9 +158,16 @@ class Work:
 
     kind: WorkKind
     patch: str | None = dataclasses.field(default=None, metadata=SPARSE)
-    """``meshConfig``: a JSON merge patch of its ``spec``, canonical."""
+    """``meshConfig``: a JSON merge patch of its ``spec``, canonical.
+
+    ``namespaces``, in what leads back: ``{name: merge patch of its metadata}``, and it has the last
+    word.
+    """
     add: tuple[str, ...] = dataclasses.field(default=(), metadata=SPARSE)
-    """Namespaces that shall be in the mesh; ``monitoring`` and ``privileged``: that are meant."""
+    """Namespaces that shall be in the mesh, the list, or have the privilege.
+
+    ``privileged``: also ``namespace/service account``. ``restart``: the only ones; none: all.
+    """
     remove: tuple[str, ...] = dataclasses.field(default=(), metadata=SPARSE)
     metrics: tuple[str, ...] = dataclasses.field(default=(), metadata=SPARSE)
     """Namespaces whose sidecars are scraped."""

@@ -15,6 +15,7 @@ from fleet.core.works.tomllists import UnfitError
 from fleet.model.inside import Work, WorkKind
 from fleet.model.objects import Resource
 from tests.rig.insides import Inside, namespace
+from tests.rig.workloads import MESHED, NEW, OLD, PLURALS, injector, pod, workload
 
 KEYS = st.sampled_from(["a", "b", "c"])
 SCALARS = st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["x", "y"])
@@ -26,6 +27,7 @@ OBJECTS = PATCHES.map(lambda one: patches.merged({}, one))
 NAMES = st.sampled_from(["one", "two", "three", "four"])
 SOME = st.frozensets(NAMES).map(lambda some: tuple(sorted(some)))
 MESH = Resource("config.openservicemesh.io", "v1alpha2", "meshconfigs")
+STEP = "step-1"
 PATH = ("table", "sub", "names")
 
 
@@ -271,3 +273,38 @@ def _granted(inside: Inside) -> set[tuple[str, str]]:
         for place, kind, name in subjects
         for account in (["web", "job", "another"] if kind == "Group" else [name])
     }
+
+
+# --- restarts ----------------------------------------------------------------------------
+
+PLANS = st.lists(st.sampled_from([*PLURALS]), min_size=1, max_size=6)
+
+
+@settings(max_examples=50)
+@given(kinds=PLANS, at_once=st.integers(1, 3), data=st.data())
+def test_each_workload_is_restarted_once_and_never_too_many_at_once(
+    kinds: list[str], at_once: int, data: st.DataObject
+) -> None:
+    work = Work(kind=WorkKind.RESTART, max_concurrency=at_once)
+    inside = Inside(injector(), (namespaces.NAMESPACES, namespace("shop", **MESHED)))
+    for n, kind in enumerate(kinds):
+        inside.put(*workload(f"w{n}", kind=kind))
+        inside.put(*pod(f"w{n}", OLD, kind=kind))
+    rolling: list[str] = []
+    restarted: list[str] = []
+
+    while works.pending(work, seen(work, inside), token=STEP):
+        edits = works.edits(work, seen(work, inside), token=STEP)
+        inside.do(edits)
+        assert works.edits(work, seen(work, inside), token=STEP) == ()
+        rolling += (one.name for one in edits)
+        restarted += (one.name for one in edits)
+        assert 0 < len(rolling) <= at_once
+        for name in data.draw(st.lists(st.sampled_from(rolling), min_size=1, unique=True)):
+            kind = kinds[int(name[1:])]
+            inside.put(*workload(name, kind=kind, by=STEP))
+            inside.put(*pod(name, NEW, kind=kind))
+            rolling.remove(name)
+
+    assert sorted(restarted) == [f"w{n}" for n in range(len(kinds))]
+    assert works.edits(work, seen(work, inside), token=STEP) == ()

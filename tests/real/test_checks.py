@@ -16,7 +16,7 @@ import pytest
 
 from fleet.engine.inspecting import Inspector
 from fleet.model.inside import CheckMoment, CheckResult
-from tests.rig import meshes, waysin, workloads
+from tests.rig import deployed, meshes, waysin
 from tests.rig.meshes import NAMESPACE, Objects, Place
 from tests.rig.realserver import ADMIN, RealServer
 from tests.rig.serving import Caller
@@ -56,20 +56,20 @@ def missing(*which: tuple[str, str]) -> Change:
 
 def unready(name: str) -> Change:
     """Return what lets a deployment have no pod that is ready."""
-    return patched("Deployment", name, {"status": workloads.rolled_out(0)})
+    return patched("Deployment", name, {"status": deployed.rolled_out(0)})
 
 
 def crashing(name: str) -> Change:
     """Return what lets a workload's pod crash."""
-    status = workloads.pod_status([name], is_ready=False)
-    return patched("Pod", workloads.pod_name(name), {"status": status})
+    status = deployed.pod_status([name], is_ready=False)
+    return patched("Pod", deployed.pod_name(name), {"status": status})
 
 
 def crowded(name: str) -> Change:
     """Return what puts a sidecar into a workload's pod."""
-    boxes = [*workloads.boxes(name), {"name": "envoy", "image": meshes.ENVOY}]
-    status = workloads.pod_status([name, "envoy"])
-    pod = workloads.pod_name(name)
+    boxes = [*deployed.boxes(name), {"name": "envoy", "image": meshes.ENVOY}]
+    status = deployed.pod_status([name, "envoy"])
+    pod = deployed.pod_name(name)
     return patched("Pod", pod, {"spec": {"containers": boxes}, "status": status})
 
 
@@ -125,7 +125,7 @@ BREAKAGES: Mapping[str, tuple[Change, set[str]]] = {
     "the controller's pod": (crashing("osm-controller"), {"controller-pods"}),
     "a sidecar of the controller's": (crowded("osm-controller"), {"controller-pods"}),
     "no pod of the controller": (
-        missing(("Pod", workloads.pod_name("osm-controller"))),
+        missing(("Pod", deployed.pod_name("osm-controller"))),
         {"controller-pods"},
     ),
     "the controller's service": (
@@ -252,7 +252,7 @@ async def test_a_new_pod_without_a_sidecar_is_seen(
     silent = hooked(*INJECTOR, failurePolicy="Ignore")(healthy)
     await holder.hold(silent)
     await asyncio.sleep(1.1)  # stamps are whole seconds
-    pod = {"metadata": {"name": "new"}, "spec": {"containers": list(workloads.boxes("new"))}}
+    pod = {"metadata": {"name": "new"}, "spec": {"containers": list(deployed.boxes("new"))}}
     heard = await admin.send("POST", "/api/v1/namespaces/bookstore/pods", body=pod)
     found = by_verdict(await checked(server, tmp_path, healthy))
 

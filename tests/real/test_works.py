@@ -15,7 +15,7 @@ from fleet.errors import ClusterError
 from fleet.model.inside import Work, WorkKind
 from fleet.model.objects import Edit, EditKind, Resource, Seen
 from fleet.ports import ClusterApi
-from tests.rig import meshes, waysin, workloads
+from tests.rig import deployed, meshes, waysin
 from tests.rig.meshes import NAMESPACE, Objects, Place
 from tests.rig.realserver import RealServer
 from tests.rig.serving import Caller
@@ -220,7 +220,7 @@ async def test_names_are_added_to_a_list_of_others_and_taken_out(
     holder: Holder, server: RealServer, healthy: Objects, tmp_path: Path
 ) -> None:
     data = {"schema-version": "v1", "config-version": "ver1", TEXT: OTHERS, "more": "kept"}
-    made = workloads.made("v1", "ConfigMap", LIST, metadata={"namespace": "kube-system"}, data=data)
+    made = deployed.made("v1", "ConfigMap", LIST, metadata={"namespace": "kube-system"}, data=data)
     await holder.hold({**healthy, meshes.place(made): made})
     work = Work(kind=WorkKind.MONITORING, add=("bookstore",))
     async with waysin.opened(server, tmp_path) as api:
@@ -264,10 +264,10 @@ async def test_a_workload_is_restarted_once_and_waited_for(
 
 async def _follow(holder: Holder, admin: Caller, healthy: Objects, found: Any) -> None:
     """Do what a controller, the injector and a kubelet would."""
-    status = {**workloads.rolled_out(1), "observedGeneration": found["metadata"]["generation"]}
+    status = {**deployed.rolled_out(1), "observedGeneration": found["metadata"]["generation"]}
     place = meshes.place(found)
     await admin.send("PATCH", f"{path(place)}/status", body={"status": status}, headers=MERGE)
-    pod = _place(healthy, "Pod", workloads.pod_name("bookstore"))
+    pod = _place(healthy, "Pod", deployed.pod_name("bookstore"))
     image = {"spec": {"containers": [{"name": "bookstore", "image": "bookstore:1"}, NEW]}}
     heard = await admin.send("PATCH", path(pod), body=image, headers=MERGE)
     assert heard.status == 200, heard.body
@@ -295,7 +295,7 @@ async def test_orphans_bar_every_pod_until_they_are_removed(
     holder: Holder, admin: Caller, server: RealServer, healthy: Objects, tmp_path: Path
 ) -> None:
     await holder.hold(uninstalled(healthy))
-    pod = {"metadata": {"name": "new"}, "spec": {"containers": list(workloads.boxes("new"))}}
+    pod = {"metadata": {"name": "new"}, "spec": {"containers": list(deployed.boxes("new"))}}
     pods = "/api/v1/namespaces/bookstore/pods"
     barred = await admin.send("POST", pods, body=pod)
     async with waysin.opened(server, tmp_path) as api:
@@ -358,7 +358,7 @@ def _openshift() -> list[dict[str, Any]]:
     crd = ("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"{plural}.{group}")
     role = ("rbac.authorization.k8s.io/v1", "ClusterRole", "system:openshift:scc:privileged")
     return [
-        workloads.made(*crd, metadata=everywhere, spec=definition),
-        workloads.made(f"{group}/v1", kind, "privileged", metadata=everywhere),
-        workloads.made(*role, metadata=everywhere, rules=[rule]),
+        deployed.made(*crd, metadata=everywhere, spec=definition),
+        deployed.made(f"{group}/v1", kind, "privileged", metadata=everywhere),
+        deployed.made(*role, metadata=everywhere, rules=[rule]),
     ]

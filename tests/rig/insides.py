@@ -11,6 +11,7 @@ from fleet.core.works import patches
 from fleet.model.objects import Edit, EditKind, Object, Resource, Seen, Sight, Want
 
 Key = tuple[Resource, str | None, str]
+Found = tuple[Resource, Object]
 
 
 class Inside:

@@ -382,7 +382,12 @@ def test_makes_the_config_map_that_the_agent_wants() -> None:
 def test_says_the_schema_where_nobody_did() -> None:
     inside = Inside(config_map(osm_metric_collection_configuration=TEXT))
 
+    same = Work(kind=WorkKind.MONITORING, add=("theirs",))
+
     assert left(MONITORED, inside)[0].body["data"]["schema-version"] == "v1"
+    assert [one.body for one in left(same, inside)] == [{"data": {"schema-version": "v1"}}]
+    assert changes(same, inside) == (("monitoring.schema-version", None, "v1"),)
+    assert done(same, inside) == ()
 
 
 @pytest.mark.parametrize(

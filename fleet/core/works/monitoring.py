@@ -52,12 +52,12 @@ def edits(work: Work, seen: Seen, *, token: str) -> tuple[Edit, ...]:  # noqa: A
         return ()
     data = _data(seen)
     text = _after(work, data)
-    if text == data.get(TEXT, ""):
-        return ()
+    after = {} if text == data.get(TEXT, "") else {TEXT: text}
     if sights.one(seen, _WANT) is None:
-        return (_edit(EditKind.CREATE, _fresh(text)),)
-    schema = {} if SCHEMA in data else {SCHEMA: _SCHEMA}
-    return (_edit(EditKind.MERGE, {"data": {**schema, TEXT: text}}),)
+        return (_edit(EditKind.CREATE, _fresh(text)),) if after else ()
+    if _lacks_schema(work, seen):
+        after[SCHEMA] = _SCHEMA
+    return (_edit(EditKind.MERGE, {"data": after}),) if after else ()
 
 
 def changes(work: Work, seen: Seen) -> tuple[tuple[str, str | None, str | None], ...]:
@@ -66,10 +66,12 @@ def changes(work: Work, seen: Seen) -> tuple[tuple[str, str | None, str | None],
         before, after = _listed(seen), _wanted(work, seen)
     except UnfitError:
         return ()
-    if before == after:
-        return ()
-    path = "monitoring.namespaces"
-    return ((path, _shown(before) if before else None, _shown(after)),)
+    names = ("monitoring.namespaces", _shown(before) if before else None, _shown(after))
+    schema = (f"monitoring.{SCHEMA}", None, _SCHEMA)
+    return (
+        *((names,) if before != after else ()),
+        *((schema,) if _lacks_schema(work, seen) else ()),
+    )
 
 
 def undo(work: Work, seen: Seen) -> Work | None:
@@ -105,6 +107,12 @@ _CALLED = f"the ConfigMap {NAME}"
 
 def _data(seen: Seen) -> Mapping[str, str]:
     return sights.one(seen, _WANT) or {}
+
+
+def _lacks_schema(work: Work, seen: Seen) -> bool:
+    """Return whether the agent would read none of a list that has names."""
+    found = sights.one(seen, _WANT)
+    return found is not None and SCHEMA not in found and bool(_wanted(work, seen))
 
 
 def _listed(seen: Seen) -> tuple[str, ...]:

@@ -32,6 +32,9 @@ class Workload(NamedTuple):
     token: str | None
     """What it was last restarted by."""
     is_rolling: bool
+    """Whether some of its pods are still of an older template."""
+    is_available: bool
+    """Whether all of its pods can be used. NB: a stale sidecar may be why they cannot."""
     may_roll: bool
     """Whether a changed template makes its pods anew."""
 
@@ -62,7 +65,7 @@ def edits(work: Work, seen: Seen, *, token: str) -> tuple[Edit, ...]:
         return ()
     behind = _behind(work, seen)
     room = work.max_concurrency - len(_rolling(work, seen, behind, token))
-    ready = [one for one in behind if one.may_roll and not one.is_rolling and one.token != token]
+    ready = [one for one in behind if not one.is_rolling and one.token != token]
     return tuple(_restart(one, token) for one in ready[: max(0, room)])
 
 
@@ -73,7 +76,6 @@ def changes(work: Work, seen: Seen) -> tuple[tuple[str, str | None, str | None],
     return tuple(
         (f"restart.{one.called}", *_images(by_owner[_key(one)], linux, windows))
         for one in _behind(work, seen)
-        if one.may_roll
     )
 
 
@@ -84,7 +86,7 @@ def undo(work: Work, seen: Seen) -> Work | None:  # noqa: ARG001
 
 def pending(work: Work, seen: Seen, *, token: str) -> str:
     """Return which workloads roll, and which are behind although they have rolled."""
-    behind = [one for one in _behind(work, seen) if one.may_roll]
+    behind = _behind(work, seen)
     rolling = _rolling(work, seen, behind, token)
     if rolling:
         return f"{_count(rolling)} rolling: {_list(rolling)}"
@@ -109,8 +111,9 @@ def _workloads(work: Work, seen: Seen) -> list[Workload]:
 
 
 def _behind(work: Work, seen: Seen) -> list[Workload]:
+    """Return the workloads with stale pods that an annotation would make anew."""
     owners = _by_owner(work, seen)
-    return [one for one in _workloads(work, seen) if _key(one) in owners]
+    return [one for one in _workloads(work, seen) if one.may_roll and _key(one) in owners]
 
 
 def _by_owner(work: Work, seen: Seen) -> dict[tuple[str, str, str], list[tuple[Pod, Fault]]]:
@@ -130,7 +133,8 @@ def _rolling(work: Work, seen: Seen, behind: Iterable[Workload], token: str) -> 
     return [
         one
         for one in _workloads(work, seen)
-        if one.is_rolling and (one.token == token or one in stale)
+        if (one.token == token and not one.is_available)
+        or (one.is_rolling and (one.token == token or one in stale))
     ]
 
 
@@ -166,7 +170,9 @@ def _list(some: list[Workload]) -> str:
     return f"{names} and {more} more" if more > 0 else names
 
 
-def _workload(found: Object, *, kind: str, is_rolling: bool, may_roll: bool) -> Workload:
+def _workload(
+    found: Object, *, kind: str, is_rolling: bool, is_available: bool, may_roll: bool
+) -> Workload:
     metadata = sights.metadata(found)
     annotations = sights.below(found, "spec", "template", "metadata", "annotations")
     seen_at = sights.below(found, "status").get("observedGeneration") or 0
@@ -176,6 +182,7 @@ def _workload(found: Object, *, kind: str, is_rolling: bool, may_roll: bool) -> 
         str(metadata.get("name")),
         annotations.get(RESTARTED),
         is_rolling or _number(metadata, "generation") > seen_at,
+        is_available,
         may_roll,
     )
 
@@ -183,36 +190,40 @@ def _workload(found: Object, *, kind: str, is_rolling: bool, may_roll: bool) -> 
 def _deployment(found: Object) -> Workload:
     spec, status = sights.below(found, "spec"), sights.below(found, "status")
     updated = _number(status, "updatedReplicas")
-    is_rolling = (
-        updated < _number(spec, "replicas", default=1)
-        or _number(status, "replicas") > updated
-        or _number(status, "availableReplicas") < updated
+    is_behind = updated < _number(spec, "replicas", default=1)
+    return _workload(
+        found,
+        kind="Deployment",
+        is_rolling=is_behind or _number(status, "replicas") > updated,
+        is_available=_number(status, "availableReplicas") >= updated,
+        may_roll=not spec.get("paused"),
     )
-    may_roll = not spec.get("paused")
-    return _workload(found, kind="Deployment", is_rolling=is_rolling, may_roll=may_roll)
 
 
 def _daemon_set(found: Object) -> Workload:
     status = sights.below(found, "status")
     wanted = _number(status, "desiredNumberScheduled")
-    is_rolling = (
-        _number(status, "updatedNumberScheduled") < wanted
-        or _number(status, "numberAvailable") < wanted
+    return _workload(
+        found,
+        kind="DaemonSet",
+        is_rolling=_number(status, "updatedNumberScheduled") < wanted,
+        is_available=_number(status, "numberAvailable") >= wanted,
+        may_roll=sights.below(found, "spec", "updateStrategy").get("type") != "OnDelete",
     )
-    may_roll = sights.below(found, "spec", "updateStrategy").get("type") != "OnDelete"
-    return _workload(found, kind="DaemonSet", is_rolling=is_rolling, may_roll=may_roll)
 
 
 def _stateful_set(found: Object) -> Workload:
     spec, status = sights.below(found, "spec"), sights.below(found, "status")
-    is_rolling = _number(status, "readyReplicas") < _number(
-        spec, "replicas", default=1
-    ) or status.get("updateRevision") != status.get("currentRevision")
     strategy = sights.below(spec, "updateStrategy")
     # NB: pods below a partition keep the old template, by their owner's will.
     is_parted = bool(sights.below(strategy, "rollingUpdate").get("partition"))
-    may_roll = strategy.get("type") != "OnDelete" and not is_parted
-    return _workload(found, kind="StatefulSet", is_rolling=is_rolling, may_roll=may_roll)
+    return _workload(
+        found,
+        kind="StatefulSet",
+        is_rolling=status.get("updateRevision") != status.get("currentRevision"),
+        is_available=_number(status, "readyReplicas") >= _number(spec, "replicas", default=1),
+        may_roll=strategy.get("type") != "OnDelete" and not is_parted,
+    )
 
 
 def _number(some: Mapping[str, Any], key: str, *, default: int = 0) -> int:

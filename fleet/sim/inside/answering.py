@@ -37,6 +37,8 @@ _WAIT_S = 1
 _FLAKY = 3
 """Every so-manieth request meets a flaky server's moods."""
 _SERVER_SETS = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
+_UNCOUNTED = frozenset({"", "rbac.authorization.k8s.io", "autoscaling"})
+"""Groups whose objects have no generation."""
 _TEXT_404 = "404 page not found\n"
 
 
@@ -110,6 +112,8 @@ def _answered(interior: Interior, view: View, request: Request) -> Reply:
             return Reply(text=told) if isinstance(told, str) else Reply(document=told)
     found = asking.target(request.path, scene.kinds)
     if found is None:
+        if asking.is_built_in(request.path):
+            raise refusals.unknown_kind()
         # Source: an unknown path is answered in plain text, whatever was accepted.
         return Reply(code=404, text=_TEXT_404)
     verb = asking.verb(request, found)
@@ -174,7 +178,11 @@ def _created(interior: Interior, view: View, request: Request, found: Target) ->
         base = view.base(*place)
         uid = None if base is None else base["metadata"]["uid"]
         interior.overlay.add(Entry(key=place, version=version, uid=uid, whole=made))
-    return Reply(code=201, document=admission.shown(view, found, made), headers=_warned(lost))
+    document = admission.shown(view, found, made)
+    if is_dry_run:
+        metadata = {key: one for key, one in made["metadata"].items() if key != "resourceVersion"}
+        document = {**document, "metadata": metadata}
+    return Reply(code=201, document=document, headers=_warned(lost))
 
 
 def _generated(interior: Interior, metadata: Mapping[str, Any]) -> str:
@@ -222,7 +230,7 @@ def _stamped(view: View, found: Target, wanted: Made, version: int) -> Made:
             "uid": uid,
             "resourceVersion": str(version),
             "creationTimestamp": scenes.stamped(scene.now),
-            "generation": 1,
+            **({"generation": 1} if found.resource.group not in _UNCOUNTED else {}),
         },
     }
 
@@ -250,9 +258,10 @@ def _check_version(found: Target, before: Made, wanted: Made) -> None:
     metadata, name = before["metadata"], found.name or ""
     asked = wanted["metadata"]
     if asked.get("name", name) != name:
-        said = f'Invalid value: "{asked["name"]}": field is immutable'
-        causes = [("FieldValueInvalid", "metadata.name", said)]
-        raise refusals.invalid(found.kind.kind, found.resource.group, name, causes)
+        message = (
+            f"the name of the object ({asked['name']}) does not match the name on the URL ({name})"
+        )
+        raise refusals.bad_request(message)
     version = asked.get("resourceVersion") or metadata["resourceVersion"]
     if version != metadata["resourceVersion"]:
         raise refusals.changed(found.resource, name)
@@ -269,8 +278,8 @@ def _kept(view: View, current: Made, wanted: Made, version: int) -> Made:
         made["status"] = current["status"]
     if made == current:
         return current
-    if made.get("spec") != current.get("spec"):
-        metadata["generation"] = int(metadata.get("generation", 1)) + 1
+    if "generation" in known and made.get("spec") != current.get("spec"):
+        metadata["generation"] = int(known["generation"]) + 1
     if workloads.OURS in made and _template(made) != _template(current):
         rolled = view.scene.version_of(view.scene.now)
         made[workloads.ROLLED] = [*current.get(workloads.ROLLED, ()), rolled]
@@ -304,7 +313,7 @@ def _deleted(interior: Interior, view: View, request: Request, found: Target) ->
     metadata, name = current["metadata"], found.name or ""
     wanted = options.get("preconditions", {}).get("uid")
     if wanted not in (None, metadata["uid"]):
-        raise refusals.other_uid(found.resource, name, wanted=wanted, found=metadata["uid"])
+        raise refusals.other_uid(found.kind, name, wanted=wanted, found=metadata["uid"])
     if not (request.is_dry_run or options.get("dryRun") == ["All"]):
         _remove(interior, view, found, current)
     details = {
@@ -336,7 +345,7 @@ def _reborn(interior: Interior, view: View, pod: Made, version: int) -> bool:
     """Let a workload's pod be made anew; tell whether it was one."""
     namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
     for plural in ("deployments", "statefulsets"):
-        for one in view.items("apps", plural):
+        for one in view.items("apps", plural, namespace):
             if one["metadata"]["namespace"] != namespace or workloads.OURS not in one:
                 continue
             place = workloads.place_of(view, one, name)
@@ -351,7 +360,8 @@ def _reborn(interior: Interior, view: View, pod: Made, version: int) -> bool:
 
 
 def _next(interior: Interior, view: View) -> int:
-    return max(view.scene.version_of(view.scene.now), interior.overlay.last + 1)
+    # NB: whoever was told of this very moment has not seen this change.
+    return max(view.scene.version_of(view.scene.now), interior.overlay.last) + 1
 
 
 def _warned(lost: tuple[str, ...]) -> Mapping[str, str]:

@@ -64,7 +64,7 @@ def selected(view: View, found: Target, request: Request) -> list[Made]:
         raise refusals.bad_request(str(error)) from error
     return [
         one
-        for one in view.items(found.resource.group, found.resource.plural)
+        for one in view.items(found.resource.group, found.resource.plural, found.namespace)
         if found.namespace in (None, one["metadata"].get("namespace"))
         and found.name in (None, one["metadata"]["name"])
         and by_labels(one["metadata"].get("labels", {}))
@@ -74,7 +74,10 @@ def selected(view: View, found: Target, request: Request) -> list[Made]:
 
 def _limit(request: Request) -> int:
     text = request.query.get("limit", "0")
-    return int(text) if text.isdecimal() else 0
+    if not text.isdecimal():
+        message = f'strconv.ParseInt: parsing "{text}": invalid syntax'
+        raise refusals.bad_request(message)
+    return int(text)
 
 
 def _is_expired(view: View, version: int) -> bool:
@@ -98,7 +101,7 @@ def _opened(token: str) -> tuple[int, tuple[str, str]]:
         namespace, _, name = found["start"].partition("/")
         return int(found["rv"]), (namespace, name)
     except (ValueError, KeyError, TypeError) as error:
-        message = "continue key is not valid: unable to decode"
+        message = "invalid continue token: continue key is not valid: unable to decode"
         raise refusals.bad_request(message) from error
 
 
