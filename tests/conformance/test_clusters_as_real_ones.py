@@ -9,8 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-import pytest
-
 from fleet.sim.inside import asking
 from tests.rig import serving, talkfile, talking
 from tests.rig.serving import Caller, Stage

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.rig import meshes, realserver, serving
-from tests.rig.meshes import Objects
+from tests.rig import charted, realserver, serving
+from tests.rig.charted import Objects
 from tests.rig.realserver import RealServer
 from tests.rig.serving import Caller
 from tests.rig.settling import Holder
@@ -22,7 +22,7 @@ def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
 
 @pytest.fixture(scope="session", name="healthy")
 def _healthy() -> Objects:
-    return meshes.healthy()
+    return charted.healthy()
 
 
 @pytest.fixture(scope="session", name="memory")

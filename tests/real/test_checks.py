@@ -16,8 +16,8 @@ import pytest
 
 from fleet.engine.inspecting import Inspector
 from fleet.model.inside import CheckMoment, CheckResult
-from tests.rig import deployed, meshes, waysin
-from tests.rig.meshes import NAMESPACE, Objects, Place
+from tests.rig import charted, deployed, waysin
+from tests.rig.charted import NAMESPACE, Objects, Place
 from tests.rig.realserver import ADMIN, RealServer
 from tests.rig.serving import Caller
 from tests.rig.settling import MERGE, Holder, changed, path, without
@@ -67,7 +67,7 @@ def crashing(name: str) -> Change:
 
 def crowded(name: str) -> Change:
     """Return what puts a sidecar into a workload's pod."""
-    boxes = [*deployed.boxes(name), {"name": "envoy", "image": meshes.ENVOY}]
+    boxes = [*deployed.boxes(name), {"name": "envoy", "image": charted.ENVOY}]
     status = deployed.pod_status([name, "envoy"])
     pod = deployed.pod_name(name)
     return patched("Pod", pod, {"spec": {"containers": boxes}, "status": status})

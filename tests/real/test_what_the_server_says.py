@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.rig import meshes
-from tests.rig.meshes import Objects
+from tests.rig import charted
+from tests.rig.charted import Objects
 from tests.rig.serving import Caller
 from tests.rig.settling import MERGE, Holder, path
 
@@ -38,4 +38,4 @@ async def test_the_server_holds_what_the_chart_installs(
         assert heard.status == 200, at
         assert heard.json["metadata"].get("labels", {}) == one["metadata"].get("labels", {})
     assert {at.kind for at in healthy} >= {"MeshConfig", "Pod", "CustomResourceDefinition"}
-    assert meshes.VERSION == "1.2.6"
+    assert charted.VERSION == "1.2.6"

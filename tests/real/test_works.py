@@ -15,8 +15,8 @@ from fleet.errors import ClusterError
 from fleet.model.inside import Work, WorkKind
 from fleet.model.objects import Edit, EditKind, Resource, Seen
 from fleet.ports import ClusterApi
-from tests.rig import deployed, meshes, waysin
-from tests.rig.meshes import NAMESPACE, Objects, Place
+from tests.rig import charted, deployed, waysin
+from tests.rig.charted import NAMESPACE, Objects, Place
 from tests.rig.realserver import RealServer
 from tests.rig.serving import Caller
 from tests.rig.settling import MERGE, Holder, path, without
@@ -158,11 +158,11 @@ async def test_namespaces_join_and_leave_and_are_led_back(
 ) -> None:
     work = Work(
         kind=WorkKind.NAMESPACES,
-        add=(meshes.PLAIN,),
+        add=(charted.PLAIN,),
         remove=("bookbuyer",),
         metrics=("bookstore",),
     )
-    names = (meshes.PLAIN, "bookbuyer", "bookstore")
+    names = (charted.PLAIN, "bookbuyer", "bookstore")
     async with waysin.opened(server, tmp_path) as api:
         before = [await about(api, one) for one in names]
         back = await done(api, work)
@@ -207,7 +207,7 @@ async def listed(api: ClusterApi) -> Any:
 async def test_the_list_is_made_where_there_is_none(
     holder: Holder, server: RealServer, tmp_path: Path
 ) -> None:
-    work = Work(kind=WorkKind.MONITORING, add=meshes.MESHED)
+    work = Work(kind=WorkKind.MONITORING, add=charted.MESHED)
     async with waysin.opened(server, tmp_path) as api:
         await done(api, work)
         data = await listed(api)
@@ -221,7 +221,7 @@ async def test_names_are_added_to_a_list_of_others_and_taken_out(
 ) -> None:
     data = {"schema-version": "v1", "config-version": "ver1", TEXT: OTHERS, "more": "kept"}
     made = deployed.made("v1", "ConfigMap", LIST, metadata={"namespace": "kube-system"}, data=data)
-    await holder.hold({**healthy, meshes.place(made): made})
+    await holder.hold({**healthy, charted.place(made): made})
     work = Work(kind=WorkKind.MONITORING, add=("bookstore",))
     async with waysin.opened(server, tmp_path) as api:
         back = await done(api, work)
@@ -265,7 +265,7 @@ async def test_a_workload_is_restarted_once_and_waited_for(
 async def _follow(holder: Holder, admin: Caller, healthy: Objects, found: Any) -> None:
     """Do what a controller, the injector and a kubelet would."""
     status = {**deployed.rolled_out(1), "observedGeneration": found["metadata"]["generation"]}
-    place = meshes.place(found)
+    place = charted.place(found)
     await admin.send("PATCH", f"{path(place)}/status", body={"status": status}, headers=MERGE)
     pod = _place(healthy, "Pod", deployed.pod_name("bookstore"))
     image = {"spec": {"containers": [{"name": "bookstore", "image": "bookstore:1"}, NEW]}}
@@ -331,7 +331,7 @@ async def test_where_it_is_no_openshift_nothing_is_granted(
 async def test_openshift_s_constraints_are_bound_and_taken_back(
     holder: Holder, server: RealServer, healthy: Objects, tmp_path: Path
 ) -> None:
-    await holder.hold({**healthy, **{meshes.place(one): one for one in _openshift()}})
+    await holder.hold({**healthy, **{charted.place(one): one for one in _openshift()}})
     bindings = Resource("rbac.authorization.k8s.io", "v1", "rolebindings")
     work = Work(kind=WorkKind.PRIVILEGED, add=("bookstore", "bookbuyer/bookbuyer"))
     async with waysin.opened(server, tmp_path) as api:

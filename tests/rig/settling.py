@@ -13,7 +13,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tests.rig.meshes import Objects, Place, place
+from tests.rig.charted import Objects, Place, place
 from tests.rig.serving import Caller, Heard
 
 MERGE = {"Content-Type": "application/merge-patch+json"}

@@ -13,7 +13,7 @@ from fleet.model.cluster import AutoUpgrade, ClusterId, Extension, ProvisioningS
 from fleet.model.inside import AccessKind, CheckMoment, CheckResult, CheckRule, ClusterAccess
 from fleet.ports import ClusterApi
 from fleet.spec import profiles
-from tests.rig.meshes import MESHED, NAMESPACE, VERSION
+from tests.rig.charted import MESHED, NAMESPACE, VERSION
 from tests.rig.realserver import ADMIN, RealServer
 
 CLUSTER = ClusterId(
