@@ -10,51 +10,23 @@ import pytest
 
 from fleet.core import works
 from fleet.core.works import restart
-from fleet.engine.gathering import gathered
 from fleet.errors import ClusterError
 from fleet.model.inside import Work, WorkKind
-from fleet.model.objects import Edit, EditKind, Resource, Seen
+from fleet.model.objects import Resource
 from fleet.ports import ClusterApi
 from tests.rig import charted, deployed, waysin
 from tests.rig.charted import NAMESPACE, Objects, Place
+from tests.rig.doing import TOKEN, done, seen, sent
 from tests.rig.realserver import RealServer
 from tests.rig.serving import Caller
 from tests.rig.settling import MERGE, Holder, path, without
 
-TOKEN = "step-1"  # noqa: S105 - it is what a restart is known by
 SPACES = Resource("", "v1", "namespaces")
 MESHES = Resource("config.openservicemesh.io", "v1alpha2", "meshconfigs")
 MAPS = Resource("", "v1", "configmaps")
 MESH = "osm-mesh-config"
 LIST = "container-azm-ms-osmconfig"
 TEXT = "osm-metric-collection-configuration"
-
-
-async def seen(api: ClusterApi, work: Work) -> Seen:
-    return await gathered(api, works.wants(work))
-
-
-async def sent(api: ClusterApi, edit: Edit, *, is_dry_run: bool = False) -> None:
-    where = {"namespace": edit.namespace}
-    match edit.kind:
-        case EditKind.MERGE:
-            await api.merge(edit.resource, edit.name, edit.body, is_dry_run=is_dry_run, **where)
-        case EditKind.CREATE:
-            await api.create(edit.resource, edit.body, is_dry_run=is_dry_run, **where)
-        case EditKind.DELETE:
-            await api.delete(edit.resource, edit.name, **where)
-
-
-async def done(api: ClusterApi, work: Work) -> Work | None:
-    """Do *work*, see that it is done by that, and return what leads back."""
-    before = await seen(api, work)
-    assert works.blocked(work, before) == ""
-    for edit in works.edits(work, before, token=TOKEN):
-        await sent(api, edit)
-    after = await seen(api, work)
-    assert works.edits(work, after, token=TOKEN) == ()
-    assert works.pending(work, after, token=TOKEN) == ""
-    return works.undo(work, before)
 
 
 async def spec(api: ClusterApi) -> Any:

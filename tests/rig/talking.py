@@ -16,6 +16,9 @@ from tests.rig.serving import Caller, Heard
 from tests.rig.talks import TALK, Request
 
 _UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_WHOLE = re.compile(r'(Invalid value: ")[\[{].*', re.DOTALL)
+"""An object that is told whole, and what the decoder has against it."""
+_IS = " is invalid: "
 _REMEMBERED = ("continue", "resourceVersion")
 """Of a list's metadata."""
 _OWN = frozenset({"uid", "creationTimestamp", "deletionTimestamp", "managedFields", "selfLink"})
@@ -87,32 +90,30 @@ def _of_list(body: Any) -> Mapping[str, Any]:
 def plain(body: Any, *, is_about: bool = False) -> Any:
     """Return *body* without identities, moments and versions; that there is a page more is kept."""
     if isinstance(body, str):
-        return _UID.sub("...", body)
+        return _WHOLE.sub(r"\1...", _UID.sub("...", body))
     if isinstance(body, list):
         return [plain(one) for one in body]
     if not isinstance(body, dict):
         return body
     kept: dict[str, Any] = {}
     for key, value in body.items():
-        if is_about and key in _OWN:
-            continue
         if is_about and key in _NUMBERED:
-            kept[key] = "..." if value else value
-        else:
+            if value:
+                kept[key] = "..."
+        elif not (is_about and key in _OWN):
             kept[key] = plain(value, is_about=key in ("metadata", "details"))
     return _in_order(kept)
 
 
 def _in_order(body: dict[str, Any]) -> dict[str, Any]:
-    """Return a refusal with its causes in order: of one object's, servers tell in any."""
-    causes = (body.get("details") or {}).get("causes", ()) if body.get("kind") == "Status" else ()
-    if len(causes) <= 1:
+    """Return a refusal with its causes in order, each once: servers tell them as they come."""
+    details = body.get("details") or {}
+    causes = details.get("causes", ()) if body.get("kind") == "Status" else ()
+    by_text = {f"{one['field']}: {one['message']}": one for one in causes if "field" in one}
+    if not by_text:
         return body
-    in_order = sorted(causes, key=lambda one: (one["field"], one["message"]))
-    told = ", ".join(f"{one['field']}: {one['message']}" for one in in_order)
-    head = body["message"].partition("[")[0]
-    return {
-        **body,
-        "message": f"{head}[{told}]",
-        "details": {**body["details"], "causes": in_order},
-    }
+    texts = sorted(by_text)
+    told = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    message = f"{body['message'].partition(_IS)[0]}{_IS}{told}"
+    in_order = [by_text[text] for text in texts]
+    return {**body, "message": message, "details": {**details, "causes": in_order}}

@@ -257,6 +257,8 @@ def _meshing() -> Iterator[Request]:
     for name, spec in _WRONG.items():
         yield merge(f"wrong: {name}", ONE, {"spec": spec})
     yield merge("wrong in a dry run", f"{ONE}?{ALL}", {"spec": _WRONG["text for a boolean"]})
+    nulls = {"traffic": {"outboundPortExclusionList": [None]}}
+    yield merge("null in a list in a dry run", f"{ONE}?{ALL}", {"spec": nulls})
     yield merge("no spec at all", ONE, {"spec": None})
 
 
@@ -271,7 +273,6 @@ _WRONG: Mapping[str, Json] = {
     "a list for a boolean": {"traffic": {"enableEgress": [True]}},
     "a boolean for text": {"observability": {"osmLogLevel": True}},
     "a number for text": {"observability": {"osmLogLevel": 5}},
-    "null in a list": {"traffic": {"outboundPortExclusionList": [None]}},
     "text for a number": {"sidecar": {"maxDataPlaneConnections": "7"}},
     "a fraction for a number": {"sidecar": {"maxDataPlaneConnections": 7.5}},
     "a boolean for a number": {"sidecar": {"maxDataPlaneConnections": True}},

@@ -262,6 +262,10 @@ def _check_version(found: Target, before: Made, wanted: Made) -> None:
             f"the name of the object ({asked['name']}) does not match the name on the URL ({name})"
         )
         raise refusals.bad_request(message)
+    if asked.get("uid", metadata["uid"]) != metadata["uid"]:
+        said = f'Invalid value: "{asked["uid"]}": field is immutable'
+        causes = [("FieldValueInvalid", "metadata.uid", said)]
+        raise refusals.invalid(found.kind.kind, found.resource.group, name, causes)
     version = asked.get("resourceVersion") or metadata["resourceVersion"]
     if version != metadata["resourceVersion"]:
         raise refusals.changed(found.resource, name)

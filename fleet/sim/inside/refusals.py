@@ -47,7 +47,7 @@ class RefusedError(Exception):
             "status": "Failure",
             "message": message,
             **({"reason": reason} if reason else {}),
-            **({"details": given} if given else {}),
+            **({"details": given} if given or details is not None else {}),
             "code": code,
         }
 
