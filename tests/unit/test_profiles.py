@@ -40,6 +40,7 @@ def test_knows_open_service_mesh() -> None:
             "tkg",
         ),
         supported_minor_count=2,
+        platforms=("linux/amd64",),
         catalogue=(
             "0.8.4",
             "0.9.2",
@@ -73,13 +74,14 @@ def test_knows_open_service_mesh() -> None:
     )
 
 
-def test_claims_nothing_of_flux_but_its_names_and_that_there_is_one() -> None:
+def test_claims_nothing_of_flux_but_its_names_its_nodes_and_that_there_is_one() -> None:
     assert profiles.load("flux") == Profile(
         name="flux",
         extension_type="Microsoft.flux",
         instance_name="flux",
         namespace="flux-system",
         has_one_instance=True,
+        platforms=("linux/amd64", "linux/arm64"),
     )
 
 
@@ -189,6 +191,7 @@ def test_claims_of_others_only_what_their_files_say(name: str) -> None:
         has_one_instance=said.get("hasOneInstance", False),
         is_namespaced=said["scope"] == "namespace",
         cluster_types=tuple(one.lower() for one in said.get("clusterTypes", ())),
+        platforms=tuple(said.get("platforms", ())),
     )
 
 
