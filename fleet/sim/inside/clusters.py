@@ -18,8 +18,9 @@ from fleet.model.cluster import ClusterId
 from fleet.model.objects import Object, Resource
 from fleet.ports import Clock
 from fleet.sim.inside import answering, asking, patching
-from fleet.sim.inside.answering import Reply, UnreachableError
+from fleet.sim.inside.answering import UnreachableError
 from fleet.sim.inside.asking import ADMIN, Request
+from fleet.sim.inside.replying import Reply
 from fleet.sim.inside.view import Interior
 from fleet.sim.world import World
 

@@ -7,7 +7,19 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 
 from fleet.model.cluster import ClusterId
-from fleet.sim.inside import controlplane, kinds, overlay, premises, scene, workloads
+from fleet.sim.inside import (
+    configuration,
+    connections,
+    controlplane,
+    kinds,
+    overlay,
+    premises,
+    replicas,
+    scene,
+    tenants,
+    webhooks,
+    workloads,
+)
 from fleet.sim.inside.kinds import Kind
 from fleet.sim.inside.overlay import Entry, Key, Overlay
 from fleet.sim.inside.scene import Made, Scene
@@ -19,22 +31,22 @@ _BUILDERS: Mapping[tuple[str, str], tuple[Builder, ...]] = {
     ("", "namespaces"): (premises.namespaces,),
     ("", "nodes"): (premises.nodes,),
     ("", "configmaps"): (premises.config_maps,),
-    ("", "pods"): (premises.pods, controlplane.pods),
-    ("", "services"): (controlplane.services,),
-    ("", "endpoints"): (controlplane.endpoints,),
-    ("", "secrets"): (controlplane.secrets,),
+    ("", "pods"): (tenants.pods, controlplane.pods),
+    ("", "services"): (connections.services,),
+    ("", "endpoints"): (connections.endpoints,),
+    ("", "secrets"): (configuration.secrets,),
     ("apps", "deployments"): (
-        premises.deployments,
+        tenants.deployments,
         controlplane.deployments,
         workloads.deployments,
     ),
-    ("apps", "daemonsets"): (premises.daemon_sets,),
+    ("apps", "daemonsets"): (tenants.daemon_sets,),
     ("apps", "statefulsets"): (workloads.stateful_sets,),
-    (kinds.MUTATING.group, kinds.MUTATING.plural): (controlplane.mutating_webhooks,),
-    (kinds.VALIDATING.group, kinds.VALIDATING.plural): (controlplane.validating_webhooks,),
-    (kinds.DEFINITIONS.group, kinds.DEFINITIONS.plural): (controlplane.definitions,),
-    (kinds.AUTOSCALERS.group, kinds.AUTOSCALERS.plural): (controlplane.autoscalers,),
-    (kinds.BUDGETS.group, kinds.BUDGETS.plural): (controlplane.budgets,),
+    (kinds.MUTATING.group, kinds.MUTATING.plural): (webhooks.mutating,),
+    (kinds.VALIDATING.group, kinds.VALIDATING.plural): (webhooks.validating,),
+    (kinds.DEFINITIONS.group, kinds.DEFINITIONS.plural): (configuration.definitions,),
+    (kinds.AUTOSCALERS.group, kinds.AUTOSCALERS.plural): (configuration.autoscalers,),
+    (kinds.BUDGETS.group, kinds.BUDGETS.plural): (configuration.budgets,),
     (kinds.CONSTRAINTS.group, kinds.CONSTRAINTS.plural): (premises.constraints,),
 }
 
@@ -158,10 +170,12 @@ class View:
             yield from build(scene)
         if (group, plural) == ("", "pods"):
             yield from workloads.pods(self, only)
+        if (group, plural) == ("apps", "replicasets"):
+            yield from replicas.sets(self, only)
         if (group, plural) == (kinds.MESH_GROUP, kinds.MESH_CONFIGS):
             kind = self._stored_kind()
             if kind is not None:
-                yield from controlplane.mesh_config(self.scene, kind)
+                yield from configuration.mesh_config(self.scene, kind)
 
     def _stored_kind(self) -> Kind | None:
         known = self.scene.kinds.values()

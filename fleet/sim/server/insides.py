@@ -18,9 +18,10 @@ from aiohttp import web
 from fleet.model.cluster import ClusterId
 from fleet.sim import names
 from fleet.sim.inside import answering, clusters
-from fleet.sim.inside.answering import Reply, UnreachableError
+from fleet.sim.inside.answering import UnreachableError
 from fleet.sim.inside.asking import Request
 from fleet.sim.inside.listing import Watch
+from fleet.sim.inside.replying import Reply
 from fleet.sim.inside.view import Interior
 from fleet.sim.server.interference import hang_up
 from fleet.sim.server.plane import Plane
