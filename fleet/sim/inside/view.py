@@ -5,8 +5,12 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import orjson
 
 from fleet.model.cluster import ClusterId
+from fleet.sim.calls import Edit
 from fleet.sim.inside import (
     configuration,
     connections,
@@ -60,11 +64,46 @@ class Interior:
         self.overlay = Overlay()
         self.asked_count = 0
         """Requests that came to its API."""
+        self._taken = 0
 
     def view(self, now: dt.datetime) -> View:
         """Return its objects at a moment."""
+        self._catch_up()
         found = self._scene(now)
         return View(self, found, max(found.version_of(now), self.overlay.last))
+
+    def keep(self, entry: Entry, now: dt.datetime) -> None:
+        """Take an edit, and let the world remember it."""
+        group, plural, namespace, name = entry.key
+        edit = Edit(
+            at=now,
+            cluster_id=self.cluster_id,
+            group=group,
+            plural=plural,
+            namespace=namespace,
+            name=name,
+            version=entry.version,
+            uid=entry.uid,
+            patch=_text(entry.patch),
+            whole=_text(entry.whole),
+        )
+        self.world.take(edit)
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Take in what was changed since, by whomever."""
+        for edit in self.world.edits(self.cluster_id)[self._taken :]:
+            self._taken += 1
+            key = edit.group, edit.plural, edit.namespace, edit.name
+            self.overlay.add(
+                Entry(
+                    key=key,
+                    version=edit.version,
+                    uid=edit.uid,
+                    patch=_value(edit.patch),
+                    whole=_value(edit.whole),
+                )
+            )
 
     def view_of(self, version: int, now: dt.datetime) -> View:
         """Return its objects as they were at a resource version."""
@@ -181,6 +220,14 @@ class View:
         known = self.scene.kinds.values()
         wanted = (kinds.MESH_GROUP, kinds.MESH_CONFIGS)
         return next((one for one in known if _of(one) == wanted), None)
+
+
+def _text(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def _value(text: str | None) -> dict[str, Any] | None:
+    return None if text is None else orjson.loads(text)
 
 
 def _of(kind: Kind) -> tuple[str, str]:

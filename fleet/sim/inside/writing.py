@@ -56,7 +56,7 @@ def created(interior: Interior, view: View, request: Request, found: Target) -> 
     if not is_dry_run:
         base = view.base(*place)
         uid = None if base is None else base["metadata"]["uid"]
-        interior.overlay.add(Entry(key=place, version=version, uid=uid, whole=made))
+        interior.keep(Entry(key=place, version=version, uid=uid, whole=made), view.scene.now)
     return Reply(code=201, document=admission.shown(view, found, made), headers=_warned(lost))
 
 
@@ -126,7 +126,7 @@ def changed(interior: Interior, view: View, request: Request, found: Target) -> 
     if made is current:
         return Reply(document=before, headers=_warned(lost))
     if not is_dry_run:
-        interior.overlay.add(_entry(view, found, made, version))
+        interior.keep(_entry(view, found, made, version), view.scene.now)
     return Reply(document=admission.shown(view, found, made), headers=_warned(lost))
 
 
@@ -214,7 +214,8 @@ def _remove(interior: Interior, view: View, found: Target, current: Made) -> Non
         return
     base = view.base(group, plural, namespace, name)
     uid = current["metadata"]["uid"] if base is None else base["metadata"]["uid"]
-    interior.overlay.add(Entry(key=(group, plural, namespace, name), version=version, uid=uid))
+    entry = Entry(key=(group, plural, namespace, name), version=version, uid=uid)
+    interior.keep(entry, view.scene.now)
 
 
 def _reborn(interior: Interior, view: View, pod: Made, version: int) -> bool:
@@ -230,7 +231,8 @@ def _reborn(interior: Interior, view: View, pod: Made, version: int) -> bool:
             reborn = {**one.get(workloads.REBORN, {}), str(place): version}
             kind = view.scene.kinds[Resource("apps", "v1", plural)]
             target = Target(kind=kind, namespace=namespace, name=one["metadata"]["name"])
-            interior.overlay.add(_entry(view, target, {**one, workloads.REBORN: reborn}, version))
+            entry = _entry(view, target, {**one, workloads.REBORN: reborn}, version)
+            interior.keep(entry, view.scene.now)
             return True
     return False
 

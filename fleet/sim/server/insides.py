@@ -101,7 +101,7 @@ async def _watched(
     marked_at = plane.now()
     try:
         async with asyncio.timeout(lasts_s):
-            while True:
+            while not _has_left(request):
                 now = plane.now()
                 events = list(watch.news(now))
                 if has_bookmarks and now - marked_at >= _BOOKMARKS_AFTER:
@@ -109,10 +109,16 @@ async def _watched(
                     marked_at = now
                 await response.write(b"".join(_lines(events)))
                 await _wait(plane)
+            return response
     except TimeoutError:
+        await response.write_eof()
+    except ConnectionError:
         pass
-    await response.write_eof()
     return response
+
+
+def _has_left(request: web.BaseRequest) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 async def _wait(plane: Plane) -> None:
