@@ -17,7 +17,21 @@ from tests.rig import insides
 from tests.rig.insides import Cluster
 
 RULES = (*insides.RULES, *profiles.load("flux").checks)
-RUBBISH = (None, "", "x" * 10_000, -1, 2**70, 1.5, True, [], {}, [None], {"": None}, [[]], ["a"])
+RUBBISH: tuple[Any, ...] = (
+    None,
+    "",
+    "x" * 10_000,
+    -1,
+    2**70,
+    1.5,
+    True,
+    [],
+    {},
+    [None],
+    {"": None},
+    [[]],
+    ["a"],
+)
 NUMBER = st.integers(0, 2**32)
 
 
