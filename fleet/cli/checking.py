@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fleet.cli import context, options, outside
+from fleet.cli import context, options, outside, plans
 from fleet.cli.context import errors
 from fleet.cli.options import Where
 from fleet.cli.outside import Outside
@@ -49,8 +49,8 @@ def check(
 
     async def work(there: Outside) -> list[Tally]:
         clusters = await _clusters(there, rollout, only or ())
-        access = rollout.inside.access
-        inspector = Inspector(there.clusters(access, base=file.parent))
+        access = plans.settled(rollout.inside.access, file.absolute().parent)
+        inspector = Inspector(there.clusters(access) if access.is_given else None)
         tallies: list[Tally] = []
         await inspecting.check_all(
             checkups.subjects(clusters, rollout, now=there.clock.now()),

@@ -20,9 +20,11 @@ from fleet.cli.options import Where
 from fleet.core.state import RunState
 from fleet.engine import clock, virtual
 from fleet.engine.clock import Clock
+from fleet.engine.nowhere import Nowhere
 from fleet.engine.opening import Origin
 from fleet.errors import InputError, RemoteError, TransientError
 from fleet.model.inside import ClusterAccess
+from fleet.net.network import Network
 from fleet.ports import Clusters, Probes, Service
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class Outside:
     probing: Probing
     """Makes what measures."""
     entering: Entering
-    """Leads into clusters."""
+    """Makes the way into clusters."""
 
     azure: AzureService | None = None
     """The service, where it is spoken to over HTTP."""
@@ -74,14 +76,9 @@ class Outside:
         """
         return self.probing(extension_type, secrets)
 
-    def clusters(self, access: ClusterAccess, *, base: Path) -> Clusters | None:
-        """Return the way into clusters that a plan file names; ``None``: it names none.
-
-        Args:
-            access: What it says.
-            base: Its directory: relative paths start there.
-        """
-        return self.entering(access, base) if access.is_given else None
+    def clusters(self, access: ClusterAccess) -> Clusters:
+        """Return the way into clusters that a plan file names, or none."""
+        return self.entering(access) if access.is_given else Nowhere()
 
     def speaking(self, api_version: str) -> Outside:
         """Return the same, spoken to in another api-version of extensions."""
@@ -94,8 +91,7 @@ class Outside:
 
 Probing = Callable[[str, Mapping[str, str]], Probes]
 """Takes the extensions' type, and the values of the variables that headers name."""
-Entering = Callable[[ClusterAccess, Path], Clusters]
-"""Takes how clusters are reached, and where relative paths start."""
+Entering = Callable[[ClusterAccess], Clusters]
 Work = Callable[[Outside], Coroutine[Any, Any, T]]
 
 
@@ -217,11 +213,8 @@ async def _on_world(found: OpenWorld, base_at: dt.datetime, origin: Origin, work
 
         return SimulatedProbes(service, shared, extension_type=extension_type)
 
-    def entering(access: ClusterAccess, _base: Path) -> Clusters:
-        from fleet.sim.inside.clusters import SimulatedClusters  # noqa: PLC0415 - likewise
-
-        count = access.max_concurrency
-        return SimulatedClusters(found.world, shared, max_concurrency=count)
+    def entering(access: ClusterAccess) -> Clusters:
+        return found.clusters(shared, max_concurrency=access.max_concurrency)
 
     return await work(
         Outside(
@@ -259,7 +252,7 @@ async def _on_azure(where: Where, not_before: dt.datetime | None, work: Work[T])
             Outside(
                 service=service,
                 probing=_probing(service, where),
-                entering=_entering(where),
+                entering=_entering(there.clock, where.network),
                 clock=there.clock,
                 origin=Origin(
                     endpoint=there.place.url,
@@ -292,12 +285,11 @@ def _probing(service: AzureService, where: Where) -> Probing:
     return probing
 
 
-def _entering(where: Where) -> Entering:
-    def entering(access: ClusterAccess, base: Path) -> Clusters:
-        from fleet.kube import clusters  # noqa: PLC0415 - half a second, where one is opened alone
+def _entering(shared: Clock, network: Network) -> Entering:
+    def entering(access: ClusterAccess) -> Clusters:
+        from fleet.kube import clusters  # noqa: PLC0415 - only where clusters are entered
 
-        # NB: clusters live by this machine's clock, whatever a simulator's Azure lives by.
-        return clusters.clusters_of(access, base=base, clock=clock.real(), network=where.network)
+        return clusters.clusters_of(access, base=Path.cwd(), clock=shared, network=network)
 
     return entering
 

@@ -29,6 +29,7 @@ from fleet.ports import Clock, ClusterApi
 
 if TYPE_CHECKING:
     from fleet.kube.credentials import Credentials
+    from fleet.kube.wire import Trust
 
 
 class KubeClusters:
@@ -42,6 +43,7 @@ class KubeClusters:
         self._network = network
         self._ways = Ways(access, base, clock)
         self._plugins = Plugins(clock)
+        self._trust: Trust | None = None
         is_proxied = access.kind is AccessKind.PROXY
         self._places = asyncio.Semaphore(
             arcproxy.AT_A_TIME if is_proxied else access.max_concurrency
@@ -71,6 +73,7 @@ class KubeClusters:
                     wire.opened(
                         credentials,
                         network=self._network,
+                        trust=self._trusted(),
                         limit_s=self._access.timeout.total_seconds(),
                     )
                 )
@@ -78,6 +81,13 @@ class KubeClusters:
             message = f"its credentials cannot be put into files: {error.strerror}"
             raise ClusterError(message, hint="Look at TMPDIR and its disk.") from None
         return api.Api(connected, _who(named), self._clock)
+
+    def _trusted(self) -> Trust:
+        from fleet.kube.wire import Trust  # noqa: PLC0415 - as above
+
+        if self._trust is None:
+            self._trust = Trust(self._network)
+        return self._trust
 
     async def _credentials(
         self, named: Named, folder: Path, stack: contextlib.AsyncExitStack

@@ -8,7 +8,7 @@ description in the published JSON Schema; what must hold *between* keys is in
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,7 @@ from fleet.spec.clauses import Clause
 from fleet.spec.explanation import FileModel
 from fleet.spec.flaws import Flaw
 from fleet.spec.gateform import GateFile, RunApprovalFile
+from fleet.spec.insideform import InsideFile
 from fleet.spec.moments import Moment
 from fleet.spec.noticeform import NotifyFile
 from fleet.spec.scheduleform import ScheduleFile
@@ -88,8 +89,31 @@ class SecretFile(FileModel):
     """The environment variable that holds it when the rollout runs."""
 
 
-class ExtensionFile(FileModel):
-    """How the extension shall be on every selected cluster."""
+class RequiredFile(FileModel):
+    """Another extension, which is installed first where it is not there, and else left alone."""
+
+    profile: Text | None = None
+    """A product that fleet knows facts about; fleet profiles lists them."""
+    extension_type: ExtensionType | None = None
+    """Any other extension type; what fleet knows nothing of needs a name."""
+    name: ExtensionName | None = None
+    """The extension's name on the cluster; a profile has one."""
+    namespace: Namespace | None = None
+    """The namespace it is released into; a profile has one."""
+    version: VersionText | None = None
+    """A version to pin; the newest, chosen by the service, where nothing is said."""
+    auto_upgrade: Annotated[AutoUpgrade, _BY_VALUE] | None = None
+    """Which new versions the service may install by itself; compatible where no version is said."""
+    release_train: Text | None = None
+    """Where its version comes from; stable where nothing is said."""
+    settings: dict[str, Setting] | None = None
+    """Configuration settings that it is installed with."""
+    protected_settings: dict[str, SecretFile] | None = None
+    """Settings with secret values, which never stand in a file."""
+
+
+class OnAzureFile(FileModel):
+    """How the extension shall be, as far as Azure brings that about."""
 
     profile: Text | None = None
     """A product that fleet knows facts about; fleet profiles lists them."""
@@ -125,6 +149,13 @@ class ExtensionFile(FileModel):
     """Whether an older version than the installed one may be pinned."""
     allow_skip_minor: bool = False
     """Whether minors may be skipped where the product wants them one after another."""
+    requires: Annotated[list[RequiredFile], _SOME] | None = None
+    """Other extensions that must be there first, in this order; what is there is left alone."""
+
+
+# NB: in this order, keys that Azure brings about are listed before the others.
+class ExtensionFile(InsideFile, OnAzureFile):
+    """How the extension shall be on every selected cluster."""
 
 
 class AcknowledgeFile(FileModel):
@@ -171,8 +202,6 @@ class SpecFile(FileModel):
 
 class RolloutFile(FileModel):
     """A plan file: which clusters, what shall be on them, and in which order they get there."""
-
-    not_yet: ClassVar = rules.NOT_YET
 
     api_version: Literal["fleet/v1"]
     """The version of this format."""

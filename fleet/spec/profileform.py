@@ -25,6 +25,7 @@ from fleet.spec.values import (
     ExtensionName,
     ExtensionType,
     Namespace,
+    Platform,
     Setting,
     Text,
 )
@@ -88,6 +89,8 @@ class ProfileFile(FileModel):
     """Settings that every cluster of a distribution needs."""
     needs: Annotated[list[NeedFile], _SOME] | None = None
     """What settings ask of a cluster; not known: nothing."""
+    platforms: Annotated[list[Platform], _SOME] | None = None
+    """Of nodes, of which it needs one, such as linux/amd64; not known: any will do."""
     notice: Text | None = None
     """What everybody who plans with it has to know, such as that it retires."""
     notes: Annotated[list[Text], _SOME] | None = None
@@ -124,4 +127,5 @@ class ProfileFile(FileModel):
             checks=checks.generic()
             if self.checks is None
             else tuple(one.rule() for one in self.checks),
+            platforms=tuple(self.platforms or ()),
         )

@@ -17,23 +17,17 @@ from fleet.spec import (
     calendarrules,
     flaws,
     gaterules,
+    insiderules,
     noticerules,
     profiles,
     recipes,
+    requirerules,
     scheduleform,
     settingrules,
     strategies,
     waverules,
 )
 from fleet.spec.flaws import PROTECTED, Flaw, Path, below, quoted
-
-NOT_YET = frozenset(
-    {
-        "meshConfig",
-        "namespaces",
-    }
-)
-"""Keys that are designed and not built, wherever they stand."""
 
 _TARGETS: Path = ("spec", "targets")
 _EXTENSION: Path = ("spec", "extension")
@@ -55,6 +49,8 @@ _ONLY_PRESENT = (
     "recipes",
     "allowDowngrade",
     "allowSkipMinor",
+    "requires",
+    *insiderules.ONLY_PRESENT,
 )
 
 
@@ -66,6 +62,7 @@ def check(data: Any) -> Iterator[Flaw]:
         yield from _identity(extension)
         yield from _state(extension)
         yield from _settings(extension)
+        yield from requirerules.check((*_EXTENSION, "requires"), extension)
     strategy = below(data, *_STRATEGY)
     if isinstance(strategy, str) and strategy not in strategies.names():
         hint = flaws.suggestion(strategy, strategies.names())
@@ -78,6 +75,7 @@ def check(data: Any) -> Iterator[Flaw]:
     yield from calendarrules.check(_CALENDARS, calendars)
     yield from calendarrules.check_waves((*_STRATEGY, "waves"), below(strategy, "waves"), calendars)
     yield from gaterules.check(data)
+    yield from insiderules.check(data)
     if isinstance(told := below(data, *_NOTIFY), list):
         yield from noticerules.check(_NOTIFY, told)
     if isinstance(schedule := below(data, *_SCHEDULE), dict):
@@ -158,7 +156,8 @@ def _says_something(extension: dict[str, Any]) -> bool:
     is_exact = extension.get("settingsMode") == "exact"
     wishes = ("version", "autoUpgrade", "settingsFile", "recipes", PROTECTED)
     has_settings = "settings" in extension and (is_exact or extension["settings"] != {})
-    return has_settings or any(extension.get(key, {}) != {} for key in wishes)
+    is_wished = has_settings or any(extension.get(key, {}) != {} for key in wishes)
+    return is_wished or insiderules.wishes(extension)
 
 
 def _settings(extension: dict[str, Any]) -> Iterator[Flaw]:

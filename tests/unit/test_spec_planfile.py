@@ -22,6 +22,7 @@ from fleet.model.desired import (
     Presence,
     Profile,
     RampUp,
+    Requirement,
     RetryRule,
     RollbackRule,
     RollbackScope,
@@ -35,6 +36,7 @@ from fleet.model.desired import (
     Unreachable,
     WaveRule,
 )
+from fleet.model.inside import AccessKind, ClusterAccess, Inside
 from fleet.model.notices import Subscriber, Topic
 from fleet.spec import calendarfile, charts, planfile, profiles, strategies, strategyfile
 from fleet.spec.problems import Problem, SpecError
@@ -120,6 +122,23 @@ def test_every_key_of_a_plan_file_reaches_the_rollout() -> None:
             on_drift=OnDrift.REPLAN,
             allow_downgrade=True,
             allow_skip_minor=True,
+            requires=(
+                Requirement(
+                    profile=profiles.load("azuremonitor-containers"),
+                    name="azuremonitor-containers",
+                    namespace="azuremonitor-containers",
+                    auto_upgrade=AutoUpgrade.PATCH,
+                    release_train="preview",
+                    settings={"amalogs.useAADAuth": "true"},
+                    protected={"amalogs.secret.key": "WORKSPACE_KEY"},
+                ),
+                Requirement(
+                    profile=profiles.resolved("Contoso.Agent", name="agent", namespace="agents"),
+                    name="agent",
+                    namespace="agents",
+                    version="3.2.0",
+                ),
+            ),
         ),
         strategy=Strategy(
             name="custom",
@@ -182,6 +201,16 @@ def test_every_key_of_a_plan_file_reaches_the_rollout() -> None:
         membership=Membership.FOLLOW,
         acknowledged_policies=("deploy-osm",),
         not_before=dt.datetime(2026, 12, 1, 1, tzinfo=dt.UTC),
+        inside=Inside(
+            access=ClusterAccess(
+                kind=AccessKind.KUBECONFIG,
+                path="kube/{subscription}",
+                context="{cluster}-{resourceGroup}",
+                contexts={"edge-7": "old"},
+                timeout=dt.timedelta(minutes=1),
+                max_concurrency=20,
+            )
+        ),
         start_buffer=dt.timedelta(minutes=20),
         calendars=(
             Calendar(

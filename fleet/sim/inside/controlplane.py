@@ -20,14 +20,14 @@ from fleet.sim.inside.kinds import Kind
 from fleet.sim.inside.podding import Component
 from fleet.sim.inside.releases import Release
 from fleet.sim.inside.scene import MONITORED, Made, Scene
-from fleet.sim.inside.stages import Going
+from fleet.sim.inside.stages import BEGUN, Going, Stage
 
 CONTROLLER, INJECTOR, BOOTSTRAP = "osm-controller", "osm-injector", "osm-bootstrap"
 VALIDATOR, METRICS_AGENT = "osm-validator", "osm-metrics-agent"
 MUTATING_WEBHOOK, VALIDATING_WEBHOOK = "arc-osm-webhook-osm", "osm-validator-mesh-osm"
 MESH_CONFIG, CA_SECRET = "osm-mesh-config", "osm-ca-bundle"
 
-_BEGUN, _CONFIGURED, _SIGNED = 200, 450, 500
+_CONFIGURED, _SIGNED = 450, 500
 """At which share of an installation what is there."""
 _READY = {BOOTSTRAP: 400, CONTROLLER: 700, INJECTOR: 800, METRICS_AGENT: 850}
 _HOOKED = {VALIDATING_WEBHOOK: 700, MUTATING_WEBHOOK: 750}
@@ -59,7 +59,7 @@ _WAITS = {
 def runs(scene: Scene) -> bool:
     """Tell whether the control plane's deployments are there."""
     stage = scene.mesh
-    return stage.has(_BEGUN) or (stage.going is Going.LEAVING and stage.share < _PODS_GONE)
+    return stage.has(BEGUN) or (stage.going is Going.LEAVING and stage.share < _PODS_GONE)
 
 
 def is_injecting(scene: Scene) -> bool:
@@ -70,7 +70,7 @@ def is_injecting(scene: Scene) -> bool:
 
 def components(scene: Scene) -> Iterator[Component]:
     """Yield the parts of the control plane that run as pods."""
-    if not runs(scene):
+    if not runs(scene) or not scene.is_wanted(scene.namespace):
         return
     names = [BOOTSTRAP, CONTROLLER, INJECTOR]
     if scene.release.has_metrics_agent:
@@ -80,11 +80,10 @@ def components(scene: Scene) -> Iterator[Component]:
 
 
 def _component(scene: Scene, name: str) -> Component:
-    stage, release = scene.mesh, scene.release
+    stage, release = scene.mesh, _at_work(scene)
     broken = [one for one, about in _UNREADY.items() if about == name and one in scene.broken]
-    is_changing = stage.going is Going.CHANGING and stage.share < _READY[name]
+    is_changing = is_replacing(stage) and BEGUN <= stage.share < _READY[name]
     old = releases.of(stage.previous) if is_changing and stage.previous else None
-    changed_at = stage.at(_BEGUN) if old else stage.at(_READY[name])
     return Component(
         name=name,
         namespace=scene.namespace,
@@ -93,21 +92,41 @@ def _component(scene: Scene, name: str) -> Component:
         replicas=_replicas(scene, name),
         is_ready=_is_ready(scene, name) and not broken,
         waits=next((_WAITS[one] for one in broken if one in _WAITS), ""),
-        created_at=(stage.born_at or stage.since) + (stage.at(_BEGUN) - stage.since),
-        changed_at=changed_at,
-        pods_at=_pods_at(scene, name),
+        created_at=_born(scene),
+        changed_at=_changed_at(stage, name),
+        pods_at=_pods_at(stage),
+        old_pods_at=stage.ran[-1][0] if old else None,
         old_containers=_containers(scene, old, name) if old else None,
         old_labels=labels(old, name) if old else None,
         has_evicted=name == CONTROLLER and Break.CONTROLLER_EVICTED in scene.broken,
     )
 
 
-def _pods_at(scene: Scene, name: str) -> dt.datetime:
+def _at_work(scene: Scene) -> Release:
+    """Return the release whose objects are there."""
+    stage = scene.mesh
+    is_early = stage.going is Going.CHANGING and stage.share < BEGUN
+    return releases.of(stage.previous) if is_early and stage.previous else scene.release
+
+
+def is_replacing(stage: Stage) -> bool:
+    """Tell whether other pods take the place of those that are there."""
+    return stage.going is Going.CHANGING and stage.previous != stage.version
+
+
+def _changed_at(stage: Stage, name: str) -> dt.datetime:
+    """Return since when a component has been as it is."""
+    if stage.going is Going.ARRIVING or is_replacing(stage):
+        passed = [one for one in (0, BEGUN, _READY[name]) if one <= stage.share]
+        return stage.at(passed[-1])
+    return stage.since
+
+
+def _pods_at(stage: Stage) -> dt.datetime:
     """Return when the present pods were made: with each change of the release."""
-    changes = [since for since, version in scene.mesh.ran if version is not None]
-    if scene.mesh.going in (Going.ARRIVING, Going.CHANGING):
-        return scene.mesh.at(_BEGUN)
-    return changes[-1] if changes else scene.mesh.at(_READY[name])
+    is_new = stage.going is Going.ARRIVING or (is_replacing(stage) and stage.share >= BEGUN)
+    changes = [since for since, version in stage.ran if version is not None]
+    return stage.at(BEGUN) if is_new or not changes else changes[-1]
 
 
 def _is_ready(scene: Scene, name: str) -> bool:
@@ -159,11 +178,11 @@ def deployments(scene: Scene) -> Iterator[Made]:
     for one in components(scene):
         found = podding.deployment(scene, one)
         containers = found["spec"]["template"]["spec"]["containers"]
+        release = _at_work(scene)
         if one.name == INJECTOR:
-            image = scene.release.sidecar_image
+            image = release.sidecar_image
             containers[0]["env"] = [{"name": "OSM_DEFAULT_ENVOY_IMAGE", "value": image}]
         if one.name != METRICS_AGENT:
-            release = scene.release
             containers[0]["args"] = [
                 "--osm-namespace",
                 scene.namespace,
@@ -206,7 +225,7 @@ def _ports(scene: Scene) -> Mapping[str, tuple[str, Mapping[str, int]]]:
 
 def services(scene: Scene) -> Iterator[Made]:
     """Yield the control plane's services."""
-    if not runs(scene):
+    if not runs(scene) or not scene.is_wanted(scene.namespace):
         return
     for name, (app, ports) in _ports(scene).items():
         shown = [
@@ -235,7 +254,7 @@ def services(scene: Scene) -> Iterator[Made]:
 
 def endpoints(scene: Scene) -> Iterator[Made]:
     """Yield the endpoints of the control plane's services: of pods that are ready."""
-    if not runs(scene):
+    if not runs(scene) or not scene.is_wanted(scene.namespace):
         return
     empty = {
         Break.CONTROLLER_NO_ENDPOINTS: CONTROLLER,
@@ -254,7 +273,7 @@ def endpoints(scene: Scene) -> Iterator[Made]:
             name,
             namespace=scene.namespace,
             created_at=_born(scene),
-            changed_at=scene.mesh.at(_READY.get(app, _BEGUN)),
+            changed_at=scene.mesh.at(_READY.get(app, BEGUN)),
             labels=labels(scene.release, app),
             subsets=[{"addresses": found, "ports": shown}] if found else [],
         )
@@ -343,7 +362,7 @@ def _webhook(
     }
     if kind.resource == kinds.VALIDATING:
         del hook["reinvocationPolicy"]
-    created = _born(scene) + (scene.mesh.at(_HOOKED[name]) - scene.mesh.since)
+    created = _born(scene)
     return scene.made(
         kind, name, created_at=created, labels=_hook_labels(scene, app), webhooks=[hook]
     )
@@ -425,7 +444,7 @@ def mesh_config(scene: Scene, kind: Kind) -> Iterator[Made]:
         kind,
         MESH_CONFIG,
         namespace=scene.namespace,
-        created_at=_born(scene) + (stage.at(_CONFIGURED) - stage.since),
+        created_at=_born(scene),
         spec=spec,
     )
 
@@ -441,6 +460,8 @@ def _stays(scene: Scene, share: int) -> bool:
 def secrets(scene: Scene) -> Iterator[Made]:
     """Yield the mesh's root certificate and its Helm release."""
     kind = kinds.built_in("", "secrets")
+    if not scene.is_wanted(scene.namespace):
+        return
     if _stays(scene, _SIGNED):
         yield scene.made(
             kind,

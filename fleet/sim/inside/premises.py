@@ -15,7 +15,7 @@ from fleet.sim.breakage import Break
 from fleet.sim.inside import kinds, podding
 from fleet.sim.inside.podding import Component
 from fleet.sim.inside.scene import IGNORED, INJECTED, METRICS, MONITORED, Made, Scene
-from fleet.sim.inside.stages import Going, Stage
+from fleet.sim.inside.stages import BEGUN, Going, Stage
 
 FIRST_APP = "bookstore"
 _OTHER_APPS = ("bookbuyer", "bookwarehouse", "payments", "inventory", "kiosk")
@@ -35,7 +35,7 @@ _AGENTS = (
 )
 _AGENT_REGISTRY = "mcr.microsoft.com/azurearck8s"
 _SYSTEM = ("kube-system", "kube-public", "kube-node-lease", "default")
-_READY, _BEGUN, _GONE = 800, 200, 300
+_READY, _GONE = 800, 300
 
 
 def apps(scene: Scene) -> tuple[str, ...]:
@@ -48,7 +48,8 @@ def is_meshed(scene: Scene, namespace: str) -> bool:
     """Tell whether a namespace was in the mesh when the world began."""
     share = scene.recipe.insides.meshed_ppm
     first = namespace == FIRST_APP and share > 0
-    return scene.had_mesh and (first or scene.lot("meshed", namespace) < share)
+    is_app = scene.had_mesh and namespace in apps(scene)
+    return is_app and (first or scene.lot("meshed", namespace) < share)
 
 
 # --- namespaces --------------------------------------------------------------------------
@@ -208,22 +209,28 @@ def _standing(
 
 def runs(stage: Stage) -> bool:
     """Tell whether an extension's deployments are there."""
-    return stage.has(_BEGUN) or (stage.going is Going.LEAVING and stage.share < _GONE)
+    return stage.has(BEGUN) or (stage.going is Going.LEAVING and stage.share < _GONE)
 
 
 def _of_extension(scene: Scene, stage: Stage) -> Component:
     is_ready = stage.going is not Going.ARRIVING or stage.has(_READY)
-    is_changing = stage.going is Going.CHANGING and not stage.share >= _READY
+    is_replacing = stage.going is Going.CHANGING and stage.previous != stage.version
+    is_changing = is_replacing and BEGUN <= stage.share < _READY
+    is_early = is_replacing and stage.share < BEGUN
+    version = stage.previous if is_early else stage.version
+    made = [since for since, one in stage.ran if one is not None]
+    is_new = stage.going is Going.ARRIVING or (is_replacing and not is_early)
     app = stage.name.lower()
     return Component(
         name=f"{app}-controller",
         namespace=stage.namespace,
-        labels=_labels(stage, stage.version),
-        containers={"manager": _image(stage, stage.version)},
+        labels=_labels(stage, version),
+        containers={"manager": _image(stage, version)},
         is_ready=is_ready and Break.EXTENSION_UNAVAILABLE not in scene.broken,
         created_at=stage.born_at or stage.since,
         changed_at=stage.at(_READY),
-        pods_at=stage.at(_BEGUN) if stage.going is not Going.THERE else stage.since,
+        pods_at=stage.at(BEGUN) if is_new or not made else made[-1],
+        old_pods_at=made[-1] if is_changing and made else None,
         old_containers={"manager": _image(stage, stage.previous)} if is_changing else None,
         old_labels=_labels(stage, stage.previous) if is_changing else None,
     )
@@ -282,13 +289,15 @@ def daemon_sets(scene: Scene) -> Iterator[Made]:
 def deployments(scene: Scene) -> Iterator[Made]:
     """Yield the deployments."""
     for one in components(scene):
-        yield podding.deployment(scene, one)
+        if scene.is_wanted(one.namespace):
+            yield podding.deployment(scene, one)
 
 
 def pods(scene: Scene) -> Iterator[Made]:
     """Yield their pods."""
     for one in components(scene):
-        yield from podding.pods(scene, one)
+        if scene.is_wanted(one.namespace):
+            yield from podding.pods(scene, one)
 
 
 # --- configuration -----------------------------------------------------------------------

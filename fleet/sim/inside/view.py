@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 
@@ -72,7 +73,7 @@ class View:
         self.version = version
         self._interior = interior
         self._entries = interior.overlay.at(version)
-        self._items: dict[tuple[str, str], dict[tuple[str, str], Made]] = {}
+        self._items: dict[tuple[str, str, str | None], dict[tuple[str, str], Made]] = {}
         self._pasts: dict[dt.datetime, View] = {}
 
     @property
@@ -90,32 +91,34 @@ class View:
             found = self._pasts[moment] = self._interior.view_of(version, self.scene.now)
         return found
 
-    def items(self, group: str, plural: str) -> list[Made]:
-        """Return the objects of a kind, by namespace and name."""
-        found = self._known(group, plural)
-        return [found[key] for key in sorted(found)]
+    def items(self, group: str, plural: str, only: str | None = None) -> list[Made]:
+        """Return the objects of a kind, by namespace and name; *only* those of one namespace."""
+        found = self._known(group, plural, only)
+        return [found[key] for key in sorted(found) if only in (None, key[0])]
 
     def get(self, group: str, plural: str, namespace: str, name: str) -> Made | None:
         """Return one object; ``None`` where it is not there."""
-        return self._known(group, plural).get((namespace, name))
+        return self._known(group, plural, namespace or None).get((namespace, name))
 
     def base(self, group: str, plural: str, namespace: str, name: str) -> Made | None:
         """Return an object as nobody has changed it."""
-        made = self._made(group, plural)
+        made = self._made(group, plural, namespace or None)
         return next((one for one in made if _place(one) == (namespace, name)), None)
 
     def entry(self, key: Key) -> Entry | None:
         """Return what people have changed of an object."""
         return self._entries.get(key)
 
-    def _known(self, group: str, plural: str) -> dict[tuple[str, str], Made]:
-        found = self._items.get((group, plural))
+    def _known(self, group: str, plural: str, only: str | None) -> dict[tuple[str, str], Made]:
+        key = group, plural, only
+        found = self._items.get(key)
         if found is None:
-            found = self._items[group, plural] = self._changed(group, plural)
+            found = self._items[key] = self._changed(group, plural, only)
         return found
 
-    def _changed(self, group: str, plural: str) -> dict[tuple[str, str], Made]:
-        found = {_place(one): one for one in self._made(group, plural)}
+    def _changed(self, group: str, plural: str, only: str | None) -> dict[tuple[str, str], Made]:
+        """Return objects as people have left them; where *only* is given, others may lack."""
+        found = {_place(one): one for one in self._made(group, plural, only)}
         for key, entry in self._entries.items():
             if key[:2] != (group, plural):
                 continue
@@ -149,11 +152,12 @@ class View:
         made_at = self.scene.moment_of(entry.version)
         return not mesh.is_there and bool(mesh.ran) and made_at < mesh.since
 
-    def _made(self, group: str, plural: str) -> Iterator[Made]:
+    def _made(self, group: str, plural: str, only: str | None) -> Iterator[Made]:
+        scene = self.scene if only is None else dataclasses.replace(self.scene, only=only)
         for build in _BUILDERS.get((group, plural), ()):
-            yield from build(self.scene)
+            yield from build(scene)
         if (group, plural) == ("", "pods"):
-            yield from workloads.pods(self)
+            yield from workloads.pods(self, only)
         if (group, plural) == (kinds.MESH_GROUP, kinds.MESH_CONFIGS):
             kind = self._stored_kind()
             if kind is not None:
