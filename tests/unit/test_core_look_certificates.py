@@ -15,7 +15,7 @@ from hypothesis import given, settings, strategies as st
 from fleet.core import looks
 from fleet.core.looks import certificates
 from fleet.model.inside import Verdict
-from tests.rig import insides
+from tests.rig import meshes
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 MOMENTS = st.datetimes(dt.datetime(1960, 1, 1), dt.datetime(9998, 1, 1))  # noqa: DTZ001 - X.509's
@@ -77,13 +77,13 @@ def test_what_is_no_certificate_is_good_until_nobody_knows(text: str) -> None:
 
 
 def test_a_webhook_with_an_expired_certificate_has_failed() -> None:
-    (rule,) = insides.rules("ca-bundle")
-    cluster = insides.healthy()
+    (rule,) = meshes.rules("ca-bundle")
+    cluster = meshes.healthy()
     config = cluster.at("mutating", "arc-osm-webhook-osm")["webhooks"][0]["clientConfig"]
     config["caBundle"] = bundle(SOON, SOON)
     told = []
     for day in (10, 12):
-        subject = insides.subject(now=dt.datetime(2026, 1, day, tzinfo=dt.UTC))
+        subject = meshes.subject(now=dt.datetime(2026, 1, day, tzinfo=dt.UTC))
         (found,) = looks.judge([rule], subject, cluster.seen([rule], subject))
         told.append((found.verdict, found.detail))
 
