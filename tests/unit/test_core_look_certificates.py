@@ -15,7 +15,7 @@ from hypothesis import given, settings, strategies as st
 from fleet.core import looks
 from fleet.core.looks import certificates
 from fleet.model.inside import Verdict
-from tests.rig import meshes
+from tests.rig import insights
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 MOMENTS = st.datetimes(dt.datetime(1960, 1, 1), dt.datetime(9998, 1, 1))  # noqa: DTZ001 - X.509's
@@ -77,13 +77,13 @@ def test_what_is_no_certificate_is_good_until_nobody_knows(text: str) -> None:
 
 
 def test_a_webhook_with_an_expired_certificate_has_failed() -> None:
-    (rule,) = meshes.rules("ca-bundle")
-    cluster = meshes.healthy()
+    (rule,) = insights.rules("ca-bundle")
+    cluster = insights.healthy()
     config = cluster.at("mutating", "arc-osm-webhook-osm")["webhooks"][0]["clientConfig"]
     config["caBundle"] = bundle(SOON, SOON)
     told = []
     for day in (10, 12):
-        subject = meshes.subject(now=dt.datetime(2026, 1, day, tzinfo=dt.UTC))
+        subject = insights.subject(now=dt.datetime(2026, 1, day, tzinfo=dt.UTC))
         (found,) = looks.judge([rule], subject, cluster.seen([rule], subject))
         told.append((found.verdict, found.detail))
 
@@ -92,8 +92,8 @@ def test_a_webhook_with_an_expired_certificate_has_failed() -> None:
         (
             Verdict.FAILED,
             (
-                "the certificates are expired in arc-osm-webhook-osm (2026-01-11T00:00:00Z): no pod "
-                "starts in the mesh until they are renewed: restart what makes the webhook"
+                "the certificates are expired in arc-osm-webhook-osm (2026-01-11T00:00:00Z): no "
+                "pod starts in the mesh until they are renewed: restart what makes the webhook"
             ),
         ),
     ]
