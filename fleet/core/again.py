@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
-from fleet.core import bindings, catalogue, labels, policy, required, selection
+from fleet.core import bindings, catalogue, insides, labels, policy, required, selection
 from fleet.core.catalogue import Catalogue
 from fleet.core.wish import DEFAULT_TRAIN
 from fleet.errors import InvariantError
@@ -163,7 +163,13 @@ def _judged(head: PlanHead, desired: Desired, clusters: Sequence[Cluster]) -> li
     offered = catalogues(desired, clusters, versions=basis.versions, limits=basis.version_limits)
     there = by_location(offered, clusters, local=basis.local_versions or {})
     return [
-        policy.judge(one, desired, catalogues=there[one.location], unreachable=head.unreachable)
+        insides.judged(
+            policy.judge(
+                one, desired, catalogues=there[one.location], unreachable=head.unreachable
+            ),
+            desired.profile,
+            basis.works,
+        )
         for one in clusters
     ]
 

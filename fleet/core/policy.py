@@ -59,7 +59,7 @@ def judge(
         catalogues: ``{release train, lower case: versions}``, with every train that is in use.
         unreachable: What becomes of a cluster that is not connected.
     """
-    found, trouble = _instance(cluster, desired)
+    found, trouble = instance(cluster, desired)
     verdict = (
         _Verdict(action=Action.BLOCKED, reason=trouble)
         if trouble
@@ -108,8 +108,8 @@ def _with_required(cluster: Cluster, desired: Desired, verdict: _Verdict) -> _Ve
     )
 
 
-def _instance(cluster: Cluster, desired: Desired) -> tuple[Extension | None, str]:
-    """Find the instance that is meant, or say why none can be touched."""
+def instance(cluster: Cluster, desired: Desired) -> tuple[Extension | None, str]:
+    """Return the instance that is meant, or why none can be touched."""
     if unreadable := unread.trouble(cluster, desired):
         return None, unreadable
     wanted = desired.profile.extension_type.lower()

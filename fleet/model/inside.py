@@ -158,9 +158,16 @@ class Work:
 
     kind: WorkKind
     patch: str | None = dataclasses.field(default=None, metadata=SPARSE)
-    """``meshConfig``: a JSON merge patch of its ``spec``, canonical."""
+    """``meshConfig``: a JSON merge patch of its ``spec``, canonical.
+
+    ``namespaces``, in what leads back: ``{name: merge patch of its metadata}``, and it has the last
+    word.
+    """
     add: tuple[str, ...] = dataclasses.field(default=(), metadata=SPARSE)
-    """Namespaces that shall be in the mesh; ``monitoring`` and ``privileged``: that are meant."""
+    """Namespaces that shall be in the mesh, the list, or have the privilege.
+
+    ``privileged``: also ``namespace/service account``. ``restart``: the only ones; none: all.
+    """
     remove: tuple[str, ...] = dataclasses.field(default=(), metadata=SPARSE)
     metrics: tuple[str, ...] = dataclasses.field(default=(), metadata=SPARSE)
     """Namespaces whose sidecars are scraped."""
@@ -194,7 +201,9 @@ class Outlook:
     changes: Mapping[str, tuple[tuple[str, str | None, str | None], ...]] = dataclasses.field(
         default_factory=dict
     )
-    """``{work's kind: ((path, before, after), ...)}`` of what would change; empty: it is so."""
+    """``{work's kind: ((path, before, after), ...)}`` of what would change; empty: it is so.
+
+    One that is not there yet to be looked at has no entry."""
     undo: Mapping[str, Work] = dataclasses.field(default_factory=dict)
     """``{work's kind: what leads back}``, where anything would change and does come back."""
     refused: str = ""

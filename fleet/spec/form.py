@@ -8,18 +8,20 @@ description in the published JSON Schema; what must hold *between* keys is in
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from fleet.model.cluster import AutoUpgrade
 from fleet.model.desired import Membership, OnDrift, Presence, SettingsMode, Unreachable
 from fleet.spec import rules, strategies
+from fleet.spec.accessform import AccessOrNone
 from fleet.spec.calendarform import CalendarFile
 from fleet.spec.clauses import Clause
 from fleet.spec.explanation import FileModel
 from fleet.spec.flaws import Flaw
 from fleet.spec.gateform import GateFile, RunApprovalFile
+from fleet.spec.insideform import InsideFile
 from fleet.spec.moments import Moment
 from fleet.spec.noticeform import NotifyFile
 from fleet.spec.scheduleform import ScheduleFile
@@ -110,8 +112,8 @@ class RequiredFile(FileModel):
     """Settings with secret values, which never stand in a file."""
 
 
-class ExtensionFile(FileModel):
-    """How the extension shall be on every selected cluster."""
+class OnAzureFile(FileModel):
+    """How the extension shall be, as far as Azure brings that about."""
 
     profile: Text | None = None
     """A product that fleet knows facts about; fleet profiles lists them."""
@@ -149,6 +151,11 @@ class ExtensionFile(FileModel):
     """Whether minors may be skipped where the product wants them one after another."""
     requires: Annotated[list[RequiredFile], _SOME] | None = None
     """Other extensions that must be there first, in this order; what is there is left alone."""
+
+
+# NB: in this order, keys that Azure brings about are listed before the others.
+class ExtensionFile(InsideFile, OnAzureFile):
+    """How the extension shall be on every selected cluster."""
 
 
 class AcknowledgeFile(FileModel):
@@ -189,12 +196,12 @@ class SpecFile(FileModel):
     """Who is told of what, while it runs."""
     schedule: ScheduleFile | None = None
     """When the file is run again and again, by fleet run --due."""
+    cluster_access: AccessOrNone | None = None
+    """How the clusters' own API servers are reached, to look and to change things; or none."""
 
 
 class RolloutFile(FileModel):
     """A plan file: which clusters, what shall be on them, and in which order they get there."""
-
-    not_yet: ClassVar = rules.NOT_YET
 
     api_version: Literal["fleet/v1"]
     """The version of this format."""

@@ -18,9 +18,11 @@ from fleet.model.cluster import nothing
 from fleet.model.desired import Desired, Profile, Requirement, Rollout, Scope
 from fleet.model.notices import Subscriber, Topic
 from fleet.spec import (
+    accessform,
     calendarfile,
     document as documents,
     gatefile,
+    insideform,
     noticerules,
     profilefile,
     profiles,
@@ -123,16 +125,17 @@ def _rollout(
 ) -> Rollout:
     spec, metadata = file.spec, file.metadata
     extension = below(document.data, *_EXTENSION)
+    desired = _desired(
+        spec.extension,
+        {**recipes.settings(extension), **from_file},
+        own or _profile(spec.extension),
+    )
     return Rollout(
         name=metadata.name,
         owner=metadata.owner,
         change=metadata.change,
         scope=_scope(spec.targets),
-        desired=_desired(
-            spec.extension,
-            {**recipes.settings(extension), **from_file},
-            own or _profile(spec.extension),
-        ),
+        desired=desired,
         strategy=strategyfile.named(spec.strategy)
         if isinstance(spec.strategy, str)
         else strategyfile.custom(spec.strategy),
@@ -148,6 +151,10 @@ def _rollout(
         approvals=gatefile.approvals_by_wave(spec.approvals or ()),
         notify=tuple(_subscriber(n, one) for n, one in enumerate(spec.notify or ())),
         schedule=scheduleform.rule_of(spec.schedule) if spec.schedule else None,
+        inside=dataclasses.replace(
+            insideform.inside_of(spec.extension, desired),
+            access=accessform.access_of(spec.cluster_access),
+        ),
         advice=_advice(extension),
     )
 

@@ -13,9 +13,11 @@ from typing import Any
 
 from fleet.model.desired import Profile
 from fleet.spec import (
+    accessform,
     calendarrules,
     flaws,
     gaterules,
+    insiderules,
     noticerules,
     profiles,
     recipes,
@@ -27,21 +29,13 @@ from fleet.spec import (
 )
 from fleet.spec.flaws import PROTECTED, Flaw, Path, below, quoted
 
-NOT_YET = frozenset(
-    {
-        "clusterAccess",
-        "meshConfig",
-        "namespaces",
-    }
-)
-"""Keys that are designed and not built, wherever they stand."""
-
 _TARGETS: Path = ("spec", "targets")
 _EXTENSION: Path = ("spec", "extension")
 _STRATEGY: Path = ("spec", "strategy")
 _CALENDARS: Path = ("spec", "calendars")
 _NOTIFY: Path = ("spec", "notify")
 _SCHEDULE: Path = ("spec", "schedule")
+_ACCESS: Path = ("spec", "clusterAccess")
 _PLACES = ("subscriptions", "managementGroups", "tenant")
 _KINDS = ("profile", "profileFile", "extensionType")
 _ONLY_PRESENT = (
@@ -56,6 +50,7 @@ _ONLY_PRESENT = (
     "allowDowngrade",
     "allowSkipMinor",
     "requires",
+    *insiderules.ONLY_PRESENT,
 )
 
 
@@ -80,10 +75,13 @@ def check(data: Any) -> Iterator[Flaw]:
     yield from calendarrules.check(_CALENDARS, calendars)
     yield from calendarrules.check_waves((*_STRATEGY, "waves"), below(strategy, "waves"), calendars)
     yield from gaterules.check(data)
+    yield from insiderules.check(data)
     if isinstance(told := below(data, *_NOTIFY), list):
         yield from noticerules.check(_NOTIFY, told)
     if isinstance(schedule := below(data, *_SCHEDULE), dict):
         yield from scheduleform.check(_SCHEDULE, schedule)
+    if isinstance(access := below(data, *_ACCESS), dict):
+        yield from accessform.check(_ACCESS, access)
 
 
 def _targets(targets: dict[str, Any]) -> Iterator[Flaw]:
@@ -158,7 +156,8 @@ def _says_something(extension: dict[str, Any]) -> bool:
     is_exact = extension.get("settingsMode") == "exact"
     wishes = ("version", "autoUpgrade", "settingsFile", "recipes", PROTECTED)
     has_settings = "settings" in extension and (is_exact or extension["settings"] != {})
-    return has_settings or any(extension.get(key, {}) != {} for key in wishes)
+    is_wished = has_settings or any(extension.get(key, {}) != {} for key in wishes)
+    return is_wished or insiderules.wishes(extension)
 
 
 def _settings(extension: dict[str, Any]) -> Iterator[Flaw]:

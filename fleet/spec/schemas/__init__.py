@@ -36,6 +36,8 @@ _REQUIRED_SOME_OF: dict[str, tuple[str, ...]] = {
     "SpreadFile": ("maxConcurrency", "maxFailures"),
     "CalendarFile": ("allow", "deny", "byTag"),
     "TagValueFile": ("allow", "deny"),
+    "NamespacesFile": ("add", "remove", "metrics", "noMetrics"),
+    "AzureMonitorFile": ("add", "remove"),
 }
 """``{model: keys}``: at least one must be there."""
 
