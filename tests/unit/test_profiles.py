@@ -84,8 +84,8 @@ def test_claims_nothing_of_flux_but_its_names_its_nodes_and_that_there_is_one() 
         instance_name="flux",
         namespace="flux-system",
         has_one_instance=True,
-        platforms=("linux/amd64", "linux/arm64"),
         checks=checks.generic(),
+        platforms=("linux/amd64", "linux/arm64"),
     )
 
 
@@ -195,8 +195,8 @@ def test_claims_of_others_only_what_their_files_say(name: str) -> None:
         has_one_instance=said.get("hasOneInstance", False),
         is_namespaced=said["scope"] == "namespace",
         cluster_types=tuple(one.lower() for one in said.get("clusterTypes", ())),
-        platforms=tuple(said.get("platforms", ())),
         checks=checks.generic(),
+        platforms=tuple(said.get("platforms", ())),
     )
 
 

@@ -215,7 +215,7 @@ def test_a_write_that_builds_on_an_older_object_is_a_conflict() -> None:
 def test_what_is_not_there_is_not_found(
     method: str, path: str, expected: tuple[int, str, str]
 ) -> None:
-    body = {} if method == "PATCH" else None
+    body: dict[str, Any] | None = {} if method == "PATCH" else None
 
     assert said(inside().ask(path, method=method, body=body)) == expected
 
@@ -231,7 +231,7 @@ def test_strangers_are_refused_and_those_who_may_not_are_told_what() -> None:
     found = inside()
     interior = clusters.interior(found.world, found.cluster_id)
     stranger = answering.reply(interior, Request(method="GET", path=PODS), found.now)
-    patch = {"spec": {}}
+    patch: dict[str, Any] = {"spec": {}}
 
     assert said(stranger) == (401, "Unauthorized", "Unauthorized")
     assert said(found.ask(f"{DEPLOYMENTS}/osm-controller", user=NOBODY)) == (
