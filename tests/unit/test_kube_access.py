@@ -18,9 +18,9 @@ import pytest
 
 from fleet.errors import ClusterError
 from fleet.kube import credentials
-from fleet.kube.clusters import KubeClusters
 from fleet.model.inside import AccessKind, ClusterAccess
 from fleet.model.objects import Resource
+from fleet.ports import Clusters
 from tests.rig import apiserver
 from tests.rig.apiserver import SECRET, SILENT, ApiServer, Trust, cluster_id, data, kubeconfig
 
@@ -42,12 +42,12 @@ def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     assert list(folder.iterdir()) == []
 
 
-async def pod(ways: KubeClusters, name: str = "c1", group: str = "rg") -> Any:
+async def pod(ways: Clusters, name: str = "c1", group: str = "rg") -> Any:
     async with ways.open(cluster_id(name, group)) as api:
         return await api.get(PODS, "p")
 
 
-async def refused(ways: KubeClusters, name: str = "c1", group: str = "rg") -> ClusterError:
+async def refused(ways: Clusters, name: str = "c1", group: str = "rg") -> ClusterError:
     with pytest.raises(ClusterError) as caught:
         await pod(ways, name, group)
     error = caught.value
