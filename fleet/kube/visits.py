@@ -74,7 +74,7 @@ class KubeClusters:
                     )
                 )
         except OSError as error:
-            message = f"its credentials cannot be put into files: {error.strerror}"
+            message = f"its credentials cannot be put into files: {error.strerror or error}"
             raise ClusterError(message, hint="Look at TMPDIR and its disk.") from None
         return Api(connected, _who(named), self._clock)
 
