@@ -95,6 +95,7 @@ async def carried_on(
             observe=observe,
             upkeep=upkeep,
             probes=found.probes(state.plan.extension_type, vault),
+            clusters=found.clusters(state.plan.access),
         )
         # The plan and what it was made from live as long as the run: a sixth of a large run's CPU
         # went into the garbage collector looking at them again and again.

@@ -16,13 +16,15 @@ from rich.text import Text
 
 from fleet.cli import context, ending, options, outside
 from fleet.cli.context import Context
-from fleet.core import chain, leftovers
+from fleet.core import chain, leftovers, remains
 from fleet.core.state import RunState
 from fleet.engine import history
 from fleet.engine.history import Tail
 from fleet.errors import FleetError, InputError, TamperedError
 from fleet.model import codec, events
+from fleet.model.desired import Profile
 from fleet.ports import JournalReader, StoredRecord
+from fleet.spec import profiles
 from fleet.ui import (
     eventlines,
     judgementview,
@@ -31,6 +33,7 @@ from fleet.ui import (
     output,
     people,
     planview,
+    remainsview,
     statusview,
 )
 from fleet.ui.output import Format
@@ -65,6 +68,9 @@ def status(
         found = statusview.document(state, holder=holder, only_trouble=is_failed_only, now=now)
         if left := tuple(leftovers.leftovers(state)):
             found |= {"leftBehind": leftview.documents(left)}
+        if profile := _retiring(state):
+            still = remains.of_run(state, order=profile.version_order)
+            found |= {"remains": remainsview.document(still, profile)}
         output.print_document(found, form=form)
     elif form is Format.TABLE:
         _print_head(state, f"{people.named(holder)} pid {holder.pid}" if holder else None)
@@ -76,6 +82,7 @@ def status(
         output.print_tables(tables, form=form)
         ending.say_causes(state)
         ending.print_left(tuple(leftovers.leftovers(state)))
+        _print_remains(state)
     else:
         table = statusview.rows(state, only_trouble=is_failed_only)
         if form is Format.NAME:
@@ -213,6 +220,20 @@ def _reader(ctx: typer.Context, run: str) -> Iterator[JournalReader]:
 def _say_nobody(run: str) -> None:
     text = f"no runner is alive: fleet run --run-id {run} carries on"
     context.errors().print(Text(text), soft_wrap=True)
+
+
+def _retiring(state: RunState) -> Profile | None:
+    """Return what is known of the run's extension, where there is a notice of it."""
+    profile = profiles.for_type(state.plan.extension_type) if state.header else None
+    return profile if profile and profile.notice else None
+
+
+def _print_remains(state: RunState) -> None:
+    if profile := _retiring(state):
+        found, on = remains.of_run(state, order=profile.version_order), output.console()
+        on.print()
+        line = remainsview.line(found, profile, verb="still have")
+        output.say(f"as far as this run's journal tells, {line}", on=on)
 
 
 def _print_flat(document: dict[str, Any], *, form: Format) -> None:

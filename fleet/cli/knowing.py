@@ -122,6 +122,9 @@ def _said(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             for need in value:
                 asked = f"{need['setting']} = {output.word(need['value'])}"
                 yield key, f"{asked}: {need['api']}, which Kubernetes {need['goneIn']} is without"
+        elif key == "checks":
+            for check in value:
+                yield f"{key}.{check['id']}", f"{check.get('severity', 'gate')}: {check['title']}"
         else:
             yield key, ", ".join(value) if isinstance(value, list) else output.word(value)
 

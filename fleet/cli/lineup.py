@@ -21,6 +21,7 @@ MODULES: Mapping[str, str] = {
     "discover": "planning",
     "plan": "planning",
     "show": "planning",
+    "check": "checking",
     "profiles": "knowing",
     "doctor": "diagnosing",
     "run": "running",

@@ -19,6 +19,7 @@ from fleet.cli.context import Context
 from fleet.cli.outside import Outside
 from fleet.core import undo
 from fleet.core.state import RunState
+from fleet.engine import requests
 from fleet.engine.history import Tail
 from fleet.engine.upkeep import LEASE, LeaseKeeper
 from fleet.errors import InputError, InvariantError, JournalError, LockedError, RefusedError
@@ -26,7 +27,7 @@ from fleet.journal import locks, pools
 from fleet.model import codec
 from fleet.model.plan import Plan, PlanHead, RunId, Target
 from fleet.model.statuses import RunStatus
-from fleet.ports import Conflict, LockHolder, LockKey, Pools
+from fleet.ports import Conflict, ExtensionRef, LockHolder, LockKey, Pools
 
 _LOOK_EVERY_S = 0.5
 _NAMED = 3
@@ -61,7 +62,7 @@ class Patience:
 def keys_of_plan(plan: Plan, found: Outside) -> tuple[LockKey, ...]:
     """Return what a run of *plan* will change."""
     changed = (target for target in plan.targets if target.action.is_change)
-    return tuple(_key(found.origin.endpoint, target) for target in changed)
+    return tuple(key for target in changed for key in _keys(found.origin.endpoint, target))
 
 
 def keys_of_run(state: RunState) -> tuple[LockKey, ...]:
@@ -73,16 +74,27 @@ def keys_of_run(state: RunState) -> tuple[LockKey, ...]:
         if target.action.is_change
         and (number not in state.results or number in state.operations or number in back)
     )
-    return tuple(_key(_endpoint(state), target) for target in left)
+    return tuple(key for target in left for key in _keys(_endpoint(state), target))
 
 
 def keys_at_work(state: RunState) -> tuple[LockKey, ...]:
     """Return what a run that has ended is still changing: operations that nobody saw the end of."""
-    return tuple(_key(_endpoint(state), state.targets[number]) for number in state.operations)
+    refs = (
+        requests.ref_of(state.targets[number], step) for number, step in state.operations.items()
+    )
+    return tuple(_key(_endpoint(state), ref) for ref in refs)
 
 
-def _key(endpoint: str, target: Target) -> LockKey:
-    return LockKey(endpoint=endpoint, cluster_id=target.cluster_id, extension=target.extension_name)
+def _keys(endpoint: str, target: Target) -> Iterator[LockKey]:
+    """Yield the target's own extension, and those that it may install first."""
+    yield _key(endpoint, requests.ref_of(target))
+    for number, step in enumerate(target.steps):
+        if step.other is not None:
+            yield _key(endpoint, requests.ref_of(target, number))
+
+
+def _key(endpoint: str, ref: ExtensionRef) -> LockKey:
+    return LockKey(endpoint=endpoint, cluster_id=ref.cluster_id, extension=ref.name)
 
 
 def _endpoint(state: RunState) -> str:

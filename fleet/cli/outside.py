@@ -20,9 +20,12 @@ from fleet.cli.options import Where
 from fleet.core.state import RunState
 from fleet.engine import clock, virtual
 from fleet.engine.clock import Clock
+from fleet.engine.nowhere import Nowhere
 from fleet.engine.opening import Origin
 from fleet.errors import InputError, RemoteError, TransientError
-from fleet.ports import Probes, Service
+from fleet.model.inside import ClusterAccess
+from fleet.net.network import Network
+from fleet.ports import Clusters, Probes, Service
 
 if TYPE_CHECKING:
     from fleet.azure.service import AzureService
@@ -49,6 +52,8 @@ class Outside:
 
     probing: Probing
     """Makes what measures."""
+    entering: Entering
+    """Makes the way into clusters."""
 
     azure: AzureService | None = None
     """The service, where it is spoken to over HTTP."""
@@ -71,6 +76,10 @@ class Outside:
         """
         return self.probing(extension_type, secrets)
 
+    def clusters(self, access: ClusterAccess) -> Clusters:
+        """Return the way into clusters that a plan file names, or none."""
+        return self.entering(access) if access.is_given else Nowhere()
+
     def speaking(self, api_version: str) -> Outside:
         """Return the same, spoken to in another api-version of extensions."""
         if self.azure is None:
@@ -82,6 +91,7 @@ class Outside:
 
 Probing = Callable[[str, Mapping[str, str]], Probes]
 """Takes the extensions' type, and the values of the variables that headers name."""
+Entering = Callable[[ClusterAccess], Clusters]
 Work = Callable[[Outside], Coroutine[Any, Any, T]]
 
 
@@ -203,10 +213,14 @@ async def _on_world(found: OpenWorld, base_at: dt.datetime, origin: Origin, work
 
         return SimulatedProbes(service, shared, extension_type=extension_type)
 
+    def entering(_access: ClusterAccess) -> Clusters:
+        return found.clusters(shared)
+
     return await work(
         Outside(
             service=service,
             probing=probing,
+            entering=entering,
             clock=shared,
             origin=origin,
             time_scale=Fraction(found.time_scale),
@@ -238,6 +252,7 @@ async def _on_azure(where: Where, not_before: dt.datetime | None, work: Work[T])
             Outside(
                 service=service,
                 probing=_probing(service, where),
+                entering=_entering(there.clock, where.network),
                 clock=there.clock,
                 origin=Origin(
                     endpoint=there.place.url,
@@ -268,6 +283,15 @@ def _probing(service: AzureService, where: Where) -> Probing:
         )
 
     return probing
+
+
+def _entering(shared: Clock, network: Network) -> Entering:
+    def entering(access: ClusterAccess) -> Clusters:
+        from fleet.kube import clusters  # noqa: PLC0415 - only where clusters are entered
+
+        return clusters.clusters_of(access, base=Path.cwd(), clock=shared, network=network)
+
+    return entering
 
 
 def _identity(service: AzureService) -> Identity:

@@ -15,7 +15,7 @@ from fleet.cli import options, outside, plans
 from fleet.cli.context import Context, errors
 from fleet.cli.options import Where
 from fleet.cli.outside import Outside
-from fleet.core import saved, selection, unread
+from fleet.core import remains, saved, selection, unread
 from fleet.engine import clock
 from fleet.errors import InputError
 from fleet.model import codec
@@ -24,7 +24,7 @@ from fleet.model.desired import Desired
 from fleet.model.plan import Plan
 from fleet.spec import calendarfile, planfile, schemas
 from fleet.spec.calendarfile import OFFLINE
-from fleet.ui import limitsview, output, planview, timesview
+from fleet.ui import limitsview, output, planview, remainsview, timesview
 from fleet.ui.output import Format
 from fleet.ui.tables import Table
 
@@ -77,6 +77,9 @@ def discover(
     where: Where,
     form: options.Output = Format.TABLE,
     as_json: options.AsJson = False,
+    is_summary: Annotated[
+        bool, typer.Option("--summary", help="Only how many have the extension, by version.")
+    ] = False,
 ) -> None:
     """List the clusters that a plan file selects, and what is on them."""
     form = options.chosen(form, as_json=as_json)
@@ -97,13 +100,33 @@ def discover(
         return selected
 
     clusters = outside.run(work, where=where, state_dir=_context(ctx).state_dir)
-    if form is Format.NAME:
+    if is_summary:
+        _print_remains(clusters, rollout.desired, form=form)
+    elif form is Format.NAME:
         output.print_names([cluster.id for cluster in clusters])
     elif form in (Format.JSON, Format.YAML):
         output.print_document([codec.to_json(cluster) for cluster in clusters], form=form)
     else:
         table = _cluster_table(clusters, rollout.desired, has_ids=form is not Format.TABLE)
         output.print_tables([table], form=form)
+    if rollout.desired.profile.notice and form is Format.TABLE and not is_summary:
+        output.console().print()
+        _print_remains(clusters, rollout.desired, form=form)
+
+
+def _print_remains(clusters: list[Cluster], wanted: Desired, *, form: Format) -> None:
+    """Print how many of *clusters* have the extension: what is left, where it retires."""
+    found, profile = remains.of_clusters(clusters, wanted), wanted.profile
+    if form is Format.NAME:
+        output.print_names([version for version, _ in found.by_version if version])
+    elif form in (Format.JSON, Format.YAML):
+        output.print_document(remainsview.document(found, profile), form=form)
+    elif form is Format.TABLE:
+        output.say(remainsview.line(found, profile), on=output.console())
+        if profile.notice:
+            output.say(f"note: {profile.notice}", on=output.console())
+    else:
+        output.print_tables([remainsview.table(found)], form=form)
 
 
 @options.at_a_place

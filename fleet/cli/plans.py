@@ -21,11 +21,12 @@ from fleet.cli import notifying
 from fleet.cli.context import DISCRETION, errors
 from fleet.cli.outside import Outside
 from fleet.core import bindings, planner, saved
-from fleet.engine import baselines, requests, zones
+from fleet.engine import baselines, foreseeing, requests, zones
 from fleet.errors import InputError, RefusedError
 from fleet.model.calendars import Level
-from fleet.model.cluster import AutoUpgrade
+from fleet.model.cluster import AutoUpgrade, ClusterId, Inventory
 from fleet.model.desired import Rollout
+from fleet.model.inside import ClusterAccess, Outlook
 from fleet.model.plan import Plan, PlanHead, Target
 from fleet.model.redaction import Redactor
 from fleet.net.network import Network
@@ -94,12 +95,29 @@ async def plan_of(source: Source, outside: Outside) -> Plan:
         extension_type=rollout.desired.profile.extension_type,
         release_train=rollout.desired.release_train,
     )
-    plan = planner.plan(rollout, inventory, zones=zones.zone)
+    outlooks = await _foreseen(rollout, inventory, outside)
+    plan = planner.plan(rollout, inventory, zones=zones.zone, outlooks=outlooks)
     refuse_secrets(plan)
     if baselines.wanted_by(plan):
         probes = outside.probes(plan.head.extension_type, _known(requests.headers(plan.head)))
         plan = await baselines.measured(plan, probes)
     return plan
+
+
+async def _foreseen(
+    rollout: Rollout, inventory: Inventory, outside: Outside
+) -> Mapping[ClusterId, Outlook]:
+    """Look inside the clusters, where the plan file says how, and there is anything to see."""
+    inside, profile = rollout.inside, rollout.desired.profile
+    if not inside.access.is_given or not (inside.works or profile.platforms):
+        return {}
+    meant, _ = planner.selected(rollout, inventory)
+    return await foreseeing.foreseen(
+        meant,
+        inside.works,
+        port=outside.clusters(inside.access),
+        width=inside.access.max_concurrency,
+    )
 
 
 def under(plan: Plan, calendars: Path | None, *, now: dt.datetime, network: Network) -> Plan:
@@ -125,7 +143,21 @@ def _rollout(source: Source, now: dt.datetime) -> Rollout:
     shared = calendarfile.read(source.calendars) if source.calendars else None
     feeds = dict.fromkeys((*source.file.feeds, *(shared.feeds if shared else ())))
     around = Surroundings(now=now, feeds=_fetched(feeds, source.network))
-    return source.file.rollout(around, shared=shared)
+    rollout = source.file.rollout(around, shared=shared)
+    access = _settled(rollout.inside.access, source.path.absolute().parent)
+    return dataclasses.replace(rollout, inside=dataclasses.replace(rollout.inside, access=access))
+
+
+def _settled(access: ClusterAccess, base: Path) -> ClusterAccess:
+    """Return *access* with what is named from the plan file named whole.
+
+    Whoever carries a run on does it from any place, and knows the plan file no more.
+    """
+    program = access.command[:1]
+    if program and "/" in program[0]:
+        program = (str(base / Path(program[0]).expanduser()),)
+    path = str(base / Path(access.path).expanduser()) if access.path else ""
+    return dataclasses.replace(access, path=path, command=(*program, *access.command[1:]))
 
 
 def _fetched(feeds: Iterable[Feed], network: Network | None) -> Mapping[str, Fetched]:

@@ -23,6 +23,7 @@ from fleet.engine import clock
 from fleet.errors import InputError
 from fleet.model import codec
 from fleet.sim import faultfile, names, opening, worldfile
+from fleet.sim.inside import asking, kubeconfigs
 from fleet.sim.recipe import Recipe
 from fleet.sim.repertoire import REPERTOIRE
 from fleet.ui import output
@@ -89,6 +90,15 @@ def serve(  # noqa: PLR0913, PLR0917 - one for each flag
     tls: Annotated[
         bool, typer.Option("--tls", help="Speak TLS, with a certificate that lasts as long.")
     ] = False,
+    kubeconfig: Annotated[
+        Path | None,
+        typer.Option(
+            "--kubeconfig",
+            metavar="FILE",
+            help="Write the way into all clusters there, a context for each; into a directory, a "
+            "file for each.",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Say where it is as one line of JSON.")
     ] = False,
@@ -105,7 +115,7 @@ def serve(  # noqa: PLR0913, PLR0917 - one for each flag
         scale = _own_scale(recipe)
     _warn_of(host)
     where = {"host": host, "port": port, "has_tls": tls}
-    asyncio.run(_serve(recipe, scale, where, as_json=as_json))
+    asyncio.run(_serve(recipe, scale, where, kubeconfig=kubeconfig, as_json=as_json))
 
 
 def list_faults(
@@ -146,7 +156,14 @@ app = typer.Typer(
 )
 
 
-async def _serve(recipe: Recipe, scale: Fraction, where: dict[str, Any], *, as_json: bool) -> None:
+async def _serve(
+    recipe: Recipe,
+    scale: Fraction,
+    where: dict[str, Any],
+    *,
+    kubeconfig: Path | None,
+    as_json: bool,
+) -> None:
     serving = _serving()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -154,9 +171,24 @@ async def _serve(recipe: Recipe, scale: Fraction, where: dict[str, Any], *, as_j
         loop.add_signal_handler(number, stopped.set)
     time = clock.scaled(recipe.epoch, scale)
     async with serving(recipe, clock=time, scale=scale, **where) as served:
+        if kubeconfig is not None:
+            _write_kubeconfig(kubeconfig, served)
         sys.stdout.write(_document(served) if as_json else _words(served))
         sys.stdout.flush()
         await stopped.wait()
+
+
+def _write_kubeconfig(place: Path, served: Served) -> None:
+    recipe = served.plane.recipe
+    count = recipe.cluster_count
+    kubeconfigs.write(
+        place,
+        [names.cluster(number, count=count) for number in range(count)],
+        endpoint=served.endpoint,
+        seed=recipe.seed,
+        user=asking.ADMIN,
+        ca_file=served.ca_file,
+    )
 
 
 def _serving() -> Any:

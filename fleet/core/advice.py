@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fleet.model import versions
-from fleet.model.advice import Advice, Drift
+from fleet.model.advice import Advice, Drift, Passage, Seed
 from fleet.model.desired import Presence, Rollout
-from fleet.model.plan import Target
+from fleet.model.inside import WorkKind
+from fleet.model.plan import Action, Target
 from fleet.model.versions import VersionOrder
 
 _SETTINGS = "settings."
@@ -24,8 +25,9 @@ def warnings(rollout: Rollout, targets: Sequence[Target]) -> tuple[str, ...]:
     if rollout.desired.presence is Presence.ABSENT:
         return ()
     return (
-        *_unheard(advice, changing),
+        *_unheard(advice, changing, rollout),
         *(line for one in unset for line in _kept(one, changing, order)),
+        *(line for one in advice.passages for line in _passed(one, changing, order)),
     )
 
 
@@ -35,8 +37,10 @@ def notice(rollout: Rollout) -> str | None:
     return rollout.desired.profile.notice if is_wanted else None
 
 
-def _unheard(advice: Advice, targets: Sequence[Target]) -> Iterator[str]:
+def _unheard(advice: Advice, targets: Sequence[Target], rollout: Rollout) -> Iterator[str]:
     """Yield the settings that change where the extension is installed, and do nothing there."""
+    if any(work.kind is WorkKind.MESH_CONFIG for work in rollout.inside.works):
+        return  # whoever says how the fields shall be has seen to it
     changed = [_changed(target) for target in targets if target.from_version is not None]
     meant = [seed for seed in advice.seeds if any(seed.setting in one for one in changed)]
     if meant:
@@ -45,8 +49,23 @@ def _unheard(advice: Advice, targets: Sequence[Target]) -> Iterator[str]:
         told = ", ".join(f"{seed.setting} ({seed.field})" for seed in meant)
         yield (
             f"read at the first install only, so {_clusters(count)} with the extension "
-            f"will not heed it: {told}; change the field of {advice.seeded} there instead"
+            f"will not heed it: {told}; change the field of {advice.seeded} there instead, "
+            f"by extension.meshConfig: {_patch(meant, rollout)}"
         )
+
+
+def _patch(seeds: Sequence[Seed], rollout: Rollout) -> str:
+    """Return the fields with the values that were meant, as a plan file writes them."""
+    tree: dict[str, dict[str, str]] = {}
+    for seed in seeds:
+        part, _, field = seed.field.removeprefix("spec.").partition(".")
+        # NB: a list is several settings; which values it has, stands in the plan file already.
+        tree.setdefault(part, {})[field] = rollout.desired.settings.get(seed.setting, "...")
+    parts = (
+        f"{part}: {{{', '.join(f'{field}: {value}' for field, value in fields.items())}}}"
+        for part, fields in tree.items()
+    )
+    return f"{{{', '.join(parts)}}}"
 
 
 def _changed(target: Target) -> frozenset[str]:
@@ -73,6 +92,24 @@ def _kept(drift: Drift, targets: Sequence[Target], order: VersionOrder) -> Itera
             f"{_clusters(kept)} upgraded from before keep {drift.before} ({drift.field}), "
             f"{anew} will have {drift.after}"
         )
+
+
+def _passed(passage: Passage, targets: Sequence[Target], order: VersionOrder) -> Iterator[str]:
+    """Yield what upgrades do on their way, and on how many clusters."""
+    count = sum(_passes(passage, one, order) for one in targets)
+    if count:
+        yield f"{_clusters(count)} upgraded: {passage.text}"
+
+
+def _passes(passage: Passage, target: Target, order: VersionOrder) -> bool:
+    before = versions.parse_or_none(target.from_version or "")
+    after = versions.parse_or_none(target.to_version or "")
+    if target.action is not Action.UPGRADE or before is None or after is None:
+        return False
+    if passage.since is None:
+        return True
+    since = versions.key(versions.parse(passage.since), order=order)
+    return versions.key(before, order=order) < since <= versions.key(after, order=order)
 
 
 def _clusters(count: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
-from fleet.core import bindings, catalogue, labels, policy, selection
+from fleet.core import bindings, catalogue, insides, labels, policy, required, selection
 from fleet.core.catalogue import Catalogue
 from fleet.core.wish import DEFAULT_TRAIN
 from fleet.errors import InvariantError
@@ -84,9 +84,11 @@ def judged(head: PlanHead, target: Target, cluster: Cluster, found: Extension | 
         found: The extension, likewise; ``None``: not there.
     """
     now = dataclasses.replace(cluster, extensions=(found,) if found else ())
-    (anew,) = _judged(head, [now])
+    # What the target requires was seen before its own extension was, and is not asked again.
+    (anew,) = _judged(head, dataclasses.replace(_basis(head).desired, requires=()), [now])
+    way = required.left_there(anew.rollback, target.steps) if anew.rollback else None
     return dataclasses.replace(
-        anew, wave=target.wave, groups=target.groups, calendars=target.calendars
+        anew, wave=target.wave, groups=target.groups, calendars=target.calendars, rollback=way
     )
 
 
@@ -109,7 +111,7 @@ def census(
     rules = _basis(head).tag_calendars
     joined = tuple(
         dataclasses.replace(target, groups=grown.of(cluster), calendars=own)
-        for cluster, target in zip(fresh, _judged(head, fresh), strict=True)
+        for cluster, target in zip(fresh, _judged(head, _basis(head).desired, fresh), strict=True)
         if target.action.is_change
         and (own := bindings.joining(cluster, rules, head.calendars)) is not None
     )
@@ -156,15 +158,17 @@ def _least(numbers: Iterable[int | None]) -> int | None:
     return min((one for one in numbers if one is not None), default=None)
 
 
-def _judged(head: PlanHead, clusters: Sequence[Cluster]) -> list[Target]:
+def _judged(head: PlanHead, desired: Desired, clusters: Sequence[Cluster]) -> list[Target]:
     basis = _basis(head)
-    offered = catalogues(
-        basis.desired, clusters, versions=basis.versions, limits=basis.version_limits
-    )
+    offered = catalogues(desired, clusters, versions=basis.versions, limits=basis.version_limits)
     there = by_location(offered, clusters, local=basis.local_versions or {})
     return [
-        policy.judge(
-            one, basis.desired, catalogues=there[one.location], unreachable=head.unreachable
+        insides.judged(
+            policy.judge(
+                one, desired, catalogues=there[one.location], unreachable=head.unreachable
+            ),
+            desired.profile,
+            basis.works,
         )
         for one in clusters
     ]

@@ -13,7 +13,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
-from fleet.core import chain, planner, proof, reversal, undo
+from fleet.core import chain, planner, proof, reversal, steps, undo
 from fleet.core.state import RunState
 from fleet.core.trail import Footprint, Trail
 from fleet.errors import InputError, InvariantError, RefusedError
@@ -221,7 +221,10 @@ def _retried(target: Target, left: Footprint) -> Target:
 
 def _again(step: Step, target: Target, known: Facts) -> Step:
     """Return *step* as a PUT, where one loses nothing: a PATCH does not mend a failed extension."""
-    protected = {key: name for one in target.steps for key, name in (one.protected or {}).items()}
+    if not step.is_own:
+        return step
+    own = steps.own(target.steps)
+    protected = {key: name for one in own for key, name in (one.protected or {}).items()}
     if set(known.protected_keys) - set(protected):
         return step
     put = reversal.as_put(step, known)

@@ -18,6 +18,7 @@ import collections
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
+from fleet.core import steps
 from fleet.core.assignment import Member
 from fleet.model.cluster import (
     AutoUpgrade,
@@ -88,7 +89,7 @@ def conflicts_of(
     if not inventory.policies or not target.action.is_change:
         return ()
     present = next((e for e in cluster.extensions if e.name == target.extension_name), None)
-    aim = _aim(present, target.steps)
+    aim = _aim(present, steps.own(target.steps))
     wanted = rollout.desired.profile.extension_type.lower()
     return tuple(
         Conflict(assignment=assignment, deed=deed)

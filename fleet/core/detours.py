@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from fleet.core import phases, proof, reversal
+from fleet.core import phases, proof, reversal, steps
 from fleet.core.moves import Phase
 from fleet.core.state import RunState
 from fleet.errors import IllegalTransitionError
@@ -58,11 +58,12 @@ def _put_again(state: RunState, event: e.TargetRetried) -> None:
     """
     target = state.targets[event.target]
     known = proof.expected(target, event.step)
-    if known.protected_keys or any(step.protected for step in target.steps):
+    is_hidden = known.protected_keys or any(one.protected for one in steps.own(target.steps))
+    if is_hidden or not target.steps[event.step].is_own:
         return
     put = reversal.as_put(target.steps[event.step], known)
-    steps = (*target.steps[: event.step], put, *target.steps[event.step + 1 :])
-    state.targets[event.target] = dataclasses.replace(target, steps=steps)
+    forced = (*target.steps[: event.step], put, *target.steps[event.step + 1 :])
+    state.targets[event.target] = dataclasses.replace(target, steps=forced)
 
 
 def replanned(state: RunState, event: e.TargetReplanned) -> None:

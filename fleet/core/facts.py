@@ -17,7 +17,7 @@ def facts_of(found: Extension | None, steps: Sequence[Step], *, owned: Mapping[s
     """Return what a decision to take *steps* rests on: no heartbeat, no agent version."""
     if found is None:
         return Facts(is_present=False)
-    is_exact = any(step.is_exact for step in steps)
+    is_exact = any(step.is_exact for step in steps if step.is_own)
     kept = found.settings if is_exact else {k: v for k, v in found.settings.items() if k in owned}
     return Facts(
         is_present=True,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from fleet.core import (
     advice,
@@ -21,6 +22,7 @@ from fleet.core import (
     conflicts,
     heartbeats,
     holds,
+    insides,
     order,
     policy,
     selection,
@@ -35,7 +37,7 @@ from fleet.core.spreads import Spreading
 from fleet.core.timetables import Zones
 from fleet.errors import InputError
 from fleet.model import codec
-from fleet.model.cluster import Cluster, Inventory, LocalVersions
+from fleet.model.cluster import Cluster, ClusterId, Inventory, LocalVersions
 from fleet.model.desired import (
     FailureMode,
     Membership,
@@ -44,21 +46,30 @@ from fleet.model.desired import (
     Presence,
     Rollout,
 )
+from fleet.model.inside import Outlook
 from fleet.model.plan import Basis, Digest, Limits, Plan, PlanHead, Pool, Target, Wave
 
 
-def plan(rollout: Rollout, inventory: Inventory, *, zones: Zones | None = None) -> Plan:
+def plan(
+    rollout: Rollout,
+    inventory: Inventory,
+    *,
+    zones: Zones | None = None,
+    outlooks: Mapping[ClusterId, Outlook] = MappingProxyType({}),
+) -> Plan:
     """Compute what *rollout* does to the clusters of *inventory*.
 
     Args:
         rollout: A checked plan file.
         inventory: As discovery returned it.
         zones: Zone data; needed where there are calendars.
+        outlooks: What was seen inside clusters; none where nobody looked.
     """
-    clusters, late = _selected(rollout, inventory)
+    clusters, late = selected(rollout, inventory)
     judged, conflicting = conflicts.weighed(
         _judged(rollout, clusters, inventory), rollout, inventory
     )
+    judged = insides.weighed(judged, rollout, outlooks)
     judged, own = bindings.weighed(judged, rollout, zones)
     strategy = rollout.strategy
     changes = order.ordered(
@@ -109,6 +120,7 @@ def plan(rollout: Rollout, inventory: Inventory, *, zones: Zones | None = None) 
             *bound.warnings,
             *trials.warnings(rollout, resolved),
             *advice.warnings(rollout, [target for _, target in judged]),
+            *insides.warnings(rollout, [target for _, target in judged], outlooks),
         ),
         inventory_digest=_inventory_digest([target for _, target in judged]),
         spreads=spreading.spreads,
@@ -122,6 +134,9 @@ def plan(rollout: Rollout, inventory: Inventory, *, zones: Zones | None = None) 
         notify=rollout.notify,
         is_namespaced=rollout.desired.profile.is_namespaced,
         notice=advice.notice(rollout),
+        access=rollout.inside.access,
+        checks=insides.checks_of(rollout),
+        version_order=insides.order_of(rollout),
     )
     if zones is not None:
         head = bindings.opened(head, placed, zones=zones, at=inventory.read_at)
@@ -140,7 +155,7 @@ def digest(head: PlanHead, targets: Sequence[Target]) -> Digest:
     )
 
 
-def _selected(rollout: Rollout, inventory: Inventory) -> tuple[Sequence[Cluster], tuple[str, ...]]:
+def selected(rollout: Rollout, inventory: Inventory) -> tuple[Sequence[Cluster], tuple[str, ...]]:
     """Return the clusters that are meant, and what was noticed of their heartbeats."""
     selected = selection.selected(inventory.clusters, rollout.scope)
     if not selected:
@@ -230,6 +245,7 @@ def _basis(rollout: Rollout, inventory: Inventory) -> Basis | None:
         version_limits=inventory.version_limits,
         local_versions=_local(inventory),
         tag_calendars=rollout.tag_calendars,
+        works=rollout.inside.works,
     )
 
 

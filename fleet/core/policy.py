@@ -11,7 +11,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from fleet.core import catalogue, chain, facts, fitness, gaps, holds, needs, steps, unread, wayback
+from fleet.core import (
+    catalogue,
+    chain,
+    facts,
+    fitness,
+    gaps,
+    holds,
+    needs,
+    required,
+    steps,
+    unread,
+    wayback,
+)
 from fleet.core.catalogue import Catalogue
 from fleet.core.gaps import Gap
 from fleet.core.wish import DEFAULT_TRAIN, LATEST, Wish, train_of, wish
@@ -47,11 +59,11 @@ def judge(
         catalogues: ``{release train, lower case: versions}``, with every train that is in use.
         unreachable: What becomes of a cluster that is not connected.
     """
-    found, trouble = _instance(cluster, desired)
+    found, trouble = instance(cluster, desired)
     verdict = (
         _Verdict(action=Action.BLOCKED, reason=trouble)
         if trouble
-        else _needed(cluster, desired, found, catalogues)
+        else _with_required(cluster, desired, _needed(cluster, desired, found, catalogues))
     )
     if verdict.action is not Action.NO_CHANGE and holds.is_held(cluster):
         verdict = _Verdict(action=Action.SKIP, reason=holds.reason(verdict.action))
@@ -75,8 +87,29 @@ def _needed(
     return dataclasses.replace(verdict, owned=wished.settings)
 
 
-def _instance(cluster: Cluster, desired: Desired) -> tuple[Extension | None, str]:
-    """Find the instance that is meant, or say why none can be touched."""
+def _with_required(cluster: Cluster, desired: Desired, verdict: _Verdict) -> _Verdict:
+    """Return *verdict* with what has to be installed first; what is as wished may lack that too."""
+    if verdict.action in (Action.SKIP, Action.BLOCKED) or not desired.requires:
+        return verdict
+    lack = required.lack(cluster, desired)
+    # What needs nothing is not blocked, and waits for nobody.
+    if not (verdict.action.is_change or lack.is_lacking):
+        return verdict
+    if lack.trouble:
+        return _Verdict(action=Action.BLOCKED, reason=lack.trouble)
+    if not lack.steps:
+        return verdict
+    reasons = [verdict.reason] if verdict.action.is_change else []
+    return dataclasses.replace(
+        verdict,
+        action=verdict.action if verdict.action.is_change else Action.RECONFIGURE,
+        reason="; ".join((*reasons, *(step.why for step in lack.steps))),
+        steps=(*lack.steps, *verdict.steps),
+    )
+
+
+def instance(cluster: Cluster, desired: Desired) -> tuple[Extension | None, str]:
+    """Return the instance that is meant, or why none can be touched."""
     if unreadable := unread.trouble(cluster, desired):
         return None, unreadable
     wanted = desired.profile.extension_type.lower()
@@ -247,14 +280,18 @@ def _wayback(
     catalogues: Mapping[str, Catalogue],
 ) -> Rollback:
     profile, train = desired.profile, found.release_train if found else DEFAULT_TRAIN
+    own = steps.own(verdict.steps)
+    if not own:
+        return required.nothing_else(verdict.steps)
     offer = catalogues.get(train.lower()) or catalogue.of_train(train, (), profile=profile)
-    return wayback.wayback(
+    way = wayback.wayback(
         verdict.action,
-        verdict.steps,
+        own,
         found,
         offer=offer,
         needed=profile.distribution_settings.get(cluster.distribution.lower(), {}),
     )
+    return required.left_there(way, verdict.steps)
 
 
 def _with_notes(verdict: _Verdict, cluster: Cluster, found: Extension | None) -> str:

@@ -13,7 +13,7 @@ import dataclasses
 import enum
 from collections.abc import Mapping
 
-from fleet.core import facts
+from fleet.core import facts, required
 from fleet.model.cluster import AutoUpgrade, Extension, ProvisioningState
 from fleet.model.plan import Action, Facts, Step, Target, Verb
 from fleet.model.statuses import Finding
@@ -61,7 +61,10 @@ def check(target: Target, step: int, reading: Reading, *, is_in_doubt: bool) -> 
         reading: The extension now.
         is_in_doubt: Whether a write of this step is out whose effect is unknown.
     """
-    found = reading.found
+    found, other = reading.found, target.steps[step].other
+    if other is not None:
+        finding, detail = required.seen(other, found)
+        return Check(finding=finding, detail=detail)
     if found is not None and not found.provisioning_state.is_terminal:
         return Check(finding=Finding.BUSY, detail=f"it is {found.provisioning_state}")
     if is_in_doubt:
@@ -92,31 +95,45 @@ def prove(target: Target, step: int, reading: Reading, *, error: str | None) -> 
     if not reading.is_newer:
         verdict = Proof.FAILED if error else Proof.NOT_YET
         return verdict, error or "the reading is not newer than the write"
+    if wanted.other is not None and (fault := required.fault(wanted.other, found)):
+        return Proof.FAILED, fault
     if facts.is_failed(found):
-        return Proof.FAILED, found.error or error or f"it is {found.provisioning_state}"
+        return Proof.FAILED, found.error or error or _state_of(found)
     if is_done(target, step, found, are_names_enough=True):
         return Proof.PROVED, "as planned"
     return (Proof.FAILED if error else Proof.NOT_YET), error or _difference(target, step, found)
 
 
 def relapse(target: Target, found: Extension | None) -> str:
-    """Say what is wrong with an extension that was proved to be as planned; empty: nothing.
+    """Say what is wrong with a target's extension that was proved to be as planned; empty: nothing.
 
     One that is being changed now says nothing: its end will.
     """
-    last = len(target.steps) - 1
+    last = max((n for n, step in enumerate(target.steps) if step.is_own), default=None)
     if found is not None and not found.provisioning_state.is_terminal:
         return ""
+    if last is None:
+        return _unsound(found)
     if is_done(target, last, found, are_names_enough=True):
         return ""
-    if found is None:
-        return "it is not there any more"
-    if facts.is_failed(found):
-        return found.error or f"it is {found.provisioning_state}"
-    return _difference(target, last, found) if target.steps[last].verb is not Verb.DELETE else _BACK
+    if fault := _unsound(found):
+        return fault
+    if found is None or target.steps[last].verb is Verb.DELETE:
+        return _BACK
+    return _difference(target, last, found)
 
 
 _BACK = "it is there again"
+
+
+def _unsound(found: Extension | None) -> str:
+    if found is None:
+        return "it is not there any more"
+    return found.error or _state_of(found) if facts.is_failed(found) else ""
+
+
+def _state_of(found: Extension) -> str:
+    return f"it is {found.provisioning_state}"
 
 
 def is_done(
@@ -153,7 +170,7 @@ def expected(target: Target, step: int) -> Facts:
     """Return the facts that the steps before *step* lead to."""
     known = target.facts
     for done in target.steps[:step]:
-        known = _after(known, done)
+        known = _after(known, done) if done.is_own else known
     return known
 
 
@@ -275,8 +292,8 @@ def _difference(
 ) -> str:
     """Say in what *found* is not as the step makes it; empty: in nothing."""
     step = target.steps[number]
-    if found.provisioning_state is not ProvisioningState.SUCCEEDED:
-        return f"it is {found.provisioning_state}"
+    if step.other is not None or found.provisioning_state is not ProvisioningState.SUCCEEDED:
+        return required.fault(step.other, found) if step.other else _state_of(found)
     if found.current_version is None or step.version not in (None, found.current_version):
         return f"it shows version {found.current_version}, not {step.version}"
     if step.auto_upgrade not in (None, found.auto_upgrade):
@@ -297,10 +314,11 @@ def _difference(
 
 def _unequal_settings(target: Target, number: int, found: Extension) -> list[str]:
     """Return the owned settings that are not as they shall be by the end of this step."""
-    writers = [n for n, step in enumerate(target.steps) if step.settings is not None]
+    own = [(n, step) for n, step in enumerate(target.steps) if step.is_own]
+    writers = [n for n, step in own if step.settings is not None]
     if writers and number < writers[0]:
         return []  # they are a later step's business
     wanted = target.owned
-    is_exact = any(step.is_exact for step in target.steps)
+    is_exact = any(step.is_exact for _, step in own)
     keys = {*wanted, *found.settings} if is_exact else set(wanted)
     return sorted(key for key in keys if wanted.get(key) != found.settings.get(key))

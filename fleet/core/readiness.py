@@ -9,6 +9,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from fleet.core import steps
 from fleet.model.cluster import Inventory
 from fleet.model.plan import Target
 
@@ -87,7 +88,7 @@ def _brought(target: Target) -> frozenset[tuple[str, str]]:
     """Return the versions that a target's steps bring, with their trains."""
     return frozenset(
         ((step.release_train or target.facts.release_train or _TRAIN).lower(), step.version)
-        for step in target.steps
+        for step in steps.own(target.steps)
         if step.version is not None
     )
 

@@ -126,7 +126,8 @@ def _forced(target: Target, way: Rollback) -> tuple[Step, ...]:
     Source: a PATCH that changes nothing does nothing, and a failed extension stays failed.
     """
     known = target.facts
-    is_hidden = bool(known.protected_keys) or any(step.protected for step in target.steps)
+    own = steps.own(target.steps)
+    is_hidden = bool(known.protected_keys) or any(step.protected for step in own)
     if not way.is_possible or is_hidden:
         return way.steps
     last = max((n for n, step in enumerate(way.steps) if step.version), default=len(way.steps) - 1)

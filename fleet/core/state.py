@@ -87,6 +87,8 @@ class Active:
     """Since when it must stay well, where the plan says for how long."""
     observations: int = 0
     """How often it was found well since."""
+    snapshot: str | None = None
+    """What a change must preserve, as it was before the first write."""
 
     @property
     def is_untouched(self) -> bool:

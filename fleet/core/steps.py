@@ -17,6 +17,11 @@ from fleet.model.desired import Desired, SettingsMode
 from fleet.model.plan import Action, Change, Step, Verb
 
 
+def own(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Return those of *steps* that write to the target's own extension."""
+    return tuple(step for step in steps if step.is_own)
+
+
 def install_step(desired: Desired, wish: Wish, *, keep: Extension | None = None) -> Step:
     """Return the PUT that creates the extension, or puts a failed one again.
 
@@ -72,7 +77,8 @@ def steps_of(gap: Gap, desired: Desired, wish: Wish, found: Extension) -> tuple[
 
 
 def diff_of(steps: Sequence[Step], found: Extension | None) -> tuple[Change, ...]:
-    """Return what *steps* change in the end, field by field."""
+    """Return what *steps* change of the extension in the end, field by field."""
+    steps = own(steps)
     if any(step.verb is Verb.DELETE for step in steps) and found:
         return (Change(path="version", before=found.installed_version, after=None),)
     changes = [

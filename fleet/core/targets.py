@@ -85,6 +85,7 @@ def _checked(state: RunState, event: e.StepChecked) -> None:
     active = phases.active_of(state, event, _after_check(state, event))
     active.mark_before = event.mark
     active.message = event.detail
+    active.snapshot = active.snapshot or event.snapshot
     # Only a reading that is terminal is journaled: whatever was out before has ended.
     state.operations.pop(event.target, None)
     if event.finding is Finding.DONE:

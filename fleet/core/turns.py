@@ -95,14 +95,24 @@ def _watched(
     events: list[Event],
     commands: list[Command | WaveCommand],
 ) -> None:
-    """Look again at a target that must stay well; a run that is being stopped waits for no more."""
-    if state.status is RunStatus.STOPPING:
+    """Look again at a target that must stay well.
+
+    A run that is being stopped waits for no more than the look inside that proves it.
+    """
+    is_proved = active.observations > 0 or not state.plan.is_inspected
+    if state.status is RunStatus.STOPPING and is_proved:
         result, _ = active.ending or (Result.SUCCEEDED, "")
         events.append(_finished(target, result, "", now))
         return
-    round_ = state.rounds.get(target, 0)
     commands.append(
-        Watch(target=target, step=active.step, held_count=active.held_count, round=round_)
+        Watch(
+            target=target,
+            step=active.step,
+            held_count=active.held_count,
+            round=state.rounds.get(target, 0),
+            snapshot=active.snapshot,
+            since=active.proved_at,
+        )
     )
 
 
@@ -246,9 +256,9 @@ def _ended(state: RunState, target: int, active: Active, now: dt.datetime) -> Ev
 
 
 def _must_stay_well(state: RunState, active: Active) -> bool:
-    is_watched = state.waves[active.wave].planned.min_success_time is not None
-    is_stopping = state.status is RunStatus.STOPPING
-    return is_watched and active.proved_at is None and not is_stopping
+    is_long = state.waves[active.wave].planned.min_success_time is not None
+    is_watched = is_long and state.status is not RunStatus.STOPPING
+    return active.proved_at is None and (is_watched or state.plan.is_inspected)
 
 
 def _retried(

@@ -29,7 +29,9 @@ def observed(state: RunState, event: e.TargetObserved) -> None:
     active = phases.active_of(state, event, Phase.SOAKING)
     planned = state.waves[active.wave].planned
     count = active.observations + 1
-    is_over = event.at >= ends_at(active, planned) and count >= planned.min_observations
+    # One that is only proved inside its cluster needs to be found well once.
+    needed = planned.min_observations if planned.min_success_time else 1
+    is_over = event.at >= ends_at(active, planned) and count >= needed
     active.observations, active.held_count = count, 0
     if is_over:
         phases.put(state, event.target, active, Phase.ENDING)

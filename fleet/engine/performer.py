@@ -19,14 +19,17 @@ from collections.abc import Mapping, MutableMapping
 from typing import TypeVar
 
 from fleet import log
-from fleet.core import again, draws, facts, pacing, proof, turns
+from fleet.core import again, facts, pacing, proof
 from fleet.core.proof import Proof, Reading
-from fleet.engine import calls, requests
+from fleet.engine import calls, inspection, requests
 from fleet.engine.clock import Clock
+from fleet.engine.insidework import InsideWork
+from fleet.engine.inspection import Inspection
 from fleet.engine.outcomes import Outbox, Outcome
 from fleet.engine.poller import Followed, Poller
+from fleet.engine.replies import Replies
 from fleet.engine.wavework import WaveWork
-from fleet.errors import AuthError, LostClusterError, RemoteError
+from fleet.errors import AuthError, ClusterError, LostClusterError, RemoteError
 from fleet.model import events as e
 from fleet.model.cluster import Extension
 from fleet.model.commands import (
@@ -41,20 +44,17 @@ from fleet.model.commands import (
     Watch,
     WaveCommand,
 )
-from fleet.model.events import TargetEvent
 from fleet.model.plan import Target
 from fleet.model.statuses import Finding, HoldReason
-from fleet.ports import OperationKey, OperationStatus, RequestIds, Service
+from fleet.ports import Clusters, OperationKey, OperationStatus, RequestIds, Service
 
 T = TypeVar("T")
-
-_SEED = 0
 
 
 class Performer:
     """Carries commands out, and leaves what they came to in the outbox."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - whom it works with, each by its name
         self,
         *,
         header: e.RunCreated,
@@ -65,6 +65,7 @@ class Performer:
         urls: Mapping[OperationKey, str],
         vault: Mapping[str, str],
         wave_work: WaveWork,
+        clusters: Clusters,
     ) -> None:
         self._run_id = header.run_id
         self._head = header.plan
@@ -74,6 +75,14 @@ class Performer:
         self._outbox = outbox
         self._urls: MutableMapping[OperationKey, str] = dict(urls)
         self._vault = vault
+        self._replies = Replies(header.run_id, clock)
+        self._inside = InsideWork(
+            clusters,
+            replies=self._replies,
+            clock=clock,
+            patience=header.plan.limits.progress_deadline,
+        )
+        self._inspection = Inspection(header.plan, clusters)
         self._wave = wave_work
         self._found: dict[int, Extension | None] = {}
         self._poller = Poller(clock, self._read_operation)
@@ -137,19 +146,17 @@ class Performer:
 
     def _bug(self, command: Command, error: Exception) -> Outcome:
         log.logger().error(log.Event.BUG_CAUGHT, target=command.target, exc_info=error)
-        message = f"{type(error).__name__}: {error}"
-        event = e.StepUnknown(
-            at=self._clock.now(), target=command.target, step=command.step, message=message
-        )
-        return Outcome(event=event)
+        return self._replies.unknown(command, f"{type(error).__name__}: {error}")
 
     # --- the GET before ------------------------------------------------------------------
 
     async def _check(self, command: Check) -> Outcome:
         target = self._targets[command.target]
+        if target.steps[command.step].work is not None:
+            return await self._inside.check(command, target)
         try:
             if command.asks_connectivity and not command.is_in_doubt:
-                ids = self._ids(command, "connectivity")
+                ids = self._replies.ids(command, "connectivity")
                 cluster = await calls.limited(self._service.cluster(target.cluster_id, ids))
                 if not cluster.is_reachable:
                     detail = f"not connected ({cluster.connectivity})"
@@ -168,18 +175,38 @@ class Performer:
         judged = proof.check(as_is, command.step, reading, is_in_doubt=command.is_in_doubt)
         if judged.finding is Finding.BUSY:
             # It does not wait longer each time: operations take minutes, and this one may be ours.
-            wait = pacing.backoff(0, jitter_ppm=self._jitter(command), first=pacing.CONFLICT_WAIT)
-            return self._held(command, HoldReason.BUSY, wait, "F320", judged.detail)
+            wait = pacing.backoff(
+                0, jitter_ppm=self._replies.jitter(command), first=pacing.CONFLICT_WAIT
+            )
+            return self._replies.held(command, HoldReason.BUSY, wait, "F320", judged.detail)
         if judged.finding is Finding.DRIFTED and command.may_replan:
             return await self._replanned(command, found, judged.detail)
-        return self._checked(command, judged.finding, found, judged.detail)
+        return await self._kept(command, judged.finding, found, judged.detail)
+
+    async def _kept(
+        self, command: Check, finding: Finding, found: Extension | None, detail: str
+    ) -> Outcome:
+        """Return what was found, with a copy of what the first write must preserve."""
+        target = self._targets[command.target]
+        own = [n for n, step in enumerate(target.steps) if step.is_own]
+        is_first = own[:1] == [command.step] and not command.is_in_doubt
+        if finding is not Finding.PROCEED or found is None or not is_first:
+            return self._checked(command, finding, found, detail)
+        try:
+            snapshot = await self._inspection.snapshot(target)
+        except ClusterError as error:
+            wait = self._replies.backoff(command)
+            return self._replies.held(
+                command, HoldReason.TRANSIENT, wait, error.code, error.message
+            )
+        return self._checked(command, finding, found, detail, snapshot=snapshot)
 
     async def _replanned(self, command: Check, found: Extension | None, detail: str) -> Outcome:
         """Work out anew what a target needs that has changed since it was planned."""
         target = self._targets[command.target]
         try:
             cluster = await calls.limited(
-                self._service.cluster(target.cluster_id, self._ids(command, "replan"))
+                self._service.cluster(target.cluster_id, self._replies.ids(command, "replan"))
             )
         except LostClusterError as error:
             return self._checked(command, Finding.CLUSTER_MISSING, None, error.message)
@@ -195,23 +222,29 @@ class Performer:
         return Outcome(event=event)
 
     def _checked(
-        self, command: Check, finding: Finding, found: Extension | None, detail: str
+        self,
+        command: Check,
+        finding: Finding,
+        found: Extension | None,
+        detail: str,
+        *,
+        snapshot: str | None = None,
     ) -> Outcome:
-        event = e.StepChecked(
-            at=self._clock.now(),
-            target=command.target,
-            step=command.step,
-            finding=finding,
+        return self._replies.checked(
+            command,
+            finding,
             mark=facts.mark(found),
             detail=detail,
             evidence=proof.evidence(found),
+            snapshot=snapshot,
         )
-        return Outcome(event=event)
 
     # --- the write -----------------------------------------------------------------------
 
     async def _send(self, command: Send) -> Outcome:
         target = self._targets[command.target]
+        if target.steps[command.step].work is not None:
+            return await self._inside.send(command, target)
         write = requests.write_of(
             target.steps[command.step],
             target,
@@ -223,41 +256,31 @@ class Performer:
             correlation_id=command.correlation_id, client_request_id=command.client_request_id
         )
         try:
-            accepted = await calls.limited(self._service.write(requests.ref_of(target), write, ids))
+            ref = requests.ref_of(target, command.step)
+            accepted = await calls.limited(self._service.write(ref, write, ids))
         except RemoteError as error:
             return self._write_failed(command, error)
         url = accepted.operation_url
         if url is not None:
             self._urls[_key(command)] = url
-        event = e.StepAccepted(
-            at=self._clock.now(),
-            target=command.target,
-            step=command.step,
-            attempt=command.attempt,
+        return self._replies.accepted(
+            command,
             operation_sha256=hashlib.sha256(url.encode()).hexdigest() if url else None,
             mark=facts.mark(accepted.extension) if accepted.extension else None,
+            keep=url,
         )
-        return Outcome(event=event, keep=url)
 
     def _write_failed(self, command: Send, error: RemoteError) -> Outcome:
         self._heed(error)
         match pacing.after_write(
-            error, count=command.attempt - 1, jitter_ppm=self._jitter(command)
+            error, count=command.attempt - 1, jitter_ppm=self._replies.jitter(command)
         ):
             case pacing.Hold(reason=reason, wait=wait):
-                return self._held(command, reason, wait, error.code, error.message)
+                return self._replies.held(command, reason, wait, error.code, error.message)
             case pacing.Lost():
-                event: TargetEvent = e.StepLost(
-                    at=self._clock.now(),
-                    target=command.target,
-                    step=command.step,
-                    attempt=command.attempt,
-                    code=error.code,
-                    message=error.message,
-                )
-                return Outcome(event=event)
+                return self._replies.lost(command, error.code, error.message)
             case pacing.Fail():
-                return self._failed(command, error.code, error.message)
+                return self._replies.failed(command, error.code, error.message)
 
     # --- the operation -------------------------------------------------------------------
 
@@ -283,7 +306,9 @@ class Performer:
         followed.poll_count += 1
         try:
             status = await calls.limited(
-                self._service.operation(self._urls[_key(command)], self._ids(command, "poll"))
+                self._service.operation(
+                    self._urls[_key(command)], self._replies.ids(command, "poll")
+                )
             )
         except LostClusterError as error:
             return self._ended(followed, "lost", error=error.message)
@@ -302,10 +327,12 @@ class Performer:
         if status.is_conflict:
             command = followed.command
             wait = pacing.backoff(
-                command.held_count, jitter_ppm=self._jitter(command), first=pacing.CONFLICT_WAIT
+                command.held_count,
+                jitter_ppm=self._replies.jitter(command),
+                first=pacing.CONFLICT_WAIT,
             )
             message = status.error or "another operation was in progress"
-            held = self._held(command, HoldReason.CONFLICT, wait, "F320", message)
+            held = self._replies.held(command, HoldReason.CONFLICT, wait, "F320", message)
             return Outcome(event=held.event, drops=True)
         if self._poller.is_followed(followed):
             self._poller.saw(followed, has_ended=True)
@@ -313,7 +340,7 @@ class Performer:
 
     def _poll_failed(self, followed: Followed, error: RemoteError) -> Outcome | None:
         self._heed(error)
-        count, jitter = followed.hold_count, self._jitter(followed.command)
+        count, jitter = followed.hold_count, self._replies.jitter(followed.command)
         disposition = pacing.after_read(error, count=count, jitter_ppm=jitter)
         if isinstance(disposition, pacing.Hold):
             followed.hold_count += 1
@@ -340,6 +367,8 @@ class Performer:
 
     async def _prove(self, command: Prove) -> Outcome:
         target = self._targets[command.target]
+        if target.steps[command.step].work is not None:
+            return await self._inside.prove(command, target)
         try:
             found = await self._get(command)
         except RemoteError as error:
@@ -350,18 +379,12 @@ class Performer:
         verdict, detail = proof.prove(target, command.step, reading, error=command.error)
         match verdict:
             case Proof.PROVED:
-                event = e.StepProved(
-                    at=self._clock.now(),
-                    target=command.target,
-                    step=command.step,
-                    evidence=proof.evidence(found),
-                )
-                return Outcome(event=event, drops=True)
+                return self._replies.proved(command, proof.evidence(found))
             case Proof.FAILED:
-                return self._failed(command, "F360", detail)
+                return self._replies.failed(command, "F360", detail)
             case Proof.NOT_YET:
-                wait = pacing.backoff(command.held_count, jitter_ppm=self._jitter(command))
-                return self._held(command, HoldReason.NOT_YET, wait, "F331", detail)
+                wait = pacing.backoff(command.held_count, jitter_ppm=self._replies.jitter(command))
+                return self._replies.held(command, HoldReason.NOT_YET, wait, "F331", detail)
 
     # --- a target that must stay well ------------------------------------------------------
 
@@ -371,89 +394,60 @@ class Performer:
         except RemoteError as error:
             return self._not_seen(command, error)
         if found is not None and not found.provisioning_state.is_terminal:
-            wait = pacing.backoff(0, jitter_ppm=self._jitter(command), first=pacing.CONFLICT_WAIT)
+            wait = pacing.backoff(
+                0, jitter_ppm=self._replies.jitter(command), first=pacing.CONFLICT_WAIT
+            )
             detail = f"it is {found.provisioning_state}"
-            return self._held(command, HoldReason.BUSY, wait, "F320", detail)
+            return self._replies.held(command, HoldReason.BUSY, wait, "F320", detail)
         if fault := proof.relapse(self._targets[command.target], found):
             message = f"it was as planned, and is not any more: {fault}"
-            return self._failed(command, "F360", message)
-        event = e.TargetObserved(at=self._clock.now(), target=command.target, step=command.step)
-        return Outcome(event=event)
+            return self._replies.failed(command, "F360", message)
+        results = await self._inspection.results(
+            self._targets[command.target], found, snapshot=command.snapshot
+        )
+        age = self._clock.now() - (command.since or self._clock.now())
+        if bar := inspection.bar(results, age=age):
+            wait = self._replies.backoff(command)
+            return self._replies.held(command, HoldReason.NOT_YET, wait, "F380", bar)
+        return self._replies.observed(command, results)
 
     # --- what they share -----------------------------------------------------------------
 
     async def _get(self, command: Check | Prove | Watch) -> Extension | None:
         target = self._targets[command.target]
-        ids = self._ids(command, type(command).__name__)
-        return await calls.limited(self._service.get(requests.ref_of(target), ids))
+        ids = self._replies.ids(command, type(command).__name__)
+        # What must stay well is the target's own extension, whatever its last step was.
+        ref = requests.ref_of(target, None if isinstance(command, Watch) else command.step)
+        return await calls.limited(self._service.get(ref, ids))
 
     def _not_seen(self, command: Check | Prove | Watch, error: RemoteError) -> Outcome:
         """Look again later: a write is out, and what became of it is not known."""
         self._heed(error)
-        hold = pacing.after_look(error, count=command.held_count, jitter_ppm=self._jitter(command))
+        hold = pacing.after_look(
+            error, count=command.held_count, jitter_ppm=self._replies.jitter(command)
+        )
         is_own = hold.reason in (HoldReason.THROTTLED, HoldReason.IDENTITY)
         is_proof = isinstance(command, Prove) and not is_own
         reason = HoldReason.NOT_YET if is_proof else hold.reason
-        return self._held(command, reason, hold.wait, error.code, error.message)
+        return self._replies.held(command, reason, hold.wait, error.code, error.message)
 
     def _read_failed(self, command: Check, error: RemoteError) -> Outcome:
         if command.is_in_doubt:
             return self._not_seen(command, error)
         self._heed(error)
         disposition = pacing.after_read(
-            error, count=command.held_count, jitter_ppm=self._jitter(command)
+            error, count=command.held_count, jitter_ppm=self._replies.jitter(command)
         )
         if isinstance(disposition, pacing.Fail):
-            return self._failed(command, error.code, error.message)
+            return self._replies.failed(command, error.code, error.message)
         reason, wait = disposition.reason, disposition.wait
-        return self._held(command, reason, wait, error.code, error.message)
+        return self._replies.held(command, reason, wait, error.code, error.message)
 
     def _heed(self, error: RemoteError) -> None:
         """Note an error that every other target will meet as well."""
         if isinstance(error, AuthError) and self.refusal is None:
             self.refusal = error
             self._outbox.ring()
-
-    def _held(
-        self, command: Command, reason: HoldReason, wait: dt.timedelta, code: str, message: str
-    ) -> Outcome:
-        now = self._clock.now()
-        event = e.StepHeld(
-            at=now,
-            target=command.target,
-            step=command.step,
-            reason=reason,
-            until=now + wait,
-            code=code,
-            message=message,
-        )
-        return Outcome(event=event)
-
-    def _failed(self, command: Command, code: str, message: str) -> Outcome:
-        event = e.StepFailed(
-            at=self._clock.now(),
-            target=command.target,
-            step=command.step,
-            code=code,
-            message=message,
-        )
-        return Outcome(event=event, drops=True)
-
-    def _ids(self, command: Check | Follow | Prove | Watch, purpose: str) -> RequestIds:
-        run_id, target, step = self._run_id, command.target, command.step
-        moment = self._clock.now().isoformat()
-        return RequestIds(
-            correlation_id=turns.correlation_id(
-                run_id, target=target, step=step, round_=command.round
-            ),
-            client_request_id=draws.guid(run_id, target, step, purpose, moment),
-        )
-
-    def _jitter(self, command: Command) -> int:
-        count = command.attempt if isinstance(command, Send) else command.held_count
-        return draws.fraction_ppm(
-            _SEED, self._run_id, "backoff", command.target, command.step, count
-        )
 
 
 def _key(command: Command) -> OperationKey:

@@ -11,9 +11,11 @@ from fleet.model.plan import PlanHead, Step, Target, Verb
 from fleet.ports import ExtensionRef, Write
 
 
-def ref_of(target: Target) -> ExtensionRef:
-    """Return which extension *target* is about."""
-    return ExtensionRef(cluster_id=target.cluster_id, name=target.extension_name)
+def ref_of(target: Target, step: int | None = None) -> ExtensionRef:
+    """Return which extension *target* is about, or one of its steps."""
+    other = target.steps[step].other if step is not None else None
+    name = other.name if other else target.extension_name
+    return ExtensionRef(cluster_id=target.cluster_id, name=name)
 
 
 def write_of(
@@ -29,10 +31,11 @@ def write_of(
             settings map on PATCH is not recorded, so the whole merged map is sent.
         vault: ``{environment variable: value}`` of the protected settings.
     """
+    other = step.other
     return Write(
         verb=step.verb,
-        extension_type=head.extension_type,
-        namespace=(found.namespace if found else None) or step.namespace or head.namespace,
+        extension_type=other.extension_type if other else head.extension_type,
+        namespace=other.namespace if other else _namespace(step, head, found),
         location=target.location,
         version=step.version,
         auto_upgrade=step.auto_upgrade,
@@ -43,7 +46,13 @@ def write_of(
     )
 
 
+def _namespace(step: Step, head: PlanHead, found: Extension | None) -> str | None:
+    return (found.namespace if found else None) or step.namespace or head.namespace
+
+
 def _is_namespaced(step: Step, head: PlanHead, found: Extension | None) -> bool:
+    if step.other is not None:
+        return step.other.is_namespaced
     if found is not None:
         return found.is_namespaced
     return step.is_namespaced or (step.namespace is None and head.is_namespaced)
@@ -55,11 +64,12 @@ def variables(head: PlanHead, targets: Iterable[Target]) -> frozenset[str]:
     These are protected settings, and headers of its gates. Clusters that are judged anew while it
     runs may need those that none of *targets* does now.
     """
-    later = head.basis.desired.protected.values() if head.basis else ()
+    wish = head.basis.desired if head.basis else None
+    later = [wish.protected, *(one.protected for one in wish.requires)] if wish else []
     return (
         notice_variables(head)
         | headers(head)
-        | frozenset(later)
+        | frozenset(name for one in later for name in one.values())
         | frozenset(
             name
             for target in targets

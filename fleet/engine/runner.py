@@ -20,6 +20,7 @@ from fleet import log
 from fleet.core import answers, fold, judgefold, rollout, targets
 from fleet.core.state import RunState
 from fleet.engine.clock import Clock
+from fleet.engine.nowhere import Nowhere
 from fleet.engine.outcomes import Outbox, Outcome, Reported, batch_of
 from fleet.engine.performer import Performer
 from fleet.engine.places import Places
@@ -29,7 +30,7 @@ from fleet.model import events as e
 from fleet.model.commands import Command, WaveCommand
 from fleet.model.events import Actor, Event
 from fleet.model.statuses import RunStatus
-from fleet.ports import Batch, Journal, Probes, Request, Service, Upkeep
+from fleet.ports import Batch, Clusters, Journal, Probes, Request, Service, Upkeep
 
 Observe = Callable[[Sequence[Event], RunState], None]
 """Is shown every durable event, with the state after it."""
@@ -70,6 +71,7 @@ class Runner:
         observe: Observe = lambda _events, _state: None,
         upkeep: Upkeep | None = None,
         probes: Probes | None = None,
+        clusters: Clusters | None = None,
     ) -> None:
         if state.header is None:
             message = "a run without a header cannot be carried on"
@@ -102,6 +104,7 @@ class Runner:
                 claim=upkeep.claim if upkeep else None,
                 probes=probes,
             ),
+            clusters=clusters or Nowhere(),
         )
 
     @property

@@ -43,6 +43,15 @@ class Need:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """What an upgrade does on its way that is to be expected."""
+
+    text: str
+    since: str | None = None
+    """The version whose coming does it; ``None``: every upgrade."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
     """What to tell of one plan file's settings."""
 
@@ -50,3 +59,4 @@ class Advice:
     seeded: str = ""
     """What the fields of seeds and drifts are fields of."""
     drifts: tuple[Drift, ...] = ()
+    passages: tuple[Passage, ...] = ()

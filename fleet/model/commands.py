@@ -80,12 +80,16 @@ class Survey:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """GET the extension after it was proved: is it still as planned?"""
+    """Look at a target after it was proved: is it as planned, inside its cluster as well?"""
 
     target: int
     step: int
     held_count: int
     round: int = 0
+    snapshot: str | None = None
+    """What the change must have preserved."""
+    since: dt.datetime | None = None
+    """When Azure's own word proved it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

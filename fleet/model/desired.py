@@ -165,8 +165,27 @@ class Profile:
     """What settings ask of a cluster."""
     notice: str | None = dataclasses.field(default=None, metadata=SPARSE)
     """What everybody who plans with it has to know, such as that it retires."""
+    platforms: tuple[str, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """Of nodes, one of which it needs, such as ``linux/amd64``; empty: nothing is known."""
     checks: tuple[CheckRule, ...] = dataclasses.field(default=(), metadata=SPARSE)
     """What is looked at inside a cluster."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """Another extension that must be there first: installed where it is not, else left alone."""
+
+    profile: Profile
+    name: str
+    namespace: str | None
+    version: str | None = None
+    """A pin; ``None``: the service chooses."""
+    auto_upgrade: AutoUpgrade | None = None
+    """``None``: off where a version is pinned, else new minors and patches."""
+    release_train: str | None = None
+    settings: Mapping[str, str] = dataclasses.field(default_factory=nothing)
+    protected: Mapping[str, str] = dataclasses.field(default_factory=nothing)
+    """``{setting: name of the environment variable that holds it}``; never a value."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +208,8 @@ class Desired:
     on_drift: OnDrift = OnDrift.FAIL
     allow_downgrade: bool = False
     allow_skip_minor: bool = False
+    requires: tuple[Requirement, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """Other extensions, in the order they are installed in."""
 
 
 Amount = int | str

@@ -201,7 +201,9 @@ class Outlook:
     changes: Mapping[str, tuple[tuple[str, str | None, str | None], ...]] = dataclasses.field(
         default_factory=dict
     )
-    """``{work's kind: ((path, before, after), ...)}`` of what would change; empty: it is so."""
+    """``{work's kind: ((path, before, after), ...)}`` of what would change; empty: it is so.
+
+    One that is not there yet to be looked at has no entry."""
     undo: Mapping[str, Work] = dataclasses.field(default_factory=dict)
     """``{work's kind: what leads back}``, where anything would change and does come back."""
     refused: str = ""

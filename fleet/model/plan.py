@@ -31,6 +31,7 @@ from fleet.model.desired import (
 from fleet.model.gates import Gate
 from fleet.model.inside import CheckRule, ClusterAccess, Work
 from fleet.model.notices import Subscriber
+from fleet.model.versions import VersionOrder
 
 RunId = NewType("RunId", str)
 Digest = NewType("Digest", str)
@@ -110,6 +111,11 @@ class Step:
     """Given exactly where the verb is ``configure``."""
     other: OtherExtension | None = dataclasses.field(default=None, metadata=SPARSE)
     """Another extension, that must be there first; ``None``: the step is about the target's."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it writes to the target's own extension, which facts and diff are of."""
+        return self.other is None and self.work is None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,6 +296,8 @@ class Basis:
     """``{release train, lower case: what each location offers}``, where locations differ."""
     tag_calendars: tuple[TagCalendars, ...] = dataclasses.field(default=(), metadata=SPARSE)
     """What tags bind clusters that join; the calendars themselves are the plan's."""
+    works: tuple[Work, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """What is done inside clusters."""
 
 
 class Purpose(enum.StrEnum):
@@ -368,6 +376,13 @@ class PlanHead:
     access: ClusterAccess = dataclasses.field(default=ClusterAccess(), metadata=SPARSE)
     checks: tuple[CheckRule, ...] = dataclasses.field(default=(), metadata=SPARSE)
     """What proves a target beside Azure's own word; none: nothing inside is looked at."""
+    version_order: VersionOrder = dataclasses.field(default=VersionOrder.SEMVER, metadata=SPARSE)
+    """How versions of the extension follow each other, where checks have to know."""
+
+    @property
+    def is_inspected(self) -> bool:
+        """Whether a target is proved inside its cluster as well."""
+        return bool(self.checks) and self.access.is_given
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,3 +1,3 @@
-"""Ways to other machines: proxies, authorities to trust, limits, connections."""
+"""Ways to others: proxies, authorities to trust, limits, connections; and programs that are run."""
 
 from __future__ import annotations

@@ -11,10 +11,8 @@ Errors:  :exc:`InputError` for a command that cannot be run, :exc:`RemoteError` 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
-import signal
 from collections.abc import Mapping, Sequence
 
 import orjson
@@ -22,17 +20,13 @@ import orjson
 from fleet.core import figures
 from fleet.errors import InputError, RemoteError
 from fleet.model.gates import Reading
-from fleet.model.redaction import Redactor
+from fleet.net import programs
+from fleet.net.words import line
 from fleet.outside import readings
-from fleet.outside.fetching import line
 
 MOST_BYTES = 1_000_000
 AT_A_TIME = 4
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
-_LONGEST_SAID = 4096
-_GRACE_S = 5.0
-"""For one that was ended to be gone."""
-_OUT = 1
 
 
 class Commands:
@@ -53,108 +47,17 @@ class Commands:
             raise InputError(message)
         who = f"the command {line(argv[0], longest=80)}"
         async with self._places:
-            status, printed, said = await _run(argv, who)
-        if status:
-            raise RemoteError(f"{who}: {_ended(status)}{_told(said)}")
-        return _read(printed, pointer, who)
+            ended = await programs.run(
+                argv, who=who, env=environment(os.environ), most_bytes=MOST_BYTES
+            )
+        if ended.status:
+            raise RemoteError(f"{who}: {ended.why}")
+        return _read(ended.printed, pointer, who)
 
 
 def environment(ours: Mapping[str, str]) -> dict[str, str]:
     """Return what a command gets of *ours*."""
     return {name: ours[name] for name in _KEPT if name in ours}
-
-
-async def _run(argv: Sequence[str], who: str) -> tuple[int, bytes, bytes]:
-    """Return how a command ended, what it printed, and the end of what it said of errors."""
-    loop = asyncio.get_running_loop()
-    try:
-        transport, watch = await loop.subprocess_exec(
-            lambda: _Watch(loop),
-            *argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=environment(os.environ),
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else None
-        raise InputError(f"{who} cannot be run: {why or 'an argument cannot be passed'}") from None
-    try:
-        await watch.closed
-    finally:
-        await _end(transport, watch)
-    if len(watch.printed) > MOST_BYTES:
-        raise RemoteError(f"{who}: it printed more than {MOST_BYTES // 1_000_000} MB")
-    return transport.get_returncode() or 0, bytes(watch.printed), watch.said
-
-
-class _Watch(asyncio.SubprocessProtocol):
-    """Hears a command out, within bounds, and ends what it leaves behind.
-
-    NB: no streams of asyncio's: their process counts as ended only once every pipe is closed, and
-    whoever it left behind may hold them open.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.printed = bytearray()
-        self.said = b""
-        self.exited: asyncio.Future[None] = loop.create_future()
-        self.closed: asyncio.Future[None] = loop.create_future()
-        """The command has ended, and so have both pipes."""
-        self._pid: int | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Note whom this is about."""
-        assert isinstance(transport, asyncio.SubprocessTransport)  # noqa: S101 - asyncio's promise
-        self._pid = transport.get_pid()
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        """Keep what it prints, and the end of what it says."""
-        if fd != _OUT:
-            self.said = (self.said + data)[-_LONGEST_SAID:]
-        elif len(self.printed) <= MOST_BYTES:
-            self.printed += data
-            if len(self.printed) > MOST_BYTES:
-                self.kill()
-
-    def process_exited(self) -> None:
-        """End what it left behind."""
-        self.kill()
-        self.exited.set_result(None)
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        """Let whoever waits go on."""
-        if not self.closed.done():
-            self.closed.set_result(None)
-
-    def kill(self) -> None:
-        """End the command, and everybody in its group."""
-        if self._pid is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._pid, signal.SIGKILL)
-
-
-async def _end(transport: asyncio.SubprocessTransport, watch: _Watch) -> None:
-    if not watch.exited.done():
-        watch.kill()
-    transport.close()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_GRACE_S):
-            await watch.exited
-
-
-def _ended(status: int) -> str:
-    if status > 0:
-        return f"it ended with status {status}"
-    with contextlib.suppress(ValueError):
-        return f"it was ended by {signal.Signals(-status).name}"
-    return f"it was ended by signal {-status}"
-
-
-def _told(said: bytes) -> str:
-    lines = [one for one in said.decode("utf-8", "replace").splitlines() if one.strip()]
-    return f": {line(Redactor().text(lines[-1]))}" if lines else ""
 
 
 def _read(printed: bytes, pointer: str, who: str) -> Reading:

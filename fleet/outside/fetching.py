@@ -12,7 +12,6 @@ Errors:  :exc:`InputError` for a URL that cannot be asked, :exc:`RefusedError` w
 from __future__ import annotations
 
 import dataclasses
-import re
 import ssl
 import zlib
 from collections.abc import Mapping
@@ -28,14 +27,13 @@ from fleet.model.cluster import nothing
 from fleet.net import connections
 from fleet.net.connections import SlowConnectionError
 from fleet.net.network import Network, is_loopback
+from fleet.net.words import line
 
 MOST_BYTES = 5_000_000
-_LONGEST = 300
 _CHUNK = 64 * 1024
 _AUTO = 47
 """zlib's word for: gzip or deflate, whichever it is."""
 _PACKED = ("gzip", "x-gzip", "deflate")
-_UNFIT = re.compile(r"[\x00-\x1f\x7f\s]+")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,13 +153,6 @@ def origin(url: str) -> str:
         return str(URL(url.strip()).origin())
     except ValueError:
         return "an address that is no URL"
-
-
-def line(text: object, *, longest: int = _LONGEST) -> str:
-    """Return what somebody else said on one line, shortened."""
-    flat = _UNFIT.sub(" ", str(text)).strip()
-    flat = f"{flat[: longest - 1]}…" if len(flat) > longest else flat
-    return "".join(char if char.isprintable() else "?" for char in flat)
 
 
 async def _body(response: aiohttp.ClientResponse, who: str) -> bytes:

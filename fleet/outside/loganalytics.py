@@ -15,8 +15,9 @@ import orjson
 
 from fleet.errors import RemoteError
 from fleet.model.gates import Reading
+from fleet.net.words import line
 from fleet.outside import readings
-from fleet.outside.fetching import Question, Reply, line
+from fleet.outside.fetching import Question, Reply
 
 WHAT = "Log Analytics"
 _PRIMARY = "PrimaryResult"

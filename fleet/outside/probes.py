@@ -19,9 +19,10 @@ from fleet.errors import FleetError, InputError, RefusedError
 from fleet.model.gates import Probe, ProbeKind, Reading
 from fleet.model.redaction import Redactor
 from fleet.net.network import Network
+from fleet.net.words import line
 from fleet.outside import httpjson, loganalytics, prometheus, resourcegraph
 from fleet.outside.commands import Commands
-from fleet.outside.fetching import Question, Reply, line, origin, reply
+from fleet.outside.fetching import Question, Reply, origin, reply
 from fleet.outside.identity import Identity
 from fleet.ports import About, Health, RequestIds
 

@@ -11,8 +11,8 @@ from typing import Any
 from fleet.core import figures
 from fleet.errors import RemoteError
 from fleet.model.gates import Reading
+from fleet.net.words import line
 from fleet.outside import pointers
-from fleet.outside.fetching import line
 
 MOST_VALUES = 1000
 

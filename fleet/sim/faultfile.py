@@ -19,6 +19,7 @@ from pydantic import Field
 
 from fleet.errors import InputError
 from fleet.sim import messages
+from fleet.sim.breakfile import BreakPart
 from fleet.sim.quantities import WHOLE_PPM, Count, Share
 from fleet.sim.repertoire import REPERTOIRE, Asked, Fault, Level
 from fleet.sim.script import Counted, Rule, Script
@@ -103,6 +104,8 @@ class FaultFile(FileModel):
     seed: int | None = None
     """What shares are drawn from; left out: the world's."""
     rules: list[RulePart] = Field(default_factory=list)
+    breaks: list[BreakPart] = Field(default_factory=list)
+    """What is broken inside clusters, beside what the world file says."""
 
     @classmethod
     def cross_check(cls, data: Any) -> Iterator[Flaw]:
@@ -115,7 +118,11 @@ class FaultFile(FileModel):
 
     def script(self) -> Script:
         """Return it as values."""
-        return Script(seed=self.seed, rules=tuple(one.rule() for one in self.rules))
+        return Script(
+            seed=self.seed,
+            rules=tuple(one.rule() for one in self.rules),
+            broken=tuple(one.broken() for one in self.breaks),
+        )
 
 
 def _flaws(path: flaws.Path, fault: Fault, rule: dict[str, Any]) -> Iterator[Flaw]:

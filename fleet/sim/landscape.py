@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import itertools
+from collections.abc import Mapping
 
 from fleet.core import draws
 from fleet.errors import LostClusterError
@@ -40,6 +41,8 @@ class Landscape:
         self._census = Census(recipe)
         self._instances: dict[int, dict[str, Instance]] = {}
         """Only what was ever written to."""
+        self._past: dict[int, dict[str, tuple[Instance, ...]]] = {}
+        """What those were before, in order."""
         self._lost: dict[int, tuple[dt.datetime, dt.datetime | None]] = {}
         """When agents fell silent, and until when; ``None``: for good."""
 
@@ -114,7 +117,26 @@ class Landscape:
 
     def put(self, number: int, name: str, instance: Instance) -> None:
         """Let an extension go on as *instance* says."""
-        self._instances.setdefault(number, {})[name.lower()] = instance
+        earlier, key = self.instance(number, name), name.lower()
+        if earlier is not None:
+            past = self._past.setdefault(number, {})
+            past[key] = (*past.get(key, ()), earlier)
+        self._instances.setdefault(number, {})[key] = instance
+
+    def histories(self, number: int) -> Mapping[str, tuple[Instance, ...]]:
+        """Return ``{name, lower case: what became of it, in order}`` of all there ever was."""
+        names = [one.name.lower() for one in self._census.cluster(number).extensions]
+        names += [name for name in self._instances.get(number, {}) if name not in names]
+        past = self._past.get(number, {})
+        return {
+            name: (*past.get(name, ()), found)
+            for name in names
+            if (found := self.instance(number, name)) is not None
+        }
+
+    def upgraded(self, number: int, instance: Instance, now: dt.datetime) -> Extension | None:
+        """Return an instance's settled extension as the service may have upgraded it by *now*."""
+        return self._aged(number, instance, instance.settled, now)
 
     def lose(self, number: int, at: dt.datetime, *, until: dt.datetime | None) -> None:
         """Let a cluster's agents fall silent at a moment; for good where no other is given."""

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from fleet.errors import InputError
 from fleet.ports import Clock
+from fleet.sim.inside.clusters import SimulatedClusters
 from fleet.sim.ledger import VERSION, Anchor, Ledger
 from fleet.sim.ports import SimulatedAzure
 from fleet.sim.recipe import Recipe
@@ -45,6 +46,10 @@ class OpenWorld:
     def azure(self, clock: Clock) -> SimulatedAzure:
         """Return the service, living by *clock*."""
         return SimulatedAzure(self.world, clock, self.ledger)
+
+    def clusters(self, clock: Clock) -> SimulatedClusters:
+        """Return the way into its clusters, living by *clock*."""
+        return SimulatedClusters(self.world, clock)
 
     def close(self) -> None:
         """Let go of the ledger."""

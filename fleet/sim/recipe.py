@@ -21,6 +21,7 @@ from fleet.model.cluster import (
     nothing,
 )
 from fleet.model.gates import ProbeKind
+from fleet.sim.breakage import Break, Insides
 from fleet.sim.script import NOTHING, Script
 
 ABSENT = "absent"
@@ -127,6 +128,10 @@ class Special:
     faults: Faults | None = None
     """Instead of the world's, all of them."""
     operation_s: Span | None = None
+    breaks: tuple[Break, ...] = ()
+    """What is broken inside, from the beginning and for good."""
+    platforms: tuple[str, ...] = ()
+    """Of its nodes, one each."""
 
 
 class DefinitionKind(enum.StrEnum):
@@ -273,3 +278,5 @@ class Recipe:
     """What goes wrong beside :attr:`faults`, and before them."""
     metrics: tuple[Metric, ...] = ()
     """Of those that fit, the first answers."""
+    insides: Insides = dataclasses.field(default_factory=Insides)
+    """What clusters are inside."""

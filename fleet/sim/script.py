@@ -14,6 +14,7 @@ import fnmatch
 from collections import Counter
 
 from fleet.core import draws
+from fleet.sim.breakage import Broken
 from fleet.sim.repertoire import REPERTOIRE, Asked, Fault, Level
 
 _UNLIMITED = 1_000_000_000
@@ -115,6 +116,8 @@ class Script:
     seed: int | None = None
     """For shares; ``None``: the world's."""
     rules: tuple[Rule, ...] = ()
+    broken: tuple[Broken, ...] = ()
+    """What is broken inside clusters, beside what the world file says."""
 
     def jump(self, at: dt.timedelta) -> dt.timedelta:
         """Return how far the service's clock is ahead, that long after the first request."""

@@ -15,6 +15,7 @@ import dataclasses
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from fleet.core import draws
 from fleet.errors import DeniedError, RemoteError
@@ -34,7 +35,7 @@ from fleet.sim.extension import Outlook
 from fleet.sim.faults import Answer, Fate
 from fleet.sim.landscape import Landscape
 from fleet.sim.operations import Instance, Operation
-from fleet.sim.recipe import Faults, Recipe, Span
+from fleet.sim.recipe import Faults, Recipe, Span, Special
 from fleet.sim.repertoire import Asked, Fault, Level
 from fleet.sim.script import Case, Rule, Tally
 
@@ -47,6 +48,10 @@ _AT_ONCE = dt.timedelta(0)
 _LATE = dt.timedelta(seconds=30)
 _RELAPSES_AFTER = dt.timedelta(minutes=10)
 _NO_FAULTS = Faults()
+
+
+Life = tuple[Instance, Extension | None]
+"""A part of an extension's life, and the extension at its end."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +122,8 @@ class World:
         self._marks: dict[tuple[int, str], Mapping[str, str]] = {}
         self._effects: list[Effect] = []
         self._hearings: list[Hearing] = []
+        self.interiors: dict[str, Any] = {}
+        """``{cluster's id: its inside}`` of those looked into, for :mod:`fleet.sim.inside`."""
 
     # --- reading ---------------------------------------------------------------------
 
@@ -182,6 +189,26 @@ class World:
             for train, offered in kind.versions.items()
             if (found := {version: limits[version] for version in offered if version in limits})
         }
+
+    def lives(self, cluster_id: ClusterId, now: dt.datetime) -> Mapping[str, tuple[Life, ...]]:
+        """Return ``{name, lower case: its life}`` of all extensions there ever were on a cluster.
+
+        Each part of a life is an instance, with what it was when the next began (or is at *now*).
+        """
+        number = self._landscape.number(cluster_id, now)
+        found: dict[str, tuple[Life, ...]] = {}
+        for name, parts in self._landscape.histories(number).items():
+            ends = [*(_begun_at(one) for one in parts[1:]), now]
+            found[name] = tuple(
+                (one, self._landscape.upgraded(number, one, min(end, now)))
+                for one, end in zip(parts, ends, strict=True)
+                if _begun_at(one) <= now
+            )
+        return found
+
+    def special(self, cluster_id: ClusterId, now: dt.datetime) -> Special | None:
+        """Return what the world file says of this very cluster."""
+        return self._landscape.special(self._landscape.number(cluster_id, now))
 
     def protected_marks(self, cluster_id: ClusterId, name: str) -> Mapping[str, str]:
         """Return ``{setting: mark}`` of the protected settings that were last taken."""
@@ -416,6 +443,10 @@ class World:
         protected = write.call.body.protected
         if protected is not None or write.call.verb is not Verb.PATCH:
             self._marks[write.number, write.call.name.lower()] = protected or {}
+
+
+def _begun_at(instance: Instance) -> dt.datetime:
+    return instance.since if instance.operation is None else instance.operation.at
 
 
 def _relapses_after(rule: Rule | None) -> dt.timedelta | None:

@@ -19,6 +19,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from fleet.model.cluster import Connectivity, ProvisioningState, UnsupportedKubernetes
 from fleet.sim import names, stock
+from fleet.sim.breakage import Break
+from fleet.sim.breakfile import InsidePart, Platform
 from fleet.sim.metricsfile import MetricsPart
 from fleet.sim.quantities import WHOLE_PPM, Count, Share, SpanPart
 from fleet.sim.recipe import (
@@ -257,6 +259,10 @@ class OverridePart(FileModel):
     """Instead of the world's, all of them."""
     operation: SpanPart | None = None
     """Seconds."""
+    breaks: list[Annotated[Break, Field(strict=False)]] = Field(default_factory=list)
+    """What is broken inside, for good."""
+    platforms: list[Platform] = Field(default_factory=list)
+    """Of its nodes, one each; left out: as drawn."""
 
     def special(self, first: str) -> Special:
         """Return it as the recipe has it; *first* is the first extension's instance name."""
@@ -278,6 +284,8 @@ class OverridePart(FileModel):
             removed_after=None if after_s is None else dt.timedelta(seconds=after_s),
             faults=None if self.faults is None else self.faults.faults(),
             operation_s=_span(self.operation),
+            breaks=tuple(self.breaks),
+            platforms=tuple(self.platforms),
         )
 
 
@@ -380,6 +388,8 @@ class WorldFile(FileModel):
     challenges: list[ChallengePart] = Field(default_factory=list)
     metrics: MetricsPart = MetricsPart()
     """What probes measure, over time."""
+    inside: InsidePart = InsidePart()
+    """What clusters are inside."""
 
     @classmethod
     def cross_check(cls, data: Any) -> Iterator[Flaw]:
@@ -434,6 +444,7 @@ class WorldFile(FileModel):
                 challenges=tuple(one.challenge() for one in self.challenges),
             ),
             metrics=self.metrics.metrics(),
+            insides=self.inside.insides(),
         )
 
 

@@ -140,3 +140,5 @@ Share = Concurrency
 Count = Annotated[int, _whole(1), _whole_schema(1)]
 Factor = Annotated[int, _whole(1, 100), _whole_schema(1, 100)]
 Attempts = Annotated[int, _whole(1, 10), _whole_schema(1, 10)]
+AtOnce = Annotated[int, _whole(1, 500), _whole_schema(1, 500)]
+"""Of what each takes a connection or two."""

@@ -15,6 +15,7 @@ from pydantic import Field
 from fleet.model.cluster import AutoUpgrade
 from fleet.model.desired import Membership, OnDrift, Presence, SettingsMode, Unreachable
 from fleet.spec import rules, strategies
+from fleet.spec.accessform import AccessOrNone
 from fleet.spec.calendarform import CalendarFile
 from fleet.spec.clauses import Clause
 from fleet.spec.explanation import FileModel
@@ -88,6 +89,29 @@ class SecretFile(FileModel):
     """The environment variable that holds it when the rollout runs."""
 
 
+class RequiredFile(FileModel):
+    """Another extension, which is installed first where it is not there, and else left alone."""
+
+    profile: Text | None = None
+    """A product that fleet knows facts about; fleet profiles lists them."""
+    extension_type: ExtensionType | None = None
+    """Any other extension type; what fleet knows nothing of needs a name."""
+    name: ExtensionName | None = None
+    """The extension's name on the cluster; a profile has one."""
+    namespace: Namespace | None = None
+    """The namespace it is released into; a profile has one."""
+    version: VersionText | None = None
+    """A version to pin; the newest, chosen by the service, where nothing is said."""
+    auto_upgrade: Annotated[AutoUpgrade, _BY_VALUE] | None = None
+    """Which new versions the service may install by itself; compatible where no version is said."""
+    release_train: Text | None = None
+    """Where its version comes from; stable where nothing is said."""
+    settings: dict[str, Setting] | None = None
+    """Configuration settings that it is installed with."""
+    protected_settings: dict[str, SecretFile] | None = None
+    """Settings with secret values, which never stand in a file."""
+
+
 class OnAzureFile(FileModel):
     """How the extension shall be, as far as Azure brings that about."""
 
@@ -125,6 +149,8 @@ class OnAzureFile(FileModel):
     """Whether an older version than the installed one may be pinned."""
     allow_skip_minor: bool = False
     """Whether minors may be skipped where the product wants them one after another."""
+    requires: Annotated[list[RequiredFile], _SOME] | None = None
+    """Other extensions that must be there first, in this order; what is there is left alone."""
 
 
 # NB: in this order, keys that Azure brings about are listed before the others.
@@ -170,6 +196,8 @@ class SpecFile(FileModel):
     """Who is told of what, while it runs."""
     schedule: ScheduleFile | None = None
     """When the file is run again and again, by fleet run --due."""
+    cluster_access: AccessOrNone | None = None
+    """How the clusters' own API servers are reached, to look and to change things; or none."""
 
 
 class RolloutFile(FileModel):

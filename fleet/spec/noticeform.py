@@ -44,7 +44,8 @@ def _argument(value: Any) -> Any:
     return value
 
 
-def _words(value: Any) -> Any:
+def words(value: Any) -> Any:
+    """Refuse a command that is written as one text."""
     if isinstance(value, str):
         # NB: not quoted: what is one text here may have a secret in it.
         message = "expected a list, found text"
@@ -106,7 +107,7 @@ class NotifyFile(FileModel):
     """Where to send events (CloudEvents 1.0): https, or http on this machine."""
     secret: Annotated[FromEnvFile, BeforeValidator(_only_from_env)] | None = None
     """The key that signs what a webhook is sent: whsec_ and base64, as Standard Webhooks has it."""
-    command: Annotated[list[Argument], _SOME, BeforeValidator(_words)] | None = None
+    command: Annotated[list[Argument], _SOME, BeforeValidator(words)] | None = None
     """A command and its arguments, started without a shell; the event is its standard input."""
     on: Annotated[list[Annotated[Topic, _BY_VALUE]], _SOME] | None = None
     """What of: run, wave, gate, breach and approval where nothing is said."""

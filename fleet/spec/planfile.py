@@ -15,9 +15,10 @@ from typing import Any
 
 from fleet.model.advice import Advice
 from fleet.model.cluster import nothing
-from fleet.model.desired import Desired, Profile, Rollout, Scope
+from fleet.model.desired import Desired, Profile, Requirement, Rollout, Scope
 from fleet.model.notices import Subscriber, Topic
 from fleet.spec import (
+    accessform,
     calendarfile,
     document as documents,
     gatefile,
@@ -34,7 +35,7 @@ from fleet.spec import (
 from fleet.spec.calendarfile import OFFLINE, CalendarsDocument, Feed, Surroundings
 from fleet.spec.document import Document
 from fleet.spec.flaws import Flaw, Path, below, quoted
-from fleet.spec.form import ExtensionFile, RolloutFile, TargetsFile
+from fleet.spec.form import ExtensionFile, RequiredFile, RolloutFile, TargetsFile
 from fleet.spec.noticeform import FromEnvFile, NotifyFile
 from fleet.spec.problems import SpecError
 
@@ -150,7 +151,10 @@ def _rollout(
         approvals=gatefile.approvals_by_wave(spec.approvals or ()),
         notify=tuple(_subscriber(n, one) for n, one in enumerate(spec.notify or ())),
         schedule=scheduleform.rule_of(spec.schedule) if spec.schedule else None,
-        inside=insideform.inside_of(spec.extension, desired),
+        inside=dataclasses.replace(
+            insideform.inside_of(spec.extension, desired),
+            access=accessform.access_of(spec.cluster_access),
+        ),
         advice=_advice(extension),
     )
 
@@ -188,6 +192,22 @@ def _desired(extension: ExtensionFile, from_file: Mapping[str, str], profile: Pr
         on_drift=extension.on_drift,
         allow_downgrade=extension.allow_downgrade,
         allow_skip_minor=extension.allow_skip_minor,
+        requires=tuple(map(_requirement, extension.requires or ())),
+    )
+
+
+def _requirement(required: RequiredFile) -> Requirement:
+    profile = _profile(required)
+    secrets = required.protected_settings or {}
+    return Requirement(
+        profile=profile,
+        name=required.name or profile.instance_name or profile.name,
+        namespace=required.namespace or profile.namespace,
+        version=required.version,
+        auto_upgrade=required.auto_upgrade,
+        release_train=required.release_train,
+        settings=required.settings or nothing(),
+        protected={key: one.from_env for key, one in secrets.items()} or nothing(),
     )
 
 
@@ -203,7 +223,7 @@ def _subscriber(number: int, told: NotifyFile) -> Subscriber:
     )
 
 
-def _profile(extension: ExtensionFile) -> Profile:
+def _profile(extension: ExtensionFile | RequiredFile) -> Profile:
     if extension.profile is not None:
         return profiles.load(extension.profile)
     return profiles.resolved(

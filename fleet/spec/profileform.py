@@ -7,20 +7,25 @@ out, and then nothing is claimed: what follows from that stands below each key.
 from __future__ import annotations
 
 import enum
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
 from fleet.model.advice import Need
 from fleet.model.desired import Profile
 from fleet.model.versions import VersionOrder
+from fleet.spec import checkform, checks
+from fleet.spec.checkform import CheckFile
 from fleet.spec.explanation import FileModel
+from fleet.spec.flaws import Flaw
 from fleet.spec.values import (
     Distribution,
     ExactVersion,
     ExtensionName,
     ExtensionType,
     Namespace,
+    Platform,
     Setting,
     Text,
 )
@@ -84,10 +89,19 @@ class ProfileFile(FileModel):
     """Settings that every cluster of a distribution needs."""
     needs: Annotated[list[NeedFile], _SOME] | None = None
     """What settings ask of a cluster; not known: nothing."""
+    platforms: Annotated[list[Platform], _SOME] | None = None
+    """Of nodes, of which it needs one, such as linux/amd64; not known: any will do."""
     notice: Text | None = None
     """What everybody who plans with it has to know, such as that it retires."""
     notes: Annotated[list[Text], _SOME] | None = None
     """What people should know; fleet does nothing about it."""
+    checks: list[CheckFile] | None = None
+    """What is looked at inside clusters; not known: Azure's agents, and workloads beside it."""
+
+    @classmethod
+    def cross_check(cls, data: Any) -> Iterator[Flaw]:
+        """Yield what is wrong between keys."""
+        yield from checkform.check(("checks",), data.get("checks") if data else None)
 
     def profile(self, name: str) -> Profile:
         """Return it as the planner reads it, under *name*."""
@@ -110,4 +124,8 @@ class ProfileFile(FileModel):
             cluster_types=tuple(self.cluster_types or ()),
             needs=tuple(Need(**one.model_dump()) for one in self.needs or ()),
             notice=self.notice,
+            checks=checks.generic()
+            if self.checks is None
+            else tuple(one.rule() for one in self.checks),
+            platforms=tuple(self.platforms or ()),
         )

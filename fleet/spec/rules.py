@@ -13,6 +13,7 @@ from typing import Any
 
 from fleet.model.desired import Profile
 from fleet.spec import (
+    accessform,
     calendarrules,
     flaws,
     gaterules,
@@ -20,6 +21,7 @@ from fleet.spec import (
     noticerules,
     profiles,
     recipes,
+    requirerules,
     scheduleform,
     settingrules,
     strategies,
@@ -27,11 +29,7 @@ from fleet.spec import (
 )
 from fleet.spec.flaws import PROTECTED, Flaw, Path, below, quoted
 
-NOT_YET = frozenset(
-    {
-        "clusterAccess",
-    }
-)
+NOT_YET: frozenset[str] = frozenset()
 """Keys that are designed and not built, wherever they stand."""
 
 _TARGETS: Path = ("spec", "targets")
@@ -40,6 +38,7 @@ _STRATEGY: Path = ("spec", "strategy")
 _CALENDARS: Path = ("spec", "calendars")
 _NOTIFY: Path = ("spec", "notify")
 _SCHEDULE: Path = ("spec", "schedule")
+_ACCESS: Path = ("spec", "clusterAccess")
 _PLACES = ("subscriptions", "managementGroups", "tenant")
 _KINDS = ("profile", "profileFile", "extensionType")
 _ONLY_PRESENT = (
@@ -53,6 +52,7 @@ _ONLY_PRESENT = (
     "recipes",
     "allowDowngrade",
     "allowSkipMinor",
+    "requires",
     *insiderules.ONLY_PRESENT,
 )
 
@@ -65,6 +65,7 @@ def check(data: Any) -> Iterator[Flaw]:
         yield from _identity(extension)
         yield from _state(extension)
         yield from _settings(extension)
+        yield from requirerules.check((*_EXTENSION, "requires"), extension)
     strategy = below(data, *_STRATEGY)
     if isinstance(strategy, str) and strategy not in strategies.names():
         hint = flaws.suggestion(strategy, strategies.names())
@@ -82,6 +83,8 @@ def check(data: Any) -> Iterator[Flaw]:
         yield from noticerules.check(_NOTIFY, told)
     if isinstance(schedule := below(data, *_SCHEDULE), dict):
         yield from scheduleform.check(_SCHEDULE, schedule)
+    if isinstance(access := below(data, *_ACCESS), dict):
+        yield from accessform.check(_ACCESS, access)
 
 
 def _targets(targets: dict[str, Any]) -> Iterator[Flaw]:

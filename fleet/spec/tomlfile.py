@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -28,6 +29,7 @@ MAX_CHARACTERS = 100_000
 _PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
 _KEY = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
 _TABLE = re.compile(rf"[ \t]*\[[ \t]*({_KEY})[ \t]*\]")
+_ITEM = re.compile(rf"[ \t]*\[\[[ \t]*({_KEY})[ \t]*\]\]")
 _PAIR = re.compile(rf"[ \t]*({_KEY})[ \t]*=[ \t]*(.*)")
 _WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _SCALAR = re.compile(r"""("(?:[^"\\]|\\.)*"|'[^']*'|[^\s\[{"'#][^#]*)""")
@@ -69,9 +71,15 @@ def _position(where: re.Match[str], text: str) -> Position:
 def _places(text: str, data: Any) -> dict[Path, Place]:
     places: dict[Path, Place] = {}
     table: Path = ()
+    counts: dict[Path, int] = {}
     for number, line in enumerate(text.split("\n"), start=1):
-        if found := _TABLE.match(line):
-            path = table = _parts(found[1])
+        if found := _ITEM.match(line):
+            parts = _parts(found[1])
+            counts[parts] = counts.get(parts, 0) + 1
+            path = table = _resolved(parts, counts)
+            source = None
+        elif found := _TABLE.match(line):
+            path = table = _resolved(_parts(found[1]), counts)
             source = None
         elif found := _PAIR.match(line):
             path = (*table, *_parts(found[1]))
@@ -83,6 +91,14 @@ def _places(text: str, data: Any) -> dict[Path, Place]:
         if below(data, *path) is not None and path not in places:
             places[path] = _place(found, number, source)
     return places
+
+
+def _resolved(parts: Path, counts: Mapping[Path, int]) -> Path:
+    """Return where a table is: below the last of the items that its name is below."""
+    path: Path = ()
+    for n, part in enumerate(parts, start=1):
+        path = (*path, part, counts[parts[:n]] - 1) if parts[:n] in counts else (*path, part)
+    return path
 
 
 def _place(found: re.Match[str], line: int, source: str | None) -> Place:

@@ -49,6 +49,8 @@ _EXTENSION_TYPE = r"[A-Za-z][A-Za-z0-9._-]{2,127}"
 _EXTENSION_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 # Source: RFC 1123 labels, as Kubernetes checks them.
 _NAMESPACE = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+# Source: the labels kubernetes.io/os and kubernetes.io/arch, in Go's words.
+_PLATFORM = r"[a-z]+/[a-z0-9]+"
 _DURATION_SCHEMA = r"^(?=[0-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
 
 
@@ -235,6 +237,11 @@ ManagementGroup = Annotated[
 ]
 Location = Annotated[str, BeforeValidator(_location)]
 Distribution = Annotated[str, BeforeValidator(_lower), StringConstraints(min_length=1)]
+Platform = Annotated[
+    str,
+    _fitting(_PLATFORM, "a platform such as linux/amd64"),
+    Field(json_schema_extra={"pattern": f"^{_PLATFORM}$"}),
+]
 ExtensionType = Annotated[
     str,
     _fitting(_EXTENSION_TYPE, "an extension type such as Microsoft.Dapr"),

@@ -98,6 +98,11 @@ def _aside(detail: str) -> str:
     return f" ({detail})" if detail else ""
 
 
+def _of_other(event: e.StepIntended, state: RunState) -> str:
+    other = state.targets[event.target].steps[event.step].other
+    return f" of {other.name}" if other else ""
+
+
 def _created(event: e.RunCreated, _: RunState) -> str:
     return (
         f"run {event.run_id} created by {people.named(event.actor)}, fleet "
@@ -203,8 +208,8 @@ _TOLD: Mapping[type, Callable[[Any, RunState], str]] = {
     e.WaveClosed: lambda v, _: f"closed: {v.status}",
     e.TargetStarted: lambda _v, _: "started",
     e.StepChecked: lambda v, _: f"step {v.step + 1} checked: {v.finding}{_aside(v.detail)}",
-    e.StepIntended: lambda v, _: (
-        f"step {v.step + 1} attempt {v.attempt}: {v.verb.upper()} leaves, "
+    e.StepIntended: lambda v, s: (
+        f"step {v.step + 1} attempt {v.attempt}: {v.verb.upper()}{_of_other(v, s)} leaves, "
         f"correlation {v.correlation_id}"
     ),
     e.StepAccepted: lambda v, _: f"step {v.step + 1} accepted",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.rig import deaths
 from tests.rig.deaths import Deaths, Story
-from tests.rig.waiting import SCENARIOS
+from tests.rig.entering import SCENARIOS
 
 JOURNALS = Path(__file__).resolve().parent / "journals"
 SEEDS: Mapping[str, int] = {

@@ -12,7 +12,7 @@ import pytest
 from fleet.core import chain, fold
 from fleet.core.state import RunState
 from fleet.model import records
-from tests.rig.waiting import SCENARIOS
+from tests.rig.entering import SCENARIOS
 
 JOURNALS = sorted((Path(__file__).parent / "journals").glob("*.jsonl"))
 

@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.rig import recording
+from tests.rig import nursery, recording
+from tests.rig.nursery import Forked
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data" / "cli"
@@ -28,6 +29,8 @@ LIMIT_S = 40
 """No command of a test may take longer, on however busy a machine."""
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+
+_ENTRY = ("-m", "fleet")
 
 Hook = Callable[[], None]
 
@@ -79,7 +82,9 @@ class Ended:
 class Living:
     """A command that may still be running; what it says goes to files, to be read meanwhile."""
 
-    def __init__(self, process: subprocess.Popen[str], args: tuple[str, ...], said: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[str] | Forked, args: tuple[str, ...], said: Path
+    ) -> None:
         self.process = process
         self._args = args
         self._out, self._err = _streams(said)
@@ -145,7 +150,7 @@ class Shell:
         self,
         *args: str | Path,
         before: Hook | None = None,
-        entry: Sequence[str] = ("-m", "fleet"),
+        entry: Sequence[str] = _ENTRY,
     ) -> Living:
         """Start a command.
 
@@ -158,6 +163,13 @@ class Shell:
         said = self.root / ".said" / f"{len(list(self.root.glob('.said/*')))}"
         said.parent.mkdir(exist_ok=True)
         out, err = _streams(said)
+        around = environment({})
+        if before is None and entry == _ENTRY and nursery.fits(around, self.environment):
+            out.touch()
+            err.touch()
+            forking = nursery.of_this_process(around, ROOT)
+            forked = forking.fork(told, cwd=self.root, env=self.environment, to=(out, err))
+            return Living(forked, told, said)
         with out.open("w") as stdout, err.open("w") as stderr:
             process = subprocess.Popen(
                 [sys.executable, *entry, *told],
@@ -172,7 +184,7 @@ class Shell:
         return Living(process, told, said)
 
     def __call__(
-        self, *args: str | Path, before: Hook | None = None, entry: Sequence[str] = ("-m", "fleet")
+        self, *args: str | Path, before: Hook | None = None, entry: Sequence[str] = _ENTRY
     ) -> Ended:
         """Run a command to its end."""
         return self.start(*args, before=before, entry=entry).end()

@@ -150,15 +150,13 @@ class Story:
 
     @property
     def held(self) -> dict[str, str]:
-        """What the service holds of the extension on each cluster, long after; not since when."""
-        head = self.played.plan.head
+        """What the service holds of all extensions on each cluster, long after; not since when."""
         later = self.world.last_at + _LONG_AFTER
         found = {}
         for cluster in self.world.clusters(later):
             kept = [
                 codec.to_json(dataclasses.replace(one, modified_at=None))
                 for one in cluster.extensions
-                if one.extension_type.lower() == head.extension_type.lower()
             ]
             found[cluster.name] = json.dumps(kept, sort_keys=True)
         return found

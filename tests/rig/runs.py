@@ -8,15 +8,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleet.core import planner
-from fleet.engine import history, opening, virtual, zones
+from fleet.engine import foreseeing, history, opening, virtual, zones
 from fleet.engine.clock import Clock
 from fleet.engine.opening import Opening, Origin
 from fleet.engine.runner import Observe, Runner, Settings
+from fleet.model.cluster import ClusterId
 from fleet.model.desired import Rollout
 from fleet.model.events import Actor
+from fleet.model.inside import Outlook
 from fleet.model.plan import Plan, RunId
 from fleet.ports import Journal, Probes, Service, Upkeep
 from fleet.sim.faultfile import FaultFile
+from fleet.sim.inside.clusters import SimulatedClusters
 from fleet.sim.recipe import Recipe
 from fleet.sim.world import World
 from fleet.sim.worldfile import WorldFile
@@ -68,7 +71,19 @@ async def planned(asked: Rollout, azure: Service) -> Plan:
         extension_type=asked.desired.profile.extension_type,
         release_train=asked.desired.release_train,
     )
-    return planner.plan(asked, inventory, zones=zones.zone)
+    outlooks: Mapping[ClusterId, Outlook] = {}
+    if asked.inside.access.is_given:
+        way = inside(azure, virtual.clock())
+        assert way is not None, "there is no way into the clusters of this service"
+        clusters, _ = planner.selected(asked, inventory)
+        outlooks = await foreseeing.foreseen(clusters, asked.inside.works, port=way, width=4)
+    return planner.plan(asked, inventory, zones=zones.zone, outlooks=outlooks)
+
+
+def inside(azure: Service, clock: Clock) -> SimulatedClusters | None:
+    """The way into the clusters of a simulated service; ``None``: there is none."""
+    world = getattr(azure, "world", None)
+    return SimulatedClusters(world, clock) if isinstance(world, World) else None
 
 
 async def begun(
@@ -98,6 +113,7 @@ async def begun(
         observe=observe,
         upkeep=upkeep,
         probes=probes,
+        clusters=inside(azure, clock),
     )
 
 
@@ -125,4 +141,5 @@ async def taken(
         observe=observe,
         upkeep=upkeep,
         probes=probes,
+        clusters=inside(azure, clock),
     )

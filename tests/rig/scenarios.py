@@ -22,6 +22,7 @@ from fleet.model.desired import (
     OnDrift,
     PoolRule,
     RampUp,
+    Requirement,
     RetryRule,
     RollbackRule,
     RollbackScope,
@@ -37,7 +38,7 @@ from fleet.sim.recipe import Recipe
 from fleet.sim.repertoire import Fault
 from fleet.sim.script import Counted, Rule, Script
 from fleet.sim.worldfile import WorldFile
-from fleet.spec import planfile
+from fleet.spec import planfile, profiles
 from tests.rig import rollouts
 from tests.rig.cases import Ask, Case, Meddling
 
@@ -595,6 +596,28 @@ def meddled_by_all(seed: int) -> Case:
     wish = rollouts.desired(version=None, settings=SETTING)
     asked = rollouts.rollout(wish=wish, spread=spread)
     return Case(recipe=recipe, asked=asked, asks=asks, is_exact=False)
+
+
+@scenario
+def required_first(seed: int) -> Case:
+    """Where the agent is not there yet, it comes before the mesh; else nobody touches it."""
+    agent = {
+        "type": "Contoso.Agent",
+        "name": "agent",
+        "namespace": "agents",
+        "versions": {"stable": ["3.1.0", "3.2.0"]},
+        "installed": {"absent": 2, "3.1.0": 1},
+        "failedShare": 0,
+    }
+    recipe = world(seed, clusters=2, faults=STORM, extensions=[*mesh("1.1.1", "absent"), agent])
+    needed = Requirement(
+        profile=profiles.resolved("Contoso.Agent", name="agent", namespace="agents"),
+        name="agent",
+        namespace="agents",
+        settings={"log": "warning"},
+    )
+    wish = rollouts.desired(requires=(needed,))
+    return Case(recipe=recipe, asked=rollouts.rollout(wish=wish))
 
 
 # --- plan files that people copy ---------------------------------------------------------

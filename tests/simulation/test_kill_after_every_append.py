@@ -23,7 +23,7 @@ from fleet.ports import JournalStore
 from tests.rig import deaths, sameness
 from tests.rig.cases import Case
 from tests.rig.deaths import Deaths, Story
-from tests.rig.waiting import SCENARIOS
+from tests.rig.entering import SCENARIOS
 
 _PAIRS = 4 * len(SCENARIOS)
 

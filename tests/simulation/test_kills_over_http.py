@@ -9,7 +9,7 @@ import pytest
 
 from tests.rig import loopback, sameness
 from tests.rig.deaths import Deaths
-from tests.rig.waiting import SCENARIOS
+from tests.rig.entering import SCENARIOS
 
 EVERY = 4
 """Fewer kills than without sockets: a request costs twenty times as much."""

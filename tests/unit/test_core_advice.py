@@ -18,7 +18,9 @@ from tests.rig.fleets import automatic, cluster, extension
 
 CHART = charts.load("osm")
 assert CHART is not None
-ADVICE = CHART.advice()
+WHOLE = CHART.advice()
+# What upgrades do on their way has its own tests.
+ADVICE = dataclasses.replace(WHOLE, passages=())
 OSM = profiles.load("osm")
 SCALES = "osm.osm.osmController.autoScale.enable"
 BUDGET = "osm.osm.injector.enablePodDisruptionBudget"
@@ -128,7 +130,8 @@ def test_settings_that_installed_clusters_will_not_heed_are_told_once() -> None:
         "read at the first install only, so 2 clusters with the extension will not heed it: "
         "osm.osm.enableEgress (spec.traffic.enableEgress), osm.osm.outboundPortExclusionList "
         "(spec.traffic.outboundPortExclusionList); "
-        "change the field of MeshConfig osm-mesh-config there instead"
+        "change the field of MeshConfig osm-mesh-config there instead, by extension.meshConfig: "
+        "{traffic: {enableEgress: false, outboundPortExclusionList: ...}}"
     )
 
 
@@ -195,3 +198,28 @@ def test_without_advice_and_notice_a_plan_is_what_it_was() -> None:
     head = planner.plan(made, fleets.inventory(fleets.stores(2))).head
 
     assert (head.notice, head.warnings) == (None, ())
+
+
+# --- what upgrades do on their way ---------------------------------------------------------
+
+DOWN, STORED, ROOTS = (one.text for one in WHOLE.passages)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("1.2.3", "1.2.6", [DOWN]),
+        ("1.1.1", "1.2.6", [DOWN, ROOTS]),
+        ("1.0.0", "1.1.1", [DOWN, STORED]),
+        ("1.2.6", "1.2.6", []),
+        (None, "1.2.6", []),
+    ],
+)
+def test_an_upgrade_tells_what_it_does_on_its_way(
+    before: str | None, after: str, told: list[str]
+) -> None:
+    there = [extension(before)] if before else []
+    advice = dataclasses.replace(WHOLE, drifts=())
+    assert planned(cluster("a", *there), advice=advice, version=after).head.warnings == tuple(
+        f"1 cluster upgraded: {one}" for one in told
+    )

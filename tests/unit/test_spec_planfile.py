@@ -22,6 +22,7 @@ from fleet.model.desired import (
     Presence,
     Profile,
     RampUp,
+    Requirement,
     RetryRule,
     RollbackRule,
     RollbackScope,
@@ -120,6 +121,23 @@ def test_every_key_of_a_plan_file_reaches_the_rollout() -> None:
             on_drift=OnDrift.REPLAN,
             allow_downgrade=True,
             allow_skip_minor=True,
+            requires=(
+                Requirement(
+                    profile=profiles.load("azuremonitor-containers"),
+                    name="azuremonitor-containers",
+                    namespace="azuremonitor-containers",
+                    auto_upgrade=AutoUpgrade.PATCH,
+                    release_train="preview",
+                    settings={"amalogs.useAADAuth": "true"},
+                    protected={"amalogs.secret.key": "WORKSPACE_KEY"},
+                ),
+                Requirement(
+                    profile=profiles.resolved("Contoso.Agent", name="agent", namespace="agents"),
+                    name="agent",
+                    namespace="agents",
+                    version="3.2.0",
+                ),
+            ),
         ),
         strategy=Strategy(
             name="custom",

@@ -110,6 +110,7 @@ BEYOND_SHAPES = {
     "a-version-with-a-v",
     "a-version-with-auto-upgrade-on",
     "a-misspelt-latest",
+    "absent-with-requirements",
     "absent-with-wishes",
     "approvals-of-waves-that-a-strategy-does-not-have",
     "exact-with-protected-settings",

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from fleet.model.cluster import nothing
+from fleet.model.codec import SPARSE
 from fleet.model.desired import FailureClass
 from fleet.model.events.actors import Actor
+from fleet.model.inside import CheckResult
 from fleet.model.plan import Target, Verb
 from fleet.model.statuses import Finding, HoldReason, Result
 
@@ -40,6 +42,8 @@ class StepChecked:
     """A digest of the extension as read; a later read with another mark is another state."""
     detail: str = ""
     evidence: Mapping[str, str] = dataclasses.field(default_factory=nothing)
+    snapshot: str | None = dataclasses.field(default=None, metadata=SPARSE)
+    """What a change must preserve, as it was before: a mesh's configuration, canonical JSON."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,6 +278,8 @@ class TargetObserved:
     at: dt.datetime
     target: int
     step: int
+    checks: tuple[CheckResult, ...] = dataclasses.field(default=(), metadata=SPARSE)
+    """What was seen inside the cluster, with its evidence."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from fleet.sim.server import (
     compliance,
     credentials,
     directory,
+    insides,
     measurements,
     policies,
     resources,
@@ -100,6 +101,8 @@ class Application:
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request."""
+        if insides.is_about(request.path):
+            return await insides.answer(self._plane, request)
         self._count += 1
         ask = await asks.read(request, seed=self._plane.recipe.seed, count=self._count)
         headers: dict[str, str] = {}

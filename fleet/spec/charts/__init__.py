@@ -20,7 +20,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from fleet.errors import InvariantError
-from fleet.model.advice import Advice, Drift, Seed
+from fleet.model.advice import Advice, Drift, Passage, Seed
 from fleet.spec.charts import keys
 from fleet.spec.charts.keys import Key
 from fleet.spec.explanation import FileModel
@@ -81,6 +81,11 @@ class _DriftFile(FileModel):
     field: str
 
 
+class _PassageFile(FileModel):
+    text: str
+    since: str | None = None
+
+
 class _RecipeFile(FileModel):
     about: str
     settings: dict[str, str]
@@ -96,6 +101,7 @@ class _ChartFile(FileModel):
     moved: list[_MovedFile] = Field(default_factory=list)
     ordered: list[_OrderedFile] = Field(default_factory=list)
     drifts: list[_DriftFile] = Field(default_factory=list)
+    passages: list[_PassageFile] = Field(default_factory=list)
     recipes: dict[str, _RecipeFile] = Field(default_factory=dict)
     settings: dict[str, dict[str, _SettingFile]]
 
@@ -165,13 +171,14 @@ class Chart:
     ordered: tuple[tuple[Key, Key], ...]
     """Pairs of which the first may not be more than the second."""
     drifts: tuple[Drift, ...]
+    passages: tuple[Passage, ...]
     recipes: Mapping[str, Recipe]
 
     def advice(self) -> Advice:
         """Return what to tell of settings that will not do what they seem to."""
         some = [(one.key, one.seeds) for one in self.settings.values()]
         seeds = tuple(Seed(setting=key, field=field) for key, field in some if field)
-        return Advice(seeds=seeds, seeded=self.seeded, drifts=self.drifts)
+        return Advice(seeds=seeds, seeded=self.seeded, drifts=self.drifts, passages=self.passages)
 
 
 @functools.cache
@@ -210,6 +217,7 @@ def _chart(file: _ChartFile) -> Chart:
         ),
         ordered=tuple((_path(one.low), _path(one.high)) for one in file.ordered),
         drifts=tuple(Drift(**one.model_dump()) for one in file.drifts),
+        passages=tuple(Passage(**one.model_dump()) for one in file.passages),
         recipes={
             recipe: Recipe(about=one.about, settings=one.settings, needs=tuple(one.needs))
             for recipe, one in file.recipes.items()

@@ -13,6 +13,7 @@ Errors:  :exc:`~fleet.errors.InvariantError` for a packaged file that does not f
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib.resources
 import tomllib
@@ -23,12 +24,14 @@ from pydantic import ValidationError
 
 from fleet.errors import InputError, InvariantError
 from fleet.model.desired import Profile
-from fleet.spec import flaws
+from fleet.model.inside import CheckRule
+from fleet.spec import charts, checks, flaws
 from fleet.spec.profileform import ProfileFile
 
 GENERIC = "generic"
 LISTED = "`fleet profiles` lists them"
 _SUFFIX = ".toml"
+_COMPARING = "meshConfigDrift"
 
 
 @functools.cache
@@ -42,7 +45,9 @@ def names() -> tuple[str, ...]:
 def load(name: str) -> Profile:
     """Return the profile called *name*; :exc:`InputError` with the nearest where there is none."""
     require(name)
-    return from_toml(_text(name), name=name)
+    profile = from_toml(_text(name), name=name)
+    rules = tuple(_seeded(one, name) for one in profile.checks)
+    return dataclasses.replace(profile, checks=rules)
 
 
 def require(name: str) -> None:
@@ -76,7 +81,11 @@ def resolved(extension_type: str, *, name: str, namespace: str | None) -> Profil
     if known is not None:
         return known
     return Profile(
-        name=GENERIC, extension_type=extension_type, instance_name=name, namespace=namespace
+        name=GENERIC,
+        extension_type=extension_type,
+        instance_name=name,
+        namespace=namespace,
+        checks=checks.generic(),
     )
 
 
@@ -87,6 +96,15 @@ def from_toml(text: str, *, name: str) -> Profile:
     except (ValidationError, ValueError) as error:
         message = f"the profile {flaws.quoted(name)} does not fit: {error}"
         raise InvariantError(message) from error
+
+
+def _seeded(rule: CheckRule, name: str) -> CheckRule:
+    """Return a rule that compares settings with what they preset, as the chart has it."""
+    chart = charts.load(name) if rule.look == _COMPARING else None
+    if chart is None:
+        return rule
+    fields = {one.setting: one.field for one in chart.advice().seeds}
+    return dataclasses.replace(rule, given={**fields, **rule.given})
 
 
 @functools.cache

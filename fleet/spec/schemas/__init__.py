@@ -25,6 +25,7 @@ CALENDARS_ID = "urn:arc-fleet:schema:calendars:v1"
 _REQUIRED_ONE_OF: dict[str, tuple[tuple[str, ...], ...]] = {
     "TargetsFile": (("subscriptions",), ("managementGroups",), ("tenant",)),
     "ExtensionFile": (("profile",), ("profileFile",), ("extensionType",)),
+    "RequiredFile": (("profile",), ("extensionType",)),
     "WaveFile": (("size",), ("match",), ("targets",)),
     "GateFile": tuple((key,) for key in gaterules.SOURCES),
     "NotifyFile": (("webhook",), ("command",)),
@@ -54,6 +55,9 @@ def rollout_schema() -> dict[str, Any]:
     extension = parts["ExtensionFile"]["properties"]
     _one_of_names(extension["profile"], profiles.names())
     extension["settings"] |= {"propertyNames": {"minLength": 1}}
+    required = parts["RequiredFile"]["properties"]
+    _one_of_names(required["profile"], profiles.names())
+    required["settings"] |= {"propertyNames": {"minLength": 1}}
     _one_of_names(parts["SpecFile"]["properties"]["strategy"], strategies.names())
     _one_of_names(parts["GateFile"]["properties"]["uses"], gates.names())
     parts["TargetsFile"]["properties"]["tenant"] |= {"const": True}

@@ -1,0 +1,190 @@
+"""One cluster's API, as :class:`fleet.ports.ClusterApi` has it.
+
+Errors:  :exc:`ClusterError`, which begins with the cluster's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import quote
+
+from fleet.errors import ClusterError
+from fleet.kube import answers, reads
+from fleet.kube.wire import Reply, Request, Unanswered, Wire
+from fleet.model.objects import Object, Resource
+from fleet.ports import Clock
+
+PAGE = 50
+"""Objects of one page: as many are in memory at a time."""
+_MERGE = "application/merge-patch+json"
+_MANAGER = ("fieldManager", "fleet")
+_DRY = ("dryRun", "All")
+
+
+class Api:
+    """Implements the port over one open connection."""
+
+    def __init__(self, wire: Wire, who: str, clock: Clock) -> None:
+        self._wire = wire
+        self._who = who
+        self._clock = clock
+
+    async def get(
+        self, resource: Resource, name: str, *, namespace: str | None = None
+    ) -> Object | None:
+        """Return one object; ``None`` where it, or its whole kind, is not there."""
+        request = _request("GET", resource, "get", name=name, namespace=namespace)
+        reply = await self._read(request)
+        return None if answers.is_absent(reply) else self._value(reply, request)
+
+    async def items(
+        self, resource: Resource, *, namespace: str | None = None, selector: str = ""
+    ) -> AsyncIterator[Object]:
+        """Yield the objects, page by page; none where the whole kind is not there.
+
+        A list that changed too much while it was read (410) is read on with what the server
+        offers for that; where it offers nothing, from the beginning, once, and what was yielded
+        is not yielded again. What came to be meanwhile may then be missing.
+        """
+        token, is_second, yielded = "", False, set[tuple[str, str]]()
+        while True:
+            request = _listing(resource, namespace, selector, token)
+            reply = await self._read(request)
+            if token and answers.is_outdated(reply) and not is_second:
+                token, is_second = answers.token_of(reply), True
+                continue
+            if answers.is_absent(reply):
+                return
+            page, token = self._items(reply, request), answers.token_of(reply)
+            del reply
+            for one in page:
+                key = _key(one)
+                if not (is_second and key in yielded):
+                    yield one
+                if token:
+                    yielded.add(key)
+            if not token:
+                return
+
+    async def merge(
+        self,
+        resource: Resource,
+        name: str,
+        patch: Object,
+        *,
+        namespace: str | None = None,
+        is_dry_run: bool = False,
+    ) -> Object:
+        """Send a JSON merge patch, and return the object as it is then."""
+        request = _request(
+            "PATCH",
+            resource,
+            "patch",
+            name=name,
+            namespace=namespace,
+            query=_written(is_dry_run=is_dry_run),
+            body=patch,
+            kind=_MERGE,
+        )
+        return self._value(await self._write(request), request)
+
+    async def create(
+        self,
+        resource: Resource,
+        body: Object,
+        *,
+        namespace: str | None = None,
+        is_dry_run: bool = False,
+    ) -> Object:
+        """Create an object, and return it."""
+        request = _request(
+            "POST",
+            resource,
+            "create",
+            namespace=namespace,
+            query=_written(is_dry_run=is_dry_run),
+            body=body,
+        )
+        return self._value(await self._write(request), request)
+
+    async def delete(self, resource: Resource, name: str, *, namespace: str | None = None) -> None:
+        """Delete an object; one that is not there is no error."""
+        request = _request("DELETE", resource, "delete", name=name, namespace=namespace)
+        reply = await self._write(request)
+        if not answers.is_absent(reply):
+            self._value(reply, request)
+
+    async def _read(self, request: Request) -> Reply:
+        try:
+            return await reads.reading(self._wire, request, clock=self._clock)
+        except Unanswered as error:
+            raise ClusterError(f"{self._who}: {error.why}", hint=error.hint) from None
+
+    async def _write(self, request: Request) -> Reply:
+        try:
+            return await self._wire.exchange(request)
+        except Unanswered as error:
+            raise ClusterError(f"{self._who}: {error.why}", hint=error.hint) from None
+
+    def _value(self, reply: Reply, request: Request) -> Object:
+        try:
+            return answers.value(reply, request)
+        except ClusterError as error:
+            raise of(error, self._who) from None
+
+    def _items(self, reply: Reply, request: Request) -> list[Object]:
+        try:
+            return answers.items(reply, request)
+        except ClusterError as error:
+            raise of(error, self._who) from None
+
+
+def of(error: ClusterError, who: str) -> ClusterError:
+    """Return *error* with the cluster's name before it."""
+    return ClusterError(
+        f"{who}: {error.message}",
+        hint=error.hint,
+        status=error.status,
+        retry_after_s=error.retry_after_s,
+    )
+
+
+def _written(*, is_dry_run: bool) -> tuple[tuple[str, str], ...]:
+    return (_MANAGER, _DRY) if is_dry_run else (_MANAGER,)
+
+
+def _listing(resource: Resource, namespace: str | None, selector: str, token: str) -> Request:
+    query = [("limit", str(PAGE))]
+    if selector:
+        query.append(("labelSelector", selector))
+    if token:
+        query.append(("continue", token))
+    return _request("GET", resource, "list", namespace=namespace, query=tuple(query))
+
+
+def _request(
+    method: str,
+    resource: Resource,
+    verb: str,
+    *,
+    name: str | None = None,
+    namespace: str | None = None,
+    **more: Any,
+) -> Request:
+    # NB: quoted: a name with a slash in it would be another path.
+    inside = quote(namespace, safe="") if namespace else None
+    called = quote(name, safe="") if name else None
+    what = f"{verb} of {resource.plural}" + (f" {name}" if name else "")
+    return Request(
+        method=method,
+        path=resource.path(inside, called),
+        what=f"{what} in {namespace}" if namespace else what,
+        **more,
+    )
+
+
+def _key(found: Object) -> tuple[str, str]:
+    meta = found.get("metadata")
+    meta = meta if isinstance(meta, dict) else {}
+    return str(meta.get("namespace", "")), str(meta.get("name", ""))

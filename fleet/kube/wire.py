@@ -1,0 +1,266 @@
+"""HTTP to one API server: kubernetes_asyncio's rest client, one exchange at a time.
+
+Its TLS and its requests are used as they are. Its session is replaced: it would
+follow redirects with a write, take passwords out of ``~/.netrc``, and let
+aiohttp send a DELETE again whose connection broke.
+
+Units:   seconds of the event loop.
+Errors:  :exc:`Unanswered` where no answer came.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import orjson
+from kubernetes_asyncio.client.rest import RESTClientObject
+from multidict import CIMultiDict
+
+from fleet import __version__
+from fleet.errors import ClusterError
+from fleet.kube.credentials import Credentials
+from fleet.net import connections
+from fleet.net.network import Network
+
+MOST_BYTES = 64_000_000
+"""Of one answer: pages are small, and etcd takes no object of more than 1.5 MB."""
+_CHUNK = 64 * 1024
+_HEAD = 100
+_CONNECT_S = 10.0
+_AT_A_TIME = 4
+"""Connections to one API server."""
+_MOVED = frozenset({301, 302, 303, 307, 308})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is sent."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    body: Any = None
+    kind: str = "application/json"
+    """The body's content type."""
+    what: str
+    """For messages: ``get of deployments``."""
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it may change something."""
+        return self.method != "GET"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What was answered, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: Any = dataclasses.field(repr=False)
+    """Its JSON; ``None`` where it is none."""
+    head: bytes = dataclasses.field(repr=False)
+    """How it begins."""
+    size: int
+
+
+class Unanswered(Exception):  # noqa: N818 - caught at once, and worded for people
+    """There was no answer."""
+
+    def __init__(self, why: str, *, hint: str | None = None, may_pass: bool = True) -> None:
+        super().__init__(why)
+        self.why = why
+        self.hint = hint
+        self.may_pass = may_pass
+        """Whether another try may help."""
+
+
+class _BrokenWriteError(aiohttp.ClientError):
+    """A connection broke under a write. No OSError, so aiohttp does not send again."""
+
+
+class _MovedError(aiohttp.ClientError):
+    """The answer was a redirect."""
+
+
+class Wire:
+    """The connections to one API server."""
+
+    def __init__(self, client: Any, credentials: Credentials, limit_s: float) -> None:
+        self._client = client
+        self._credentials = credentials
+        self._limit_s = limit_s
+        self._timeout = aiohttp.ClientTimeout(total=limit_s, sock_connect=min(_CONNECT_S, limit_s))
+
+    async def exchange(self, request: Request) -> Reply:
+        """Send a request once, and return the answer, whatever its status."""
+        try:
+            response = await self._client.request(
+                request.method,
+                f"{self._credentials.configuration.host}{request.path}",
+                query_params=request.query or None,
+                headers=await self._headers(request),
+                body=request.body,
+                _preload_content=False,
+                _request_timeout=self._timeout,
+            )
+            async with response:
+                return _reply(response, await _body(response))
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            # NB: not chained: these may hold the URL and the headers.
+            raise self._broken(error, request) from None
+
+    async def _headers(self, request: Request) -> CIMultiDict[str]:
+        headers: CIMultiDict[str] = CIMultiDict(self._credentials.headers)
+        headers["Content-Type"] = request.kind
+        for one in (await self._credentials.configuration.auth_settings()).values():
+            headers[one["key"]] = one["value"]
+        return headers
+
+    def _broken(self, error: Exception, request: Request) -> Unanswered:
+        if isinstance(error, (ssl.SSLError, aiohttp.ClientSSLError, ssl.CertificateError)):
+            return _untrusted(error)
+        if isinstance(error, aiohttp.ClientConnectorDNSError):
+            return Unanswered("its server's name cannot be resolved", hint=_REACHED)
+        if isinstance(error, (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)):
+            return Unanswered(connections.of_proxy(error), hint=_PROXY)
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return Unanswered(f"no connection: {connections.reason(error)}", hint=_REACHED)
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return Unanswered(
+                f"no connection within {self._timeout.sock_connect:g} s", hint=_REACHED
+            )
+        if isinstance(error, _MovedError):
+            return Unanswered(
+                "its server answers with a redirect, which Kubernetes does not",
+                hint="Is it the API server's URL that the kubeconfig names?",
+                may_pass=False,
+            )
+        if isinstance(error, ValueError):
+            return Unanswered("nothing was sent, a header cannot be used", may_pass=False)
+        why = (
+            f"no answer within {self._limit_s:g} s"
+            if isinstance(error, TimeoutError)
+            else "the connection broke"
+        )
+        if request.is_write:
+            why += "; whether it took effect is unknown"
+        return Unanswered(f"{request.what}: {why}")
+
+
+_REACHED = "Is its API server reachable from here? clusterAccess says which kubeconfig is meant."
+_PROXY = "Look at proxy-url in its kubeconfig, at HTTPS_PROXY and at NO_PROXY."
+
+
+def _untrusted(error: Exception) -> Unanswered:
+    # NB: with TLS 1.3 a server refuses a certificate of ours only after the handshake.
+    hint = (
+        "Does its kubeconfig hold the cluster's CA and, where it names one, a client certificate "
+        "that is valid now?"
+    )
+    return Unanswered(f"TLS failed: {_tls(error)}", hint=hint, may_pass=False)
+
+
+def _tls(error: Exception) -> str:
+    inner = error.__cause__ or error
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        inner = error.os_error
+    if isinstance(inner, ssl.SSLError) and not isinstance(inner, ssl.SSLCertVerificationError):
+        return (inner.reason or type(inner).__name__).replace("_", " ").lower()
+    return connections.reason(error)
+
+
+@asynccontextmanager
+async def opened(
+    credentials: Credentials, *, network: Network, limit_s: float
+) -> AsyncIterator[Wire]:
+    """Connect to the server that *credentials* name; nothing is sent yet.
+
+    NB: certificates are read here, so that their files may go before anything is sent.
+
+    Args:
+        credentials: Where to, and who we are.
+        network: The way there, where the kubeconfig names no proxy.
+        limit_s: Of one exchange.
+    """
+    client = _client(credentials, network)
+    try:
+        yield Wire(client, credentials, limit_s)
+    finally:
+        await client.close()
+
+
+def _client(credentials: Credentials, network: Network) -> Any:
+    configuration = credentials.configuration
+    if configuration.proxy is None:
+        configuration.proxy = network.proxy_for(configuration.host)
+    elif not str(configuration.proxy).startswith(("http://", "https://")):
+        message = "proxy-url of its kubeconfig names a proxy that is not http"
+        raise ClusterError(message, hint="Only http and https proxies are supported.")
+    try:
+        client = RESTClientObject(configuration, maxsize=_AT_A_TIME)
+    except (ssl.SSLError, OSError, ValueError) as error:
+        message = f"a certificate or key of its kubeconfig cannot be used: {_tls(error)}"
+        raise ClusterError(message, hint=_CERTIFICATES) from None
+    theirs = client.pool_manager
+    client.pool_manager = aiohttp.ClientSession(
+        connector=theirs.connector,
+        headers={"User-Agent": f"arc-fleet/{__version__}", "Accept": "application/json"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+        middlewares=(_once,),
+    )
+    theirs.detach()
+    return client
+
+
+_CERTIFICATES = (
+    "They are PEM text, in base64; the key belongs to the certificate and has no password."
+)
+
+
+async def _once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    try:
+        response = await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise  # nothing was sent, and aiohttp does not try these again
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        if request.method == "GET":
+            raise
+        # Source: aiohttp 3.14 client.py, retry_persistent_connection.
+        raise _BrokenWriteError from error
+    if response.status in _MOVED:
+        response.close()
+        raise _MovedError
+    return response
+
+
+def _reply(response: aiohttp.ClientResponse, body: bytes) -> Reply:
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        data = None
+    return Reply(
+        status=response.status,
+        headers={name.lower(): value for name, value in response.headers.items()},
+        data=data,
+        head=body[:_HEAD].strip(),
+        size=len(body),
+    )
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    parts, size = [], 0
+    async for part in response.content.iter_chunked(_CHUNK):
+        size += len(part)
+        if size > MOST_BYTES:
+            message = f"the answer is longer than {MOST_BYTES // 1_000_000} MB"
+            raise Unanswered(message, may_pass=False)
+        parts.append(part)
+    return b"".join(parts)

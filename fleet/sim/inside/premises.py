@@ -1,0 +1,329 @@
+"""What stands in a cluster before anybody installs anything, and around what they do.
+
+Namespaces, nodes, the agents of Azure Arc, and the deployments of extensions that this package
+knows nothing of but where they are.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fleet.core import draws
+from fleet.sim.breakage import Break
+from fleet.sim.inside import kinds, podding
+from fleet.sim.inside.podding import Component
+from fleet.sim.inside.scene import IGNORED, INJECTED, METRICS, MONITORED, Made, Scene
+from fleet.sim.inside.stages import Going, Stage
+
+FIRST_APP = "bookstore"
+_OTHER_APPS = ("bookbuyer", "bookwarehouse", "payments", "inventory", "kiosk")
+_APP_PPM = 400_000
+_AGENTS = (
+    "cluster-metadata-operator",
+    "clusterconnect-agent",
+    "clusteridentityoperator",
+    "config-agent",
+    "controller-manager",
+    "extension-events-collector",
+    "extension-manager",
+    "flux-logs-agent",
+    "kube-aad-proxy",
+    "metrics-agent",
+    "resource-sync-agent",
+)
+_AGENT_REGISTRY = "mcr.microsoft.com/azurearck8s"
+_SYSTEM = ("kube-system", "kube-public", "kube-node-lease", "default")
+_READY, _BEGUN, _GONE = 800, 200, 300
+
+
+def apps(scene: Scene) -> tuple[str, ...]:
+    """Return the namespaces with workloads."""
+    others = (one for one in _OTHER_APPS if scene.lot("app", one) < _APP_PPM)
+    return (FIRST_APP, *others)
+
+
+def is_meshed(scene: Scene, namespace: str) -> bool:
+    """Tell whether a namespace was in the mesh when the world began."""
+    share = scene.recipe.insides.meshed_ppm
+    first = namespace == FIRST_APP and share > 0
+    return scene.had_mesh and (first or scene.lot("meshed", namespace) < share)
+
+
+# --- namespaces --------------------------------------------------------------------------
+
+
+def namespaces(scene: Scene) -> Iterator[Made]:
+    """Yield the namespaces."""
+    made_at = scene.made_at
+    for name in _SYSTEM:
+        yield _namespace(scene, name, made_at, labels=_ignored(scene, name))
+    yield _namespace(scene, "azure-arc", made_at, labels=_ignored(scene, "azure-arc"))
+    if scene.cluster.distribution == "openshift":
+        yield _namespace(scene, "openshift-monitoring", made_at)
+    yield from _of_extensions(scene)
+    for name in apps(scene):
+        yield _app(scene, name)
+
+
+def _ignored(scene: Scene, name: str) -> dict[str, str]:
+    """Return the label that an installation of the mesh puts on what it must not touch."""
+    is_lost = Break.IGNORE_LABEL_MISSING in scene.broken and name == "kube-system"
+    is_meant = name in ("kube-system", "azure-arc", scene.namespace)
+    is_labelled = scene.mesh.appeared_at is not None and is_meant and not is_lost
+    return {IGNORED: "true"} if is_labelled else {}
+
+
+def _of_extensions(scene: Scene) -> Iterator[Made]:
+    seen = set(_SYSTEM)
+    for stage in (scene.mesh, *scene.others):
+        name = scene.namespace if stage is scene.mesh else stage.namespace
+        if stage.appeared_at is None or name in seen:
+            continue
+        seen.add(name)
+        labels = _ignored(scene, name) if stage is scene.mesh else {}
+        if stage is scene.mesh and Break.CONTROL_PLANE_MESHED in scene.broken:
+            labels |= {MONITORED: "osm"}
+        found = _namespace(scene, name, stage.appeared_at, labels=labels)
+        is_gone = stage.going is Going.ABSENT
+        if stage is scene.mesh and is_gone and Break.NAMESPACE_STUCK in scene.broken:
+            found["metadata"]["deletionTimestamp"] = found["metadata"]["creationTimestamp"]
+            found["status"]["phase"] = "Terminating"
+        yield found
+
+
+def _app(scene: Scene, name: str) -> Made:
+    labels, annotations = {}, {}
+    if is_meshed(scene, name):
+        labels[MONITORED] = "osm"
+        if not (Break.NAMESPACE_HALF_MESHED in scene.broken and name == FIRST_APP):
+            annotations[INJECTED] = "enabled"
+        if scene.lot("metrics", name) < draws.CERTAIN_PPM // 2:
+            annotations[METRICS] = "enabled"
+    return _namespace(scene, name, scene.made_at, labels=labels, annotations=annotations)
+
+
+def _namespace(
+    scene: Scene,
+    name: str,
+    at: dt.datetime,
+    *,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> Made:
+    return scene.made(
+        kinds.built_in("", "namespaces"),
+        name,
+        created_at=at,
+        labels={"kubernetes.io/metadata.name": name, **(labels or {})},
+        annotations=annotations,
+        spec={"finalizers": ["kubernetes"]},
+        status={"phase": "Active"},
+    )
+
+
+# --- nodes -------------------------------------------------------------------------------
+
+
+def platforms(scene: Scene) -> tuple[str, ...]:
+    """Return what the nodes are, such as ``linux/amd64``."""
+    if scene.special is not None and scene.special.platforms:
+        return scene.special.platforms
+    usual = "linux/amd64"
+    drawn = draws.choose(scene.recipe.insides.platforms, scene.lot("platform"))
+    more = scene.lot("nodes") * 2 // draws.CERTAIN_PPM
+    return (usual, *[usual] * more, *([] if drawn == usual else [drawn]))
+
+
+def nodes(scene: Scene) -> Iterator[Made]:
+    """Yield the nodes."""
+    for place, platform in enumerate(platforms(scene)):
+        system, _, chip = platform.partition("/")
+        name = podding.node_name(scene, place)
+        labels = {
+            "kubernetes.io/os": system,
+            "kubernetes.io/arch": chip,
+            "kubernetes.io/hostname": name,
+        }
+        if place == 0:
+            labels["node-role.kubernetes.io/control-plane"] = ""
+        yield scene.made(
+            kinds.built_in("", "nodes"),
+            name,
+            created_at=scene.made_at,
+            labels=labels,
+            spec={},
+            status=_node_status(scene, system, chip, name),
+        )
+
+
+def _node_status(scene: Scene, system: str, chip: str, name: str) -> dict[str, Any]:
+    return {
+        "capacity": {"cpu": "8", "memory": "32Gi", "pods": "110"},
+        "allocatable": {"cpu": "7800m", "memory": "30Gi", "pods": "110"},
+        "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
+        "addresses": [
+            {"type": "InternalIP", "address": podding.address(scene, "192.168", "node", name)}
+        ],
+        "nodeInfo": {
+            "architecture": chip,
+            "operatingSystem": system,
+            "kubeletVersion": f"v{scene.cluster.kubernetes_version}",
+            "osImage": "Windows Server 2022" if system == "windows" else "Ubuntu 22.04 LTS",
+            "containerRuntimeVersion": "containerd://1.7.24",
+        },
+    }
+
+
+# --- deployments -------------------------------------------------------------------------
+
+
+def components(scene: Scene) -> Iterator[Component]:
+    """Yield what runs as deployments: agents, and extensions other than the mesh."""
+    yield _standing(scene, "coredns", "kube-system", "registry.k8s.io/coredns/coredns:v1.11.3")
+    for name in _AGENTS:
+        image = f"{_AGENT_REGISTRY}/{name}:{scene.cluster.agent_version}"
+        is_down = Break.ARC_AGENTS_UNAVAILABLE in scene.broken and name == "extension-manager"
+        yield _standing(scene, name, "azure-arc", image, is_ready=not is_down)
+    for stage in scene.others:
+        if runs(stage):
+            yield _of_extension(scene, stage)
+
+
+def _standing(
+    scene: Scene, name: str, namespace: str, image: str, *, is_ready: bool = True
+) -> Component:
+    return Component(
+        name=name,
+        namespace=namespace,
+        labels={"app": name, "app.kubernetes.io/component": name},
+        containers={name: image},
+        is_ready=is_ready,
+        created_at=scene.made_at,
+        changed_at=scene.made_at,
+        pods_at=scene.made_at,
+    )
+
+
+def runs(stage: Stage) -> bool:
+    """Tell whether an extension's deployments are there."""
+    return stage.has(_BEGUN) or (stage.going is Going.LEAVING and stage.share < _GONE)
+
+
+def _of_extension(scene: Scene, stage: Stage) -> Component:
+    is_ready = stage.going is not Going.ARRIVING or stage.has(_READY)
+    is_changing = stage.going is Going.CHANGING and not stage.share >= _READY
+    app = stage.name.lower()
+    return Component(
+        name=f"{app}-controller",
+        namespace=stage.namespace,
+        labels=_labels(stage, stage.version),
+        containers={"manager": _image(stage, stage.version)},
+        is_ready=is_ready and Break.EXTENSION_UNAVAILABLE not in scene.broken,
+        created_at=stage.born_at or stage.since,
+        changed_at=stage.at(_READY),
+        pods_at=stage.at(_BEGUN) if stage.going is not Going.THERE else stage.since,
+        old_containers={"manager": _image(stage, stage.previous)} if is_changing else None,
+        old_labels=_labels(stage, stage.previous) if is_changing else None,
+    )
+
+
+def _labels(stage: Stage, version: str | None) -> dict[str, str]:
+    name = stage.name.lower()
+    return {
+        "app": f"{name}-controller",
+        "app.kubernetes.io/instance": name,
+        "app.kubernetes.io/version": version or "",
+    }
+
+
+def _image(stage: Stage, version: str | None) -> str:
+    return f"mcr.microsoft.com/{stage.extension_type.rpartition('.')[2]}/manager:v{version}"
+
+
+def daemon_sets(scene: Scene) -> Iterator[Made]:
+    """Yield the daemon sets of extensions other than the mesh."""
+    count = len(platforms(scene))
+    for stage in scene.others:
+        if not runs(stage):
+            continue
+        name = f"{stage.name.lower()}-agent"
+        is_ready = stage.going is not Going.ARRIVING or stage.has(_READY)
+        ready = count if is_ready and Break.EXTENSION_UNAVAILABLE not in scene.broken else 0
+        labels = _labels(stage, stage.version) | {"app": name}
+        image = _image(stage, stage.version)
+        yield scene.made(
+            kinds.built_in("apps", "daemonsets"),
+            name,
+            namespace=stage.namespace,
+            created_at=stage.born_at or stage.since,
+            changed_at=stage.at(_READY),
+            labels=labels,
+            spec={
+                "selector": {"matchLabels": {"app": name}},
+                "template": {
+                    "metadata": {"labels": labels},
+                    "spec": {"containers": [{"name": "agent", "image": image}]},
+                },
+            },
+            status={
+                "desiredNumberScheduled": count,
+                "currentNumberScheduled": count,
+                "updatedNumberScheduled": count,
+                "numberReady": ready,
+                "numberAvailable": ready,
+                "numberUnavailable": count - ready,
+                "observedGeneration": 1,
+            },
+        )
+
+
+def deployments(scene: Scene) -> Iterator[Made]:
+    """Yield the deployments."""
+    for one in components(scene):
+        yield podding.deployment(scene, one)
+
+
+def pods(scene: Scene) -> Iterator[Made]:
+    """Yield their pods."""
+    for one in components(scene):
+        yield from podding.pods(scene, one)
+
+
+# --- configuration -----------------------------------------------------------------------
+
+
+def config_maps(scene: Scene) -> Iterator[Made]:
+    """Yield what the agents were told of the cluster."""
+    yield scene.made(
+        kinds.built_in("", "configmaps"),
+        "azure-clusterconfig",
+        namespace="azure-arc",
+        created_at=scene.made_at,
+        data={
+            "AZURE_REGION": scene.cluster.location,
+            "AZURE_RESOURCE_GROUP": scene.cluster.resource_group,
+            "AZURE_RESOURCE_NAME": scene.cluster.name,
+            "AZURE_SUBSCRIPTION_ID": scene.cluster.subscription,
+        },
+    )
+
+
+def constraints(scene: Scene) -> Iterator[Made]:
+    """Yield OpenShift's security context constraints."""
+    if scene.cluster.distribution != "openshift":
+        return
+    kind = kinds.OPENSHIFT[kinds.CONSTRAINTS]
+    for name, users in (
+        ("privileged", ["system:admin"]),
+        ("restricted-v2", []),
+    ):
+        yield scene.made(
+            kind,
+            name,
+            created_at=scene.made_at,
+            allowPrivilegedContainer=name == "privileged",
+            users=users,
+            groups=[],
+        )
