@@ -13,19 +13,33 @@ from fleet.core import looks
 from fleet.model.inside import CheckRule, Verdict
 from fleet.model.objects import Seen, Sight
 from fleet.spec import profiles
-from tests.rig import meshes
-from tests.rig.meshes import Cluster
+from tests.rig import insights
+from tests.rig.insights import Cluster
 
-RULES = (*meshes.RULES, *profiles.load("flux").checks)
-RUBBISH = (None, "", "x" * 10_000, -1, 2**70, 1.5, True, [], {}, [None], {"": None}, [[]], ["a"])
+RULES = (*insights.RULES, *profiles.load("flux").checks)
+RUBBISH: tuple[Any, ...] = (
+    None,
+    "",
+    "x" * 10_000,
+    -1,
+    2**70,
+    1.5,
+    True,
+    [],
+    {},
+    [None],
+    {"": None},
+    [[]],
+    ["a"],
+)
 NUMBER = st.integers(0, 2**32)
 
 
 def everything() -> Cluster:
     """A healthy cluster, with what an uninstall leaves behind beside."""
-    found = meshes.healthy()
-    found.put("pods", meshes.app_pod("bare-1", image=None))
-    found.put("daemonsets", meshes.deployment("agent"))
+    found = insights.healthy()
+    found.put("pods", insights.app_pod("bare-1", image=None))
+    found.put("daemonsets", insights.deployment("agent"))
     return found
 
 
@@ -60,7 +74,7 @@ def spoiler(seed: int) -> Callable[[Any], Any]:
 @settings(max_examples=100, deadline=None)
 @given(seed=NUMBER)
 def test_says_one_thing_of_each_rule_in_order_whatever_a_server_answers(seed: int) -> None:
-    subject = meshes.subject(mesh_before="[]", settings={"osm.osm.enableEgress": "x"})
+    subject = insights.subject(mesh_before="[]", settings={"osm.osm.enableEgress": "x"})
     cluster = everything()
     cluster.spoil = spoiler(seed)
 
@@ -82,7 +96,7 @@ GIVEN = st.dictionaries(
 @given(look=st.sampled_from((*looks.LOOKS, "none")), said=GIVEN)
 def test_says_one_thing_of_any_rule_that_a_plan_may_hold(look: str, said: dict[str, str]) -> None:
     rule = CheckRule(id="x", look=look, title="-", severity=RULES[0].severity, given=said)
-    subject, cluster = meshes.subject(), meshes.healthy()
+    subject, cluster = insights.subject(), insights.healthy()
 
     (found,) = looks.judge([rule], subject, cluster.seen([rule], subject))
 
@@ -92,12 +106,14 @@ def test_says_one_thing_of_any_rule_that_a_plan_may_hold(look: str, said: dict[s
 @settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_what_was_not_read_never_passes_what_the_cluster_says(data: st.DataObject) -> None:
-    subject, cluster = meshes.subject(), everything()
-    seen: Seen = cluster.seen(meshes.RULES, subject)
+    subject, cluster = insights.subject(), everything()
+    seen: Seen = cluster.seen(insights.RULES, subject)
     wants = sorted(seen, key=repr)
     lost = set(data.draw(st.lists(st.sampled_from(wants), min_size=1)))
     partly = {want: Sight(error="no") if want in lost else one for want, one in seen.items()}
 
-    for rule, result in zip(meshes.RULES, looks.judge(meshes.RULES, subject, partly), strict=True):
+    for rule, result in zip(
+        insights.RULES, looks.judge(insights.RULES, subject, partly), strict=True
+    ):
         touched = lost & set(looks.wants([rule], subject, partly))
         assert not touched or result.verdict is not Verdict.PASSED

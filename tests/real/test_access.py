@@ -104,10 +104,11 @@ async def test_what_may_not_be_read_is_unknown_and_why_is_told_once(
     azure = {"arm-provisioning"}
     assert by_verdict(found) == {"passed": azure, "unknown": ids - azure}
     told = [one.detail for one in found if "cannot" in one.detail]
-    assert told == [
+    said = (
         'cluster store-1: deployments.apps is forbidden: User "limited" cannot list resource '
         '"deployments" in API group "apps" in the namespace "azure-arc"'
-    ]
+    )
+    assert told == [said]
 
 
 async def test_a_token_that_is_none_is_told_so(

@@ -19,6 +19,7 @@ from fleet.model.events import Event
 from fleet.model.inside import AccessKind, ClusterAccess, Severity, Verdict, Work, WorkKind
 from fleet.model.objects import Resource
 from fleet.model.plan import Action, Plan
+from fleet.sim.ports import SimulatedAzure
 from fleet.sim.world import World
 from tests.rig import entering, returns, runs
 from tests.rig.entering import APP, BRIEF, CONFIG, METRICS, asked
@@ -62,7 +63,7 @@ def there(found: World, resource: Resource, name: str, namespace: str | None = N
     """An object as it is when everything has settled."""
 
     async def read() -> Any:
-        azure = returns.SimulatedAzure(found, virtual.clock())
+        azure = SimulatedAzure(found, virtual.clock())
         way = runs.inside(azure, virtual.clock())
         assert way is not None
         (cluster,) = found.clusters(virtual.clock().now())
@@ -186,8 +187,8 @@ def test_a_value_that_the_api_server_refuses_blocks_the_target_in_its_words() ->
     assert target.action is Action.BLOCKED
     assert target.reason == (
         'inside the cluster: MeshConfig.config.openservicemesh.io "osm-mesh-config" is invalid: '
-        'spec.traffic.enableEgress: Invalid value: "string": spec.traffic.enableEgress in body must '
-        'be of type boolean: "string"'
+        'spec.traffic.enableEgress: Invalid value: "string": spec.traffic.enableEgress in body '
+        'must be of type boolean: "string"'
     )
 
 

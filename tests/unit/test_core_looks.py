@@ -16,18 +16,18 @@ from fleet.core.looks import meshes
 from fleet.model.cluster import ProvisioningState
 from fleet.model.inside import CheckMoment, CheckResult, CheckRule, Severity, Verdict
 from fleet.spec import charts, profiles
-from tests.rig import meshes
-from tests.rig.meshes import ENVOY, SYSTEM, Cluster
+from tests.rig import insights
+from tests.rig.insights import ENVOY, SYSTEM, Cluster
 
 Break = Callable[[Cluster], Any]
-ALL = tuple(one.id for one in meshes.RULES)
-INNER = tuple(one.id for one in meshes.RULES if not looks.is_outside(one))
+ALL = tuple(one.id for one in insights.RULES)
+INNER = tuple(one.id for one in insights.RULES if not looks.is_outside(one))
 
 
 def judged(cluster: Cluster, *names: str, **known: Any) -> tuple[CheckResult, ...]:
     """Look at a cluster by the rules of *names*, whatever their moment."""
-    subject = meshes.subject(**known)
-    rules = tuple(one for one in meshes.RULES if one.id in names)
+    subject = insights.subject(**known)
+    rules = tuple(one for one in insights.RULES if one.id in names)
     return looks.judge(rules, subject, cluster.seen(rules, subject))
 
 
@@ -38,11 +38,11 @@ def said(cluster: Cluster, name: str, **known: Any) -> tuple[Verdict, str]:
 
 
 def healthy_for(name: str) -> Cluster:
-    return meshes.uninstalled() if name.endswith("after-delete") else meshes.healthy()
+    return insights.uninstalled() if name.endswith("after-delete") else insights.healthy()
 
 
 def test_there_are_26_of_the_mesh_in_this_order() -> None:
-    assert [(one.id, one.severity.value, one.since) for one in meshes.RULES] == [
+    assert [(one.id, one.severity.value, one.since) for one in insights.RULES] == [
         ("azure-arc-agents", "gate", None),
         ("arm-provisioning", "gate", None),
         ("helm-release", "warn", None),
@@ -100,21 +100,21 @@ def _put(kind: str, *found: dict[str, Any]) -> Break:
 
 
 def _waiting(app: str) -> dict[str, Any]:
-    pod = meshes.control_pod(app)
+    pod = insights.control_pod(app)
     state = {"waiting": {"reason": "CrashLoopBackOff"}}
     pod["status"]["containerStatuses"] = [{"name": app, "ready": False, "state": state}]
     return pod
 
 
 def _crowded(app: str) -> dict[str, Any]:
-    pod = meshes.control_pod(app)
+    pod = insights.control_pod(app)
     pod["spec"]["containers"] += [{"name": "envoy"}]
     pod["status"]["containerStatuses"] += [{"name": "envoy", "ready": True}]
     return pod
 
 
 def _evicted(app: str) -> dict[str, Any]:
-    pod = meshes.control_pod(app, number=2)
+    pod = insights.control_pod(app, number=2)
     pod["status"] = {"phase": "Failed", "reason": "Evicted"}
     return pod
 
@@ -178,7 +178,7 @@ BROKEN = {
     ),
     "helm pending": (
         "helm-release",
-        _put("secrets", meshes.release("osm", revision=3, status="pending-upgrade")),
+        _put("secrets", insights.release("osm", revision=3, status="pending-upgrade")),
         (
             "revision 3 of the release osm is pending-upgrade: "
             "`helm -n arc-osm-system history osm` says why"
@@ -279,7 +279,7 @@ BROKEN = {
     ),
     "one injector of two": (
         "injector-pods",
-        _put("pods", meshes.control_pod("osm-injector", number=2), _waiting("osm-injector")),
+        _put("pods", insights.control_pod("osm-injector", number=2), _waiting("osm-injector")),
         (
             "pods that are not ready: osm-injector-1 (CrashLoopBackOff): "
             "`kubectl -n arc-osm-system logs -l app=osm-injector` says why"
@@ -364,17 +364,17 @@ BROKEN = {
     ),
     "mesh in its own mesh": (
         "namespaces",
-        _put("namespaces", meshes.meshed(SYSTEM)),
+        _put("namespaces", insights.meshed(SYSTEM)),
         "arc-osm-system itself is in the mesh: `osm namespace remove arc-osm-system`",
     ),
     "namespace left the mesh": (
         "namespaces",
-        _put("namespaces", meshes.namespace("shop", {})),
+        _put("namespaces", insights.namespace("shop", {})),
         "not in the mesh osm: shop: `osm namespace add` each",
     ),
     "namespace without injection": (
         "namespaces",
-        _put("namespaces", meshes.namespace("shop", {"openservicemesh.io/monitored-by": "osm"})),
+        _put("namespaces", insights.namespace("shop", {"openservicemesh.io/monitored-by": "osm"})),
         (
             "in the mesh, and new pods get no sidecar: shop: "
             "set the annotation openservicemesh.io/sidecar-injection=enabled"
@@ -382,7 +382,7 @@ BROKEN = {
     ),
     "not ignored": (
         "ignore-labels",
-        _put("namespaces", meshes.namespace("kube-system", {})),
+        _put("namespaces", insights.namespace("kube-system", {})),
         (
             "without the label openservicemesh.io/ignore=true: kube-system: "
             "`kubectl label namespace` each"
@@ -394,7 +394,7 @@ BROKEN = {
             cluster.remove("definitions", "retries.policy.openservicemesh.io"),
             cluster.put(
                 "definitions",
-                meshes.definition("meshconfigs.config.openservicemesh.io", ["v1alpha1"]),
+                insights.definition("meshconfigs.config.openservicemesh.io", ["v1alpha1"]),
             ),
         ),
         (
@@ -405,7 +405,7 @@ BROKEN = {
     ),
     "metrics agent stripped": (
         "metrics-agent",
-        _put("deployments", meshes.deployment("osm-metrics-agent", containers=["mdm"])),
+        _put("deployments", insights.deployment("osm-metrics-agent", containers=["mdm"])),
         (
             "deployment osm-metrics-agent has no container "
             "msi-adapter, prom-mdm-converter, telegraf: "
@@ -414,7 +414,7 @@ BROKEN = {
     ),
     "not injected": (
         "new-pod-injection",
-        _put("pods", meshes.app_pod("bare-1", image=None)),
+        _put("pods", insights.app_pod("bare-1", image=None)),
         (
             "pods without a sidecar in namespaces of the mesh: shop/bare: restart them; "
             "if they come up without again, look at the logs of osm-injector"
@@ -427,7 +427,9 @@ BROKEN = {
     ),
     "old sidecars": (
         "stale-sidecars",
-        _put("pods", meshes.app_pod("cart-2", image="old:1"), meshes.app_pod("db-0", image="o")),
+        _put(
+            "pods", insights.app_pod("cart-2", image="old:1"), insights.app_pod("db-0", image="o")
+        ),
         (
             f"sidecars other than {ENVOY}: shop/cart, shop/db: "
             "`kubectl rollout restart` each, one after another"
@@ -435,7 +437,7 @@ BROKEN = {
     ),
     "webhooks left": (
         "orphan-webhooks-after-delete",
-        _put("mutating", meshes.webhook("arc-osm-webhook-osm", "osm-injector", 9090)),
+        _put("mutating", insights.webhook("arc-osm-webhook-osm", "osm-injector", 9090)),
         (
             "still there: mutatingwebhookconfigurations arc-osm-webhook-osm: "
             "wait ten minutes after the uninstall, then delete them"
@@ -491,7 +493,7 @@ def test_every_check_of_the_cluster_itself_is_broken_above() -> None:
     ],
 )
 def test_takes_azure_by_its_word(changed: dict[str, Any], sentence: str) -> None:
-    found = meshes.extension(**changed)
+    found = insights.extension(**changed)
 
     told = said(Cluster(), "arm-provisioning", extension=found)
 
@@ -505,7 +507,7 @@ def test_an_extension_that_azure_does_not_know_has_failed() -> None:
 
 
 def test_any_version_will_do_where_none_is_planned() -> None:
-    found = meshes.extension("1.1.1")
+    found = insights.extension("1.1.1")
 
     told = said(Cluster(), "arm-provisioning", extension=found, version=None)
 
@@ -516,7 +518,7 @@ def test_any_version_will_do_where_none_is_planned() -> None:
 
 
 def test_says_what_changed_since_it_was_read_before() -> None:
-    cluster = meshes.healthy()
+    cluster = insights.healthy()
     _spec("traffic", enableEgress=False)(cluster)
 
     told = said(
@@ -533,7 +535,7 @@ def test_says_what_changed_since_it_was_read_before() -> None:
 
 
 def test_what_the_plan_file_wants_is_no_change() -> None:
-    cluster = meshes.healthy()
+    cluster = insights.healthy()
     _spec("traffic", enableEgress=False)(cluster)
     wish = '{"traffic":{"enableEgress":false}}'
 
@@ -551,7 +553,7 @@ def test_what_the_plan_file_wants_is_no_change() -> None:
 def test_says_what_is_not_as_the_plan_file_wants_it() -> None:
     wish = '{"sidecar":{"logLevel":"debug"},"traffic":{"enableEgress":null}}'
 
-    told = said(meshes.healthy(), "meshconfig-drift", mesh_wish=wish)
+    told = said(insights.healthy(), "meshconfig-drift", mesh_wish=wish)
 
     assert told == (
         Verdict.FAILED,
@@ -575,7 +577,7 @@ def test_says_which_settings_never_reached_it() -> None:
         "osm.osm.osmController.replicaCount": "2",
     }
 
-    told = said(meshes.healthy(), "meshconfig-drift", settings=settings)
+    told = said(insights.healthy(), "meshconfig-drift", settings=settings)
 
     assert told == (
         Verdict.FAILED,
@@ -588,7 +590,7 @@ def test_says_which_settings_never_reached_it() -> None:
 
 
 def test_a_snapshot_that_cannot_be_read_says_nothing() -> None:
-    told = said(meshes.healthy(), "meshconfig-drift", mesh_before="{", mesh_wish="[1")
+    told = said(insights.healthy(), "meshconfig-drift", mesh_before="{", mesh_wish="[1")
 
     assert told == (Verdict.PASSED, "")
 
@@ -596,17 +598,17 @@ def test_a_snapshot_that_cannot_be_read_says_nothing() -> None:
 def test_settings_are_known_from_the_chart() -> None:
     chart = charts.load("osm")
     assert chart is not None
-    (drift,) = meshes.rules("meshconfig-drift")
+    (drift,) = insights.rules("meshconfig-drift")
     known = {key: one for key, one in drift.given.items() if one.startswith("spec.")}
 
     assert known == {one.setting: one.field for one in chart.advice().seeds}
 
 
 def test_reads_the_version_of_the_configuration_that_the_release_serves() -> None:
-    (rule,) = meshes.rules("meshconfig-exists")
-    old = meshes.subject(extension=meshes.extension("1.0.0-1"))
+    (rule,) = insights.rules("meshconfig-exists")
+    old = insights.subject(extension=insights.extension("1.0.0-1"))
 
-    resources = [looks.wants([rule], one)[0].resource for one in (old, meshes.subject())]
+    resources = [looks.wants([rule], one)[0].resource for one in (old, insights.subject())]
 
     assert resources == [meshes.OLD_MESH_CONFIGS, meshes.MESH_CONFIGS]
 
@@ -623,20 +625,20 @@ def test_reads_the_version_of_the_configuration_that_the_release_serves() -> Non
     ],
 )
 def test_leaves_out_what_a_version_does_not_have(name: str, version: str, detail: str) -> None:
-    told = said(Cluster(), name, extension=meshes.extension(version))
+    told = said(Cluster(), name, extension=insights.extension(version))
 
     assert told == (Verdict.NOT_APPLICABLE, detail)
 
 
 def test_a_revision_has_what_its_version_has() -> None:
-    told = said(meshes.healthy(), "metrics-agent", extension=meshes.extension("1.1.1-1"))
+    told = said(insights.healthy(), "metrics-agent", extension=insights.extension("1.1.1-1"))
 
     assert told == (Verdict.PASSED, "")
 
 
 def test_asks_for_the_kinds_of_the_version_that_is_there() -> None:
-    (rule,) = meshes.rules("crds")
-    subject = meshes.subject(extension=meshes.extension("1.0.0"))
+    (rule,) = insights.rules("crds")
+    subject = insights.subject(extension=insights.extension("1.0.0"))
 
     assert [one.name for one in looks.wants([rule], subject)] == [
         "meshconfigs.config.openservicemesh.io",
@@ -651,7 +653,7 @@ def test_asks_for_the_kinds_of_the_version_that_is_there() -> None:
 
 @pytest.mark.parametrize("name", ["new-pod-injection", "stale-sidecars"])
 def test_nothing_is_said_of_sidecars_where_nobody_is_in_the_mesh(name: str) -> None:
-    cluster = meshes.healthy()
+    cluster = insights.healthy()
     for pod in ("cart-1", "cart-2"):
         cluster.remove("pods", pod, "shop")
 
@@ -671,7 +673,7 @@ def test_nothing_is_said_of_sidecars_where_nobody_is_in_the_mesh(name: str) -> N
     ],
 )
 def test_a_pod_that_was_to_have_no_sidecar_is_left_alone(change: dict[str, Any]) -> None:
-    cluster, pod = meshes.healthy(), meshes.app_pod("bare-1", image=None)
+    cluster, pod = insights.healthy(), insights.app_pod("bare-1", image=None)
     pod["metadata"] |= change
     cluster.put("pods", pod)
 
@@ -679,14 +681,14 @@ def test_a_pod_that_was_to_have_no_sidecar_is_left_alone(change: dict[str, Any])
 
 
 def test_evicted_pods_beside_one_that_runs_are_no_trouble() -> None:
-    cluster = meshes.healthy()
+    cluster = insights.healthy()
     cluster.put("pods", _evicted("osm-injector"))
 
     assert said(cluster, "injector-pods") == (Verdict.PASSED, "")
 
 
 def test_the_sidecar_that_the_configuration_names_counts_before_the_injectors() -> None:
-    cluster = meshes.healthy()
+    cluster = insights.healthy()
     _spec("sidecar", envoyImage="own:1")(cluster)
 
     verdict, _ = said(cluster, "stale-sidecars")
@@ -699,8 +701,8 @@ def test_the_sidecar_that_the_configuration_names_counts_before_the_injectors() 
 
 @pytest.mark.parametrize("name", INNER)
 def test_what_may_not_be_read_is_unknown(name: str) -> None:
-    cluster, subject = healthy_for(name), meshes.subject()
-    rules = tuple(one for one in meshes.RULES if one.id == name)
+    cluster, subject = healthy_for(name), insights.subject()
+    rules = tuple(one for one in insights.RULES if one.id == name)
     first = looks.wants(rules, subject)[0]
     plural = first.resource.plural
     cluster.forbidden = frozenset({plural})
@@ -719,7 +721,7 @@ def test_what_may_not_be_read_is_unknown(name: str) -> None:
 
 
 def test_what_is_left_behind_shows_even_where_secrets_may_not_be_read() -> None:
-    cluster = meshes.uninstalled()
+    cluster = insights.uninstalled()
     cluster.forbidden = frozenset({"secrets"})
     cluster.put("meshconfigs", {"metadata": {"name": "osm-mesh-config", "namespace": SYSTEM}})
 
@@ -729,8 +731,8 @@ def test_what_is_left_behind_shows_even_where_secrets_may_not_be_read() -> None:
 
 
 def test_a_cluster_that_is_not_reached_is_told_once() -> None:
-    rules = meshes.rules("azure-arc-agents", "arm-provisioning", "crds", "metrics-agent")
-    subject = meshes.subject(extension=meshes.extension("1.0.0"), version="1.0.0")
+    rules = insights.rules("azure-arc-agents", "arm-provisioning", "crds", "metrics-agent")
+    subject = insights.subject(extension=insights.extension("1.0.0"), version="1.0.0")
 
     found = looks.unreached(rules, subject, "no route to store-1")
 
@@ -758,10 +760,10 @@ def test_a_cluster_that_is_not_reached_is_told_once() -> None:
     ],
 )
 def test_a_rule_that_nobody_understands_is_unknown(rule: CheckRule, detail: str) -> None:
-    found = looks.judge([rule], meshes.subject(), {})
+    found = looks.judge([rule], insights.subject(), {})
 
     assert [(one.verdict, one.detail) for one in found] == [(Verdict.UNKNOWN, detail)]
-    assert looks.wants([rule], meshes.subject()) == ()
+    assert looks.wants([rule], insights.subject()) == ()
 
 
 # --- any other extension -----------------------------------------------------------------
@@ -769,10 +771,10 @@ def test_a_rule_that_nobody_understands_is_unknown(rule: CheckRule, detail: str)
 
 def test_other_extensions_are_judged_by_what_runs_in_their_namespace() -> None:
     rules, cluster = profiles.load("flux").checks, Cluster()
-    cluster.put("deployments", meshes.deployment("config-agent", where="azure-arc"))
-    cluster.put("deployments", meshes.deployment("source", where="flux-system"))
-    flux = meshes.extension("1.19.0", namespace="flux-system", name="flux")
-    subject = meshes.subject(extension=flux, namespace="flux-system", version=None)
+    cluster.put("deployments", insights.deployment("config-agent", where="azure-arc"))
+    cluster.put("deployments", insights.deployment("source", where="flux-system"))
+    flux = insights.extension("1.19.0", namespace="flux-system", name="flux")
+    subject = insights.subject(extension=flux, namespace="flux-system", version=None)
 
     found = looks.judge(rules, subject, cluster.seen(rules, subject))
 
@@ -792,10 +794,10 @@ def test_other_extensions_are_judged_by_what_runs_in_their_namespace() -> None:
 def test_in_a_shared_namespace_only_what_is_of_the_release_counts() -> None:
     rules, cluster = profiles.load("azurepolicy").checks, Cluster()
     for name, release in (("policy", "azurepolicy"), ("coredns", "other")):
-        cluster.put("deployments", meshes.deployment(name, where="kube-system", release=release))
+        cluster.put("deployments", insights.deployment(name, where="kube-system", release=release))
     status = {"observedGeneration": 1}
     cluster.at("deployments", "coredns", "kube-system")["status"] = status
-    subject = meshes.subject(namespace="kube-system", release="azurepolicy")
+    subject = insights.subject(namespace="kube-system", release="azurepolicy")
     (rule,) = (one for one in rules if one.id == "release-deployments")
 
     (well,) = looks.judge([rule], subject, cluster.seen([rule], subject))
@@ -814,7 +816,7 @@ def test_in_a_shared_namespace_only_what_is_of_the_release_counts() -> None:
 
 def test_nothing_is_looked_at_where_the_namespace_is_not_known() -> None:
     rules = [one for one in profiles.load("flux").checks if one.id == "release-deployments"]
-    subject = meshes.subject(namespace=None)
+    subject = insights.subject(namespace=None)
 
     (found,) = looks.judge(rules, subject, {})
 
@@ -828,7 +830,7 @@ def test_nothing_is_looked_at_where_the_namespace_is_not_known() -> None:
 def test_rules_are_chosen_by_moment_and_take_the_severities_that_are_wished_for() -> None:
     wished = {"leftovers-after-delete": Severity.GATE}
 
-    found = looks.chosen(meshes.RULES, moment=CheckMoment.ABSENT, severities=wished)
+    found = looks.chosen(insights.RULES, moment=CheckMoment.ABSENT, severities=wished)
 
     assert [(one.id, one.severity) for one in found] == [
         ("orphan-webhooks-after-delete", Severity.GATE),
@@ -838,11 +840,11 @@ def test_rules_are_chosen_by_moment_and_take_the_severities_that_are_wished_for(
 
 def test_nothing_bars_the_way_where_only_warnings_are_due() -> None:
     found = looks.chosen(
-        meshes.RULES,
+        insights.RULES,
         moment=CheckMoment.PRESENT,
         severities={"crds": Severity.GATE},
         is_warn_only=True,
     )
 
     assert {one.severity for one in found} == {Severity.WARN}
-    assert dataclasses.replace(found[0], severity=Severity.GATE) == meshes.RULES[0]
+    assert dataclasses.replace(found[0], severity=Severity.GATE) == insights.RULES[0]

@@ -17,20 +17,20 @@ from fleet.engine.inspecting import Inspector
 from fleet.errors import ClusterError
 from fleet.model.cluster import ClusterId
 from fleet.model.inside import CheckResult, Severity, Verdict
-from tests.rig import meshes
-from tests.rig.meshes import SYSTEM, Cluster, Fleet
+from tests.rig import insights
+from tests.rig.insights import SYSTEM, Cluster, Fleet
 
-RULES = meshes.rules()
+RULES = insights.rules()
 KB = 1024
 
 
 def inspector(cluster: Cluster) -> Inspector:
-    return Inspector(Fleet({meshes.STORE: cluster}))
+    return Inspector(Fleet({insights.STORE: cluster}))
 
 
 async def test_looks_are_the_same_through_the_port() -> None:
-    cluster, subject = meshes.healthy(), meshes.subject()
-    cluster.put("pods", meshes.app_pod("bare-1", image=None))
+    cluster, subject = insights.healthy(), insights.subject()
+    cluster.put("pods", insights.app_pod("bare-1", image=None))
 
     found = await inspector(cluster).inspect(subject, RULES)
 
@@ -41,7 +41,7 @@ async def test_looks_are_the_same_through_the_port() -> None:
 
 
 async def test_warnings_alone_bar_nothing() -> None:
-    found = await inspector(Cluster()).inspect(meshes.subject(), RULES, is_warn_only=True)
+    found = await inspector(Cluster()).inspect(insights.subject(), RULES, is_warn_only=True)
 
     assert {one.severity for one in found} == {Severity.WARN}
     assert not any(one.is_barrier for one in found)
@@ -50,7 +50,7 @@ async def test_warnings_alone_bar_nothing() -> None:
 async def test_a_cluster_that_cannot_be_opened_is_unknown_and_its_message_told_once() -> None:
     cluster = Cluster(trouble="store-1: no route to host")
 
-    found = await inspector(cluster).inspection(meshes.subject(), RULES[:3])
+    found = await inspector(cluster).inspection(insights.subject(), RULES[:3])
 
     assert found == Inspection(
         is_reached=False,
@@ -78,7 +78,7 @@ async def test_a_cluster_that_cannot_be_opened_is_unknown_and_its_message_told_o
 
 
 async def test_a_cluster_that_falls_silent_halfway_is_not_reached() -> None:
-    cluster = meshes.healthy()
+    cluster = insights.healthy()
     reads = 0
 
     def silent(found: Any) -> Any:
@@ -91,17 +91,17 @@ async def test_a_cluster_that_falls_silent_halfway_is_not_reached() -> None:
 
     cluster.spoil = silent
 
-    found = await inspector(cluster).inspection(meshes.subject(), RULES)
+    found = await inspector(cluster).inspection(insights.subject(), RULES)
 
     assert found.is_reached is False
     assert found.results[0].detail == "it does not answer any more"
 
 
 async def test_one_kind_that_may_not_be_read_leaves_the_others() -> None:
-    cluster = meshes.healthy()
+    cluster = insights.healthy()
     cluster.forbidden = frozenset({"secrets"})
 
-    found = await inspector(cluster).inspect(meshes.subject(), RULES)
+    found = await inspector(cluster).inspect(insights.subject(), RULES)
 
     assert {one.check: one.severity for one in found if one.verdict is not Verdict.PASSED} == {
         "helm-release": Severity.WARN
@@ -111,13 +111,15 @@ async def test_one_kind_that_may_not_be_read_leaves_the_others() -> None:
 async def test_nothing_is_opened_for_what_azure_says() -> None:
     fleet = Fleet({})
 
-    found = await Inspector(fleet).inspection(meshes.subject(), meshes.rules("arm-provisioning"))
+    found = await Inspector(fleet).inspection(
+        insights.subject(), insights.rules("arm-provisioning")
+    )
 
     assert (found.is_reached, found.results[0].verdict) == (None, Verdict.PASSED)
 
 
 async def test_without_a_way_into_clusters_only_azure_is_believed() -> None:
-    found = await Inspector(None).inspect(meshes.subject(), RULES[:2])
+    found = await Inspector(None).inspect(insights.subject(), RULES[:2])
 
     assert [(one.verdict, one.detail) for one in found] == [
         (Verdict.UNKNOWN, "no way into clusters is named"),
@@ -126,10 +128,10 @@ async def test_without_a_way_into_clusters_only_azure_is_believed() -> None:
 
 
 async def test_the_configuration_of_a_mesh_is_kept_as_canonical_json() -> None:
-    cluster = meshes.healthy()
-    there = await inspector(cluster).mesh_config(meshes.STORE)
+    cluster = insights.healthy()
+    there = await inspector(cluster).mesh_config(insights.STORE)
     cluster.remove("meshconfigs", "osm-mesh-config", SYSTEM)
-    gone = await inspector(cluster).mesh_config(meshes.STORE)
+    gone = await inspector(cluster).mesh_config(insights.STORE)
 
     assert there == (
         '{"certificate":{"certKeyBitSize":2048,"serviceCertValidityDuration":"24h"},'
@@ -141,7 +143,7 @@ async def test_the_configuration_of_a_mesh_is_kept_as_canonical_json() -> None:
 
 async def test_a_snapshot_of_a_cluster_that_cannot_be_reached_is_an_error() -> None:
     with pytest.raises(ClusterError, match="no route"):
-        await inspector(Cluster(trouble="no route")).mesh_config(meshes.STORE)
+        await inspector(Cluster(trouble="no route")).mesh_config(insights.STORE)
 
 
 # --- many --------------------------------------------------------------------------------
@@ -149,14 +151,16 @@ async def test_a_snapshot_of_a_cluster_that_cannot_be_reached_is_an_error() -> N
 
 def many(count: int) -> list[Subject]:
     return [
-        meshes.subject(cluster_id=ClusterId(f"{meshes.STORE}-{n}"), cluster_name=f"store-{n:03}")
+        insights.subject(
+            cluster_id=ClusterId(f"{insights.STORE}-{n}"), cluster_name=f"store-{n:03}"
+        )
         for n in range(count)
     ]
 
 
 async def test_clusters_are_looked_into_by_so_many_at_once_and_read_as_they_come() -> None:
     subjects, taken, told = many(50), 0, list[Tally]()
-    fleet = Fleet({one.cluster_id: meshes.healthy() for one in subjects})
+    fleet = Fleet({one.cluster_id: insights.healthy() for one in subjects})
     ahead = []
 
     def one_by_one() -> Iterator[Subject]:
@@ -178,11 +182,11 @@ async def test_clusters_are_looked_into_by_so_many_at_once_and_read_as_they_come
 
 async def test_of_a_cluster_only_what_is_wrong_is_kept() -> None:
     well, ill, lost = many(3)
-    crashing = meshes.healthy()
+    crashing = insights.healthy()
     crashing.remove("deployments", "osm-controller", SYSTEM)
     fleet = Fleet(
         {
-            well.cluster_id: meshes.healthy(),
+            well.cluster_id: insights.healthy(),
             ill.cluster_id: crashing,
             lost.cluster_id: Cluster(trouble="no route"),
         }
@@ -229,7 +233,7 @@ def test_a_warning_bars_nothing_and_a_gate_that_is_unknown_does() -> None:
         CheckResult(check="a", severity=Severity.WARN, verdict=Verdict.FAILED, detail="x"),
         CheckResult(check="b", severity=Severity.GATE, verdict=Verdict.UNKNOWN, detail="y"),
     ]
-    subject = meshes.subject()
+    subject = insights.subject()
 
     warned, unknown = (
         checkups.tally(subject, Inspection(results=tuple(some))) for some in (results[:1], results)
@@ -242,10 +246,10 @@ def test_a_warning_bars_nothing_and_a_gate_that_is_unknown_does() -> None:
 
 
 def test_a_thousand_pods_with_sidecars_are_kept_in_64_kilobytes() -> None:
-    cluster = meshes.healthy()
+    cluster = insights.healthy()
     for n in range(1_000):
-        cluster.put("pods", meshes.app_pod(f"app{n % 100}-{n}"))
-    subject = meshes.subject()
+        cluster.put("pods", insights.app_pod(f"app{n % 100}-{n}"))
+    subject = insights.subject()
 
     seen = cluster.seen(RULES, subject)
 

@@ -41,6 +41,7 @@ def test_knows_open_service_mesh() -> None:
             "tkg",
         ),
         supported_minor_count=2,
+        platforms=("linux/amd64",),
         catalogue=(
             "0.8.4",
             "0.9.2",
@@ -76,7 +77,7 @@ def test_knows_open_service_mesh() -> None:
     )
 
 
-def test_claims_nothing_of_flux_but_its_names_and_that_there_is_one() -> None:
+def test_claims_nothing_of_flux_but_its_names_its_nodes_and_that_there_is_one() -> None:
     assert profiles.load("flux") == Profile(
         name="flux",
         extension_type="Microsoft.flux",
@@ -84,6 +85,7 @@ def test_claims_nothing_of_flux_but_its_names_and_that_there_is_one() -> None:
         namespace="flux-system",
         has_one_instance=True,
         checks=checks.generic(),
+        platforms=("linux/amd64", "linux/arm64"),
     )
 
 
@@ -194,6 +196,7 @@ def test_claims_of_others_only_what_their_files_say(name: str) -> None:
         is_namespaced=said["scope"] == "namespace",
         cluster_types=tuple(one.lower() for one in said.get("clusterTypes", ())),
         checks=checks.generic(),
+        platforms=tuple(said.get("platforms", ())),
     )
 
 

@@ -287,8 +287,8 @@ def test_what_is_wrong_with_both_files_is_told_together(beside: Path) -> None:
             "agent.toml:2:1: extra: unknown key; one of: extensionType, scope, instanceName, "
             "namespace, "
             "hasOneInstance, versionOrder, hasSequentialMinors, mayDowngrade, supportedMinorCount, "
-            "distributions, clusterTypes, catalogue, distributionSettings, needs, notice, notes, "
-            "checks"
+            "distributions, clusterTypes, catalogue, distributionSettings, needs, platforms, "
+            "notice, notes, checks"
         ),
         'plan.yaml:8:5: spec.extension.verison: unknown key; did you mean "version"?',
     ]

@@ -5,12 +5,8 @@ Source:  kube-apiserver, as documented and as it was asked.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
-from collections.abc import Mapping
-from typing import Any
 
-from fleet.core import draws
 from fleet.model.cluster import Connectivity
 from fleet.model.objects import Resource
 from fleet.sim.breakage import Break
@@ -19,26 +15,25 @@ from fleet.sim.inside import (
     asking,
     discovery,
     listing,
-    merging,
-    patching,
-    podding,
     refusals,
-    scene as scenes,
-    workloads,
+    writing,
 )
 from fleet.sim.inside.asking import Request, Target
 from fleet.sim.inside.listing import Watch
-from fleet.sim.inside.overlay import Entry, Key
 from fleet.sim.inside.refusals import RefusedError
-from fleet.sim.inside.scene import Made, Scene
+from fleet.sim.inside.replying import Reply
+from fleet.sim.inside.scene import Scene
 from fleet.sim.inside.view import Interior, View
 
 _WAIT_S = 1
 _FLAKY = 3
 """Every so-manieth request meets a flaky server's moods."""
+<<<<<<< HEAD
 _SERVER_SETS = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
 _UNCOUNTED = frozenset({"", "rbac.authorization.k8s.io", "autoscaling"})
 """Groups whose objects have no generation."""
+=======
+>>>>>>> main
 _TEXT_404 = "404 page not found\n"
 
 
@@ -48,19 +43,6 @@ class UnreachableError(Exception):
     def __init__(self, *, is_silent: bool) -> None:
         super().__init__("no answer")
         self.is_silent = is_silent
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """What comes back."""
-
-    code: int = 200
-    document: Mapping[str, Any] | None = None
-    text: str = ""
-    """Where there is no document."""
-    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    watch: Watch | None = None
-    """Where events are to follow."""
 
 
 def reply(interior: Interior, request: Request, now: dt.datetime) -> Reply:
@@ -126,7 +108,7 @@ def _done(
 ) -> Reply:
     match verb:
         case "get":
-            return Reply(document=admission.shown(view, found, _existing(view, found)))
+            return Reply(document=admission.shown(view, found, writing.existing(view, found)))
         case "list":
             return Reply(document=listing.page(interior, view, found, request))
         case "watch":
@@ -134,19 +116,11 @@ def _done(
         case "create" if found.resource.plural == "selfsubjectaccessreviews":
             return _reviewed(view, request, user)
         case "create":
-            return _created(interior, view, request, found)
+            return writing.created(interior, view, request, found)
         case "delete":
-            return _deleted(interior, view, request, found)
+            return writing.deleted(interior, view, request, found)
         case _:
-            return _changed(interior, view, request, found)
-
-
-def _existing(view: View, found: Target) -> Made:
-    name = found.name or ""
-    made = view.get(found.resource.group, found.resource.plural, found.namespace or "", name)
-    if made is None:
-        raise refusals.not_found(found.resource, name)
-    return made
+            return writing.changed(interior, view, request, found)
 
 
 def _reviewed(view: View, request: Request, user: str) -> Reply:
@@ -155,6 +129,7 @@ def _reviewed(view: View, request: Request, user: str) -> Reply:
     resource = Resource(asked.get("group", ""), "v1", asked.get("resource", ""))
     allowed = asking.may(view.scene, user, asked.get("verb", "get"), resource)
     return Reply(code=201, document={**document, "status": {"allowed": allowed}})
+<<<<<<< HEAD
 
 
 # --- writes ------------------------------------------------------------------------------
@@ -373,3 +348,5 @@ def _warned(lost: tuple[str, ...]) -> Mapping[str, str]:
         return {}
     told = ", ".join(f'299 - "unknown field \\"{one}\\""' for one in lost)
     return {"Warning": told}
+=======
+>>>>>>> main
