@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 import shutil
 import ssl
@@ -17,8 +18,9 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -42,6 +44,8 @@ class RealServer:
 
     url: str
     ca_file: Path
+    store: str
+    """The address of its etcd."""
 
     def kubeconfig(self, file: Path, *, context: str, token: str = ADMIN) -> Path:
         """Write a kubeconfig with one context, and return it."""
@@ -56,6 +60,17 @@ class RealServer:
         )
         file.chmod(0o600)
         return file
+
+    def compact(self) -> None:
+        """Let the store forget all but what there is now, as it does every few minutes."""
+        now = self._asked("kv/range", {"key": "AA==", "limit": 1})["header"]["revision"]
+        self._asked("kv/compaction", {"revision": now})
+
+    def _asked(self, what: str, body: Mapping[str, Any]) -> Any:
+        # Source: etcd's documentation, on its gRPC gateway.
+        url = f"{self.store}/v3/{what}"
+        with urllib.request.urlopen(url, json.dumps(body).encode(), timeout=10) as found:  # noqa: S310
+            return json.load(found)
 
 
 def binary(name: str) -> str:
@@ -78,7 +93,7 @@ def serving(folder: Path) -> Iterator[RealServer]:
         _running(folder, [programs["etcd"], *_of_etcd(folder, store)]) as etcd,
         _running(folder, [programs["kube-apiserver"], *_of_server(folder, ca, port, store)]) as api,
     ):
-        served = RealServer(url=f"https://127.0.0.1:{port}", ca_file=folder / "ca.pem")
+        served = RealServer(url=f"https://127.0.0.1:{port}", ca_file=folder / "ca.pem", store=store)
         _wait_until_ready(served, [etcd, api], folder)
         yield served
 
