@@ -1,4 +1,4 @@
-"""Long lists of a real API server: page by page, and where the store forgets what the first was of."""
+"""Long lists of a real API server: page by page, and when its store forgets what they were of."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from fleet.core.looks import Subject
 from fleet.engine import clock
-from fleet.kube.clusters import KubeClusters, clusters_of
+from fleet.kube.clusters import clusters_of
 from fleet.model.cluster import AutoUpgrade, ClusterId, Extension, ProvisioningState
 from fleet.model.inside import AccessKind, CheckMoment, CheckResult, CheckRule, ClusterAccess
-from fleet.ports import ClusterApi
+from fleet.ports import ClusterApi, Clusters
 from fleet.spec import profiles
 from tests.rig.charted import MESHED, NAMESPACE, VERSION
 from tests.rig.realserver import ADMIN, RealServer
@@ -24,7 +24,7 @@ NAME = "store-1"
 _TYPE = "microsoft.openservicemesh"
 
 
-def clusters(server: RealServer, folder: Path, *, token: str = ADMIN) -> KubeClusters:
+def clusters(server: RealServer, folder: Path, *, token: str = ADMIN) -> Clusters:
     """Return the way into *server*, by a kubeconfig in *folder*."""
     file = server.kubeconfig(folder / f"{token}.kubeconfig", context=NAME, token=token)
     access = ClusterAccess(kind=AccessKind.KUBECONFIG, path=str(file))
