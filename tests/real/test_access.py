@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from fleet.core import works
 from fleet.engine.inspecting import Inspector
@@ -18,11 +16,11 @@ from fleet.model.objects import Resource
 from tests.rig import charted, deployed, waysin
 from tests.rig.charted import Objects
 from tests.rig.doing import TOKEN, done, seen, sent
-from tests.rig.realserver import LIMITED, USER, RealServer
+from tests.rig.realserver import LIMITED, RealServer
+from tests.rig.roles import granted
 from tests.rig.settling import Holder, without
 from tests.rig.waysin import by_verdict
 
-DEPLOY = Path(__file__).parents[2] / "deploy" / "kubernetes"
 WORKS: Mapping[str, Work] = {
     "configuration": Work(
         kind=WorkKind.MESH_CONFIG, patch=json.dumps({"traffic": {"enableEgress": False}})
@@ -33,20 +31,6 @@ WORKS: Mapping[str, Work] = {
     "restarts": Work(kind=WorkKind.RESTART, add=(charted.PLAIN,)),
     "orphans": Work(kind=WorkKind.ORPHANS),
 }
-
-
-def granted(*files: str) -> Objects:
-    """Return the roles of manifests, bound to the user who may do nothing else."""
-    return {charted.place(one): one for name in files for one in _bound(DEPLOY / f"{name}.yaml")}
-
-
-def _bound(file: Path) -> Iterator[dict[str, Any]]:
-    for one in YAML(typ="safe").load_all(file.read_text()):
-        if one["kind"].endswith("Binding"):
-            subject = {"kind": "User", "name": USER, "apiGroup": "rbac.authorization.k8s.io"}
-            yield {**one, "subjects": [subject]}
-        else:
-            yield dict(one)
 
 
 def prepared(healthy: Objects, name: str) -> Objects:
