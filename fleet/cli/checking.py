@@ -53,7 +53,7 @@ def check(
         inspector = Inspector(there.clusters(access) if access.is_given else None)
         tallies: list[Tally] = []
         await inspecting.check_all(
-            checkups.subjects(clusters, rollout),
+            checkups.subjects(clusters, rollout, now=there.clock.now()),
             rules,
             inspector=inspector,
             workers=min(access.max_concurrency, len(clusters)),

@@ -6,6 +6,7 @@ How one is looked at: :mod:`fleet.core.looks`.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -76,15 +77,17 @@ def rules_of(rollout: Rollout) -> tuple[CheckRule, ...]:
     )
 
 
-def subjects(clusters: Iterable[Cluster], rollout: Rollout) -> Iterator[Subject]:
+def subjects(
+    clusters: Iterable[Cluster], rollout: Rollout, *, now: dt.datetime | None = None
+) -> Iterator[Subject]:
     """Yield the clusters that are as far as the plan file wants them: with it, or without."""
     is_absent = rollout.desired.presence is Presence.ABSENT
     for cluster in clusters:
         found, trouble = policy.instance(cluster, rollout.desired)
         if found is not None and not is_absent:
-            yield subject_of(cluster, found, rollout.desired, rollout.inside)
+            yield subject_of(cluster, found, rollout.desired, rollout.inside, now=now)
         elif found is None and is_absent and not trouble:
-            yield subject_of(cluster, None, rollout.desired, rollout.inside)
+            yield subject_of(cluster, None, rollout.desired, rollout.inside, now=now)
 
 
 def passed_over(clusters: Sequence[Cluster], rollout: Rollout) -> int:
@@ -93,7 +96,12 @@ def passed_over(clusters: Sequence[Cluster], rollout: Rollout) -> int:
 
 
 def subject_of(
-    cluster: Cluster, found: Extension | None, desired: Desired, inside: Inside
+    cluster: Cluster,
+    found: Extension | None,
+    desired: Desired,
+    inside: Inside,
+    *,
+    now: dt.datetime | None = None,
 ) -> Subject:
     """Return a cluster as looks are told of it."""
     needed = desired.profile.distribution_settings.get(cluster.distribution.lower(), {})
@@ -110,6 +118,7 @@ def subject_of(
         settings={**needed, **desired.settings},
         mesh_wish=wish,
         meshed=meshed,
+        now=now,
     )
 
 

@@ -17,7 +17,7 @@ def headline(tallies: Sequence[Tally]) -> str:
     """Return all of them in one line."""
     barred = sum(one.has_failed for one in tallies)
     lost = sum(one.is_reached is False for one in tallies)
-    well = sum(not one.is_barred for one in tallies)
+    well = sum(not one.is_barred and one.is_reached is not False for one in tallies)
     rest = [
         f"{count} {what}" for count, what in ((barred, "failed"), (lost, "not reached")) if count
     ]

@@ -19,6 +19,7 @@ from fleet.model.cluster import (
     UnreadExtension,
 )
 from fleet.model.desired import OnDrift, Profile, Requirement
+from fleet.model.inside import AccessKind, ClusterAccess, Inside, Outlook, Work, WorkKind
 from fleet.model.plan import Action, OtherExtension, Plan, Rollback, Step, Target, Verb
 from fleet.model.statuses import Finding
 from fleet.ports import ExtensionRef
@@ -398,3 +399,30 @@ def test_secrets_of_what_may_be_installed_later_are_asked_for_at_once() -> None:
 
 def test_what_nothing_requires_lacks_nothing() -> None:
     assert required.lack(cluster(), rollouts.UNINSTALL) == required.Lack()
+
+
+def test_what_is_required_comes_before_work_inside_which_comes_back_without_it() -> None:
+    place = cluster("c", extension("1.2.6"))
+    asked = rollouts.rollout(wish=rollouts.desired(requires=(NEEDS_LOGS,)))
+    spaces, back = (
+        Work(kind=WorkKind.NAMESPACES, add=("shop",)),
+        Work(kind=WorkKind.NAMESPACES, remove=("shop",)),
+    )
+    inside = Inside(access=ClusterAccess(kind=AccessKind.KUBECONFIG), works=(spaces,))
+    outlook = Outlook(
+        is_seen=True, changes={"namespaces": (("shop", None, "in"),)}, undo={"namespaces": back}
+    )
+
+    made = planner.plan(
+        dataclasses.replace(asked, inside=inside),
+        fleets.inventory([place]),
+        outlooks={place.id: outlook},
+    )
+
+    (target,) = made.targets
+    assert target.steps[0] == PUT_LOGS
+    assert [step.work for step in target.steps] == [None, spaces]
+    assert target.rollback is not None
+    assert [step.work for step in target.rollback.steps] == [back]
+    assert target.rollback.note == "logs stays; inside as it was: namespaces"
+    assert proof.relapse(target, extension("1.2.6")) == ""

@@ -73,7 +73,7 @@ TOLD: Mapping[Break, Sequence[str]] = {
     Break.CA_BUNDLE_EMPTY: ("ca-bundle",),
     Break.CA_BUNDLE_SHORT: ("ca-bundle",),
     Break.CA_BUNDLE_FOREIGN: (),  # only who may read the mesh's own key could tell
-    Break.CA_BUNDLE_EXPIRED: (),  # certificates are counted, and not read
+    Break.CA_BUNDLE_EXPIRED: ("ca-bundle",),
     Break.MESHCONFIG_LOST: ("meshconfig-exists",),
     Break.MESHCONFIG_DRIFT: ("meshconfig-drift",),
     Break.NAMESPACE_HALF_MESHED: ("namespaces",),
@@ -133,7 +133,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, rollout: Rollout) -> Mapping[
             rollout.scope, extension_type="microsoft.openservicemesh", release_train=None
         )
         await inspecting.check_all(
-            checkups.subjects(inventory.clusters, rollout),
+            checkups.subjects(inventory.clusters, rollout, now=clock.now()),
             checkups.rules_of(rollout),
             inspector=Inspector(SimulatedClusters(world, clock)),
             workers=10,
