@@ -24,7 +24,7 @@ from kubernetes_asyncio.client.rest import RESTClientObject
 from multidict import CIMultiDict
 
 from fleet import __version__
-from fleet.errors import ClusterError
+from fleet.errors import ClusterError, InputError
 from fleet.kube.credentials import Credentials
 from fleet.net import connections
 from fleet.net.connections import SlowConnectionError
@@ -244,13 +244,17 @@ async def opened(
         limit_s: Of one exchange.
     """
     configuration = credentials.configuration
-    if configuration.proxy is None:
-        configuration.proxy = network.proxy_for(configuration.host)
-    elif not str(configuration.proxy).startswith(("http://", "https://")):
+    try:
+        connector = _connector(configuration, network, trust, limit_s)
+        if configuration.proxy is None:
+            configuration.proxy = network.proxy_for(configuration.host)
+    except InputError as error:  # of --ca-file, --proxy, or variables of the environment
+        raise ClusterError(error.message, hint=error.hint) from None
+    if configuration.proxy and not str(configuration.proxy).startswith(("http://", "https://")):
         message = "proxy-url of its kubeconfig names a proxy that is not http"
         raise ClusterError(message, hint="Only http and https proxies are supported.")
     async with aiohttp.ClientSession(
-        connector=_connector(configuration, network, trust, limit_s),
+        connector=connector,
         headers={"User-Agent": f"arc-fleet/{__version__}", "Accept": "application/json"},
         cookie_jar=aiohttp.DummyCookieJar(),
         middlewares=(_once,),

@@ -9,6 +9,8 @@ from tests.rig.commands import Shell
 
 AGREED = "osm-gated"
 """It needs other people, and measurements; it has tests of its own."""
+INSIDE = "osm-mesh"
+"""What it did inside clusters is forgotten with the process that the world lived in."""
 EXAMPLES = sorted(path.stem for path in commands.PLANS.glob("*.yaml"))
 
 
@@ -21,6 +23,7 @@ def test_there_is_an_example_for_everything_that_people_want_to_do() -> None:
         "osm-change-windows",
         AGREED,
         "osm-install",
+        INSIDE,
         "osm-monthly",
         "osm-openshift",
         "osm-pin",
@@ -34,7 +37,7 @@ def test_there_is_an_example_for_everything_that_people_want_to_do() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", sorted({*EXAMPLES} - {AGREED}))
+@pytest.mark.parametrize("name", sorted({*EXAMPLES} - {AGREED, INSIDE}))
 def test_an_example_runs_to_its_end_and_then_has_nothing_left_to_do(
     tmp_path: Path, name: str
 ) -> None:
@@ -52,6 +55,24 @@ def test_an_example_runs_to_its_end_and_then_has_nothing_left_to_do(
     assert verified.must(0).json["isComplete"]
     assert _heard(shell) == before
     assert "No changes" in again.must(0).stderr
+
+
+def test_an_example_brings_about_what_shall_be_inside_clusters(tmp_path: Path) -> None:
+    shell = Shell(root=tmp_path, world=commands.world("examples"))
+    plan = commands.PLANS / f"{INSIDE}.yaml"
+
+    planned, ended = shell.many(
+        ("plan", plan, "-o", "json"), ("run", plan, "--yes", "--run-id", "r1", "--json")
+    )
+
+    works = {
+        step["work"]["kind"]
+        for target in planned.must(0).json["targets"]
+        for step in target["steps"]
+        if step["verb"] == "configure"
+    }
+    assert works == {"meshConfig", "namespaces", "monitoring", "restart"}
+    assert set(ended.must(0).json["counts"]) == {"Succeeded"}
 
 
 METRICS = """

@@ -228,7 +228,6 @@ def _monitored(inside: Inside) -> set[str]:
     return {name for text in texts for name in tomllists.items(text, monitoring.PATH)}
 
 
-RBAC = "rbac.authorization.k8s.io"
 ENTRIES = st.frozensets(st.sampled_from(["one", "one/web", "two/web", "two/job"])).map(
     lambda some: tuple(sorted(some))
 )
@@ -243,10 +242,6 @@ def test_what_was_granted_on_openshift_is_taken_back(
         (
             Resource("security.openshift.io", "v1", "securitycontextconstraints"),
             {"metadata": {"name": "privileged"}},
-        ),
-        (
-            Resource(RBAC, "v1", "clusterroles"),
-            {"metadata": {"name": "system:openshift:scc:privileged"}},
         ),
         *((namespaces.NAMESPACES, namespace(name)) for name in ("one", "two")),
     )

@@ -20,10 +20,11 @@ import trustme
 import yaml
 from aiohttp import web
 
-from fleet.kube.clusters import KubeClusters, clusters_of
+from fleet.kube.clusters import clusters_of
 from fleet.model.cluster import ClusterId
 from fleet.model.inside import AccessKind, ClusterAccess
 from fleet.net.network import Network
+from fleet.ports import Clusters
 from tests.rig.scripted import SkippingClock
 
 Answer = tuple[int, Any] | tuple[int, Any, Mapping[str, str]]
@@ -172,7 +173,7 @@ def written(path: Path, content: Mapping[str, Any] | str) -> Path:
 
 def ways(
     base: Path, access: ClusterAccess | None = None, *, clock: SkippingClock | None = None
-) -> KubeClusters:
+) -> Clusters:
     """Return the way in by *access*; without any by the file ``kube`` there."""
     return clusters_of(
         access or ClusterAccess(kind=AccessKind.KUBECONFIG, path="kube"),

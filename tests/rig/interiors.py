@@ -15,8 +15,8 @@ from fleet.model.cluster import AutoUpgrade, ClusterId
 from fleet.model.plan import Verb
 from fleet.sim.calls import Body, Call
 from fleet.sim.inside import answering, asking, clusters, patching
-from fleet.sim.inside.answering import Reply
 from fleet.sim.inside.asking import ADMIN, Request
+from fleet.sim.inside.replying import Reply
 from fleet.sim.world import World
 from tests.rig import runs
 

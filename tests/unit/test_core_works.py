@@ -519,10 +519,31 @@ def test_says_what_openshift_lacks() -> None:
     wrong = binding(privileged.BINDING, "cart", role="admin")
 
     assert blocked(PRIVILEGED, Inside(SCC, SHOPS[1], wrong)) == (
-        "there is no cluster role system:openshift:scc:privileged: run `oc adm policy "
-        "add-scc-to-user` there once; the role binding openservicemesh-privileged in cart grants "
-        "admin, not system:openshift:scc:privileged; the namespace shop does not exist"
+        "the role binding openservicemesh-privileged in cart grants admin, not "
+        "system:openshift:scc:privileged; the namespace shop does not exist"
     )
+
+
+def test_makes_the_role_that_older_releases_of_openshift_do_not_have() -> None:
+    inside = Inside(SCC, *SHOPS)
+    work = Work(kind=WorkKind.PRIVILEGED, add=("shop",))
+
+    role, binding = left(work, inside)
+
+    rule = {
+        "apiGroups": ["security.openshift.io"],
+        "resources": ["securitycontextconstraints"],
+        "resourceNames": ["privileged"],
+        "verbs": ["use"],
+    }
+    assert (role.kind, role.resource, role.body["rules"]) == (EditKind.CREATE, ROLE[0], [rule])
+    assert binding.namespace == "shop"
+    assert [path for path, _, _ in changes(work, inside)] == [
+        "privileged.system:openshift:scc:privileged",
+        "privileged.shop",
+    ]
+    assert back(work, inside) == Work(kind=WorkKind.PRIVILEGED, remove=("shop",))
+    assert done(work, inside) == ()
 
 
 # --- what an uninstall leaves ------------------------------------------------------------

@@ -18,9 +18,10 @@ import pytest
 
 from fleet.errors import ClusterError
 from fleet.kube import credentials
-from fleet.kube.clusters import KubeClusters
+from fleet.model.cluster import ClusterId
 from fleet.model.inside import AccessKind, ClusterAccess
 from fleet.model.objects import Resource
+from fleet.ports import Clusters
 from tests.rig import apiserver
 from tests.rig.apiserver import SECRET, SILENT, ApiServer, Trust, cluster_id, data, kubeconfig
 
@@ -42,12 +43,12 @@ def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     assert list(folder.iterdir()) == []
 
 
-async def pod(ways: KubeClusters, name: str = "c1", group: str = "rg") -> Any:
+async def pod(ways: Clusters, name: str = "c1", group: str = "rg") -> Any:
     async with ways.open(cluster_id(name, group)) as api:
         return await api.get(PODS, "p")
 
 
-async def refused(ways: KubeClusters, name: str = "c1", group: str = "rg") -> ClusterError:
+async def refused(ways: Clusters, name: str = "c1", group: str = "rg") -> ClusterError:
     with pytest.raises(ClusterError) as caught:
         await pod(ways, name, group)
     error = caught.value
@@ -438,6 +439,56 @@ async def test_a_server_that_is_silent_is_told(tmp_path: Path) -> None:
         error = await refused(apiserver.ways(tmp_path, given))
 
         assert error.message == "cluster c1: get of pods p: no answer within 0.05 s"
+
+
+async def test_the_kubeconfigs_proxy_is_asked(tmp_path: Path) -> None:
+    async with serving() as server:
+        found = kubeconfig("http://localhost:1", cluster={"proxy-url": server.url}, token=SECRET)
+        apiserver.written(tmp_path / "kube", found)
+
+        assert await pod(apiserver.ways(tmp_path)) == POD
+
+
+async def test_a_proxy_of_the_environment_that_is_none_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"ftp://u:{SECRET}@proxy.example")
+    apiserver.written(tmp_path / "kube", kubeconfig("https://kube.example", token=SECRET))
+
+    error = await refused(apiserver.ways(tmp_path))
+
+    assert error.message == (
+        "cluster c1: HTTPS_PROXY names a proxy of the kind ftp, which is not supported"
+    )
+
+
+async def test_a_place_for_files_that_is_not_there_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    apiserver.written(tmp_path / "kube", kubeconfig("https://kube.example", token=SECRET))
+
+    error = await refused(apiserver.ways(tmp_path))
+
+    assert error.message == (
+        "cluster c1: its credentials cannot be put into files: No such file or directory"
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param("/subscriptions/s/resourceGroups/rg", id="no cluster"),
+        pytest.param(str(cluster_id("..")), id="a path"),
+        pytest.param(str(cluster_id("--kubeconfig=x")), id="an option"),
+        pytest.param(str(cluster_id("c 1")), id="a blank"),
+    ],
+)
+async def test_an_id_that_would_lead_elsewhere_leads_nowhere(tmp_path: Path, wrong: str) -> None:
+    ways = apiserver.ways(tmp_path, access(AccessKind.DIRECTORY, path="."))
+
+    with pytest.raises(ClusterError, match=r"is not the id|cannot be put into"):
+        await ways.open(ClusterId(wrong)).__aenter__()
 
 
 # --- from inside ----------------------------------------------------------------------------

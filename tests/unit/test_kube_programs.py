@@ -21,9 +21,10 @@ import yaml
 from fleet.engine import clock as clocks
 from fleet.errors import ClusterError
 from fleet.kube import arcproxy
-from fleet.kube.clusters import KubeClusters, clusters_of
+from fleet.kube.clusters import clusters_of
 from fleet.model.inside import AccessKind, ClusterAccess
 from fleet.model.objects import Resource
+from fleet.ports import Clusters
 from tests.rig import apiserver
 from tests.rig.apiserver import SECRET, ApiServer, Trust, cluster_id, data, kubeconfig
 from tests.rig.scripted import SkippingClock
@@ -80,12 +81,12 @@ async def begun(tmp_path: Path, count: int = 1) -> None:
         await asyncio.sleep(0.01)
 
 
-async def pod(ways: KubeClusters, name: str = "c1") -> Any:
+async def pod(ways: Clusters, name: str = "c1") -> Any:
     async with ways.open(cluster_id(name)) as api:
         return await api.get(PODS, "p")
 
 
-async def refused(ways: KubeClusters, name: str = "c1") -> ClusterError:
+async def refused(ways: Clusters, name: str = "c1") -> ClusterError:
     with pytest.raises(ClusterError) as caught:
         await pod(ways, name)
     error = caught.value
@@ -236,7 +237,7 @@ async def test_a_plugin_that_hangs_is_ended_with_whom_it_started(tmp_path: Path)
 # --- commands -------------------------------------------------------------------------------
 
 
-def by_command(tmp_path: Path, text: str, **more: Any) -> KubeClusters:
+def by_command(tmp_path: Path, text: str, **more: Any) -> Clusters:
     program = script(tmp_path / "get-kubeconfig", text)
     argv = (
         str(program),
@@ -338,7 +339,7 @@ async def test_who_is_cancelled_leaves_no_program(tmp_path: Path) -> None:
 # --- the proxy ------------------------------------------------------------------------------
 
 
-def az(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> KubeClusters:
+def az(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> Clusters:
     """Put an ``az`` before all others on the PATH, and return the way through it."""
     folder = tmp_path / "bin"
     folder.mkdir()

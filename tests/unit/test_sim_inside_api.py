@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from fleet.sim.inside import answering, clusters, patching
-from fleet.sim.inside.answering import Reply
 from fleet.sim.inside.asking import NOBODY, READER, Request
+from fleet.sim.inside.replying import Reply
 from tests.rig.interiors import CONFIG, DEPLOYMENTS, MESH_CONFIG, NAMESPACE, Inside, inside
 
 MESH = 'MeshConfig.config.openservicemesh.io "osm-mesh-config" is invalid: '
@@ -215,7 +215,7 @@ def test_a_write_that_builds_on_an_older_object_is_a_conflict() -> None:
 def test_what_is_not_there_is_not_found(
     method: str, path: str, expected: tuple[int, str, str]
 ) -> None:
-    body: dict[str, Any] | None = {} if method == "PATCH" else None
+    body: Any = {} if method == "PATCH" else None
 
     assert said(inside().ask(path, method=method, body=body)) == expected
 
@@ -231,28 +231,34 @@ def test_strangers_are_refused_and_those_who_may_not_are_told_what() -> None:
     found = inside()
     interior = clusters.interior(found.world, found.cluster_id)
     stranger = answering.reply(interior, Request(method="GET", path=PODS), found.now)
-    patch: dict[str, Any] = {"spec": {}}
+    patch: Any = {"spec": {}}
 
     assert said(stranger) == (401, "Unauthorized", "Unauthorized")
     assert said(found.ask(f"{DEPLOYMENTS}/osm-controller", user=NOBODY)) == (
         403,
         "Forbidden",
-        'deployments.apps "osm-controller" is forbidden: User "nobody" cannot get resource '
-        f'"deployments" in API group "apps" in the namespace "{NAMESPACE}"',
+        (
+            'deployments.apps "osm-controller" is forbidden: User "nobody" cannot get resource '
+            f'"deployments" in API group "apps" in the namespace "{NAMESPACE}"'
+        ),
     )
     assert said(found.ask("/api/v1/nodes", user=NOBODY)) == (
         403,
         "Forbidden",
-        'nodes is forbidden: User "nobody" cannot list resource "nodes" in API group "" at the '
-        "cluster scope",
+        (
+            'nodes is forbidden: User "nobody" cannot list resource "nodes" in API group "" at the '
+            "cluster scope"
+        ),
     )
     assert found.ask(MESH_CONFIG, user=READER).code == 200
     assert said(found.ask(MESH_CONFIG, method="PATCH", body=patch, user=READER)) == (
         403,
         "Forbidden",
-        'meshconfigs.config.openservicemesh.io "osm-mesh-config" is forbidden: User '
-        '"system:serviceaccount:fleet:reader" cannot patch resource "meshconfigs" in API group '
-        f'"config.openservicemesh.io" in the namespace "{NAMESPACE}"',
+        (
+            'meshconfigs.config.openservicemesh.io "osm-mesh-config" is forbidden: User '
+            '"system:serviceaccount:fleet:reader" cannot patch resource "meshconfigs" in API group '
+            f'"config.openservicemesh.io" in the namespace "{NAMESPACE}"'
+        ),
     )
 
 
@@ -447,8 +453,11 @@ def test_patches_come_in_forms_and_not_all_are_taken_everywhere() -> None:
     assert said(refused) == (
         415,
         "UnsupportedMediaType",
-        "the body of the request was in an unknown format - accepted media types include: "
-        "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+        (
+            "the body of the request was in an unknown format - accepted media types include: "
+            "application/json-patch+json, application/merge-patch+json, "
+            "application/apply-patch+yaml"
+        ),
     )
 
 
@@ -474,9 +483,11 @@ def test_where_the_injector_is_away_pods_cannot_be_made() -> None:
     assert said(found.ask(f"{SHOP}/pods", method="POST", body=pod)) == (
         500,
         "InternalError",
-        'Internal error occurred: failed calling webhook "osm-inject.k8s.io": failed to call '
-        f'webhook: Post "https://osm-injector.{NAMESPACE}.svc:9090/mutate-pod-creation?timeout='
-        '20s": no endpoints available for service "osm-injector"',
+        (
+            'Internal error occurred: failed calling webhook "osm-inject.k8s.io": failed to call '
+            f'webhook: Post "https://osm-injector.{NAMESPACE}.svc:9090/mutate-pod-creation?timeout='
+            '20s": no endpoints available for service "osm-injector"'
+        ),
     )
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import json
 from collections.abc import AsyncIterator
@@ -183,20 +182,38 @@ async def test_a_server_that_cannot_be_reached_hangs_up() -> None:
             await wire(stage).send("GET", "/api/v1/nodes")
 
 
-async def test_events_come_as_lines_until_the_time_is_over() -> None:
+async def test_events_come_as_lines_as_they_happen() -> None:
     async with staged() as stage:
         api = wire(stage)
         path = MAPS.path("bookstore")
         version = (await api.send("GET", path)).json["metadata"]["resourceVersion"]
-        async with asyncio.TaskGroup() as group:
-            query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "1"}
-            watching = group.create_task(api.send("GET", path, query=query))
-            await asyncio.sleep(0)
-            await api.create(MAPS, {"metadata": {"name": "a"}}, namespace="bookstore")
-            await api.delete(MAPS, "a", namespace="bookstore")
-        lines = [json.loads(line) for line in watching.result().body.splitlines()]
+        heard = []
+        async with api.caller.session.get(
+            f"{api.caller.base}{api.base}{path}",
+            params={"watch": "true", "resourceVersion": version},
+            headers={"Authorization": f"Bearer {api.caller.token}"},
+        ) as events:
+            for act in (
+                api.create(MAPS, {"metadata": {"name": "a"}}, namespace="bookstore"),
+                api.merge(MAPS, "a", {"data": {"k": "v"}}, namespace="bookstore"),
+                api.delete(MAPS, "a", namespace="bookstore"),
+            ):
+                await act
+                event = json.loads(await events.content.readline())
+                heard.append((event["type"], event["object"].get("data")))
 
-    assert [one["object"]["metadata"]["name"] for one in lines] in ([], ["a"], ["a", "a"])
+    assert heard == [("ADDED", None), ("MODIFIED", {"k": "v"}), ("DELETED", {"k": "v"})]
+
+
+async def test_a_watch_ends_when_its_time_is_over() -> None:
+    async with staged() as stage:
+        query = {"watch": "true", "timeoutSeconds": "1", "fieldSelector": "metadata.name=default"}
+        heard = await wire(stage).send("GET", "/api/v1/namespaces", query=query)
+
+    lines = [json.loads(line) for line in heard.body.splitlines()]
+    assert [(one["type"], one["object"]["metadata"]["name"]) for one in lines] == [
+        ("ADDED", "default")
+    ]
 
 
 async def test_a_kubeconfig_leads_into_each_cluster(tmp_path: Path) -> None:

@@ -215,6 +215,74 @@ def test_settings_ask_for_autoscalers_and_budgets() -> None:
     assert ready(found)["osm-controller"] == 2
 
 
+def test_between_a_deployment_and_its_pods_is_a_replica_set() -> None:
+    found = inside()
+    pod = found.get(f"/api/v1/namespaces/{NAMESPACE}/pods", labelSelector="app=osm-injector")
+    owner = pod["items"][0]["metadata"]["ownerReferences"][0]
+    sets = f"/apis/apps/v1/namespaces/{NAMESPACE}/replicasets"
+    between = found.get(f"{sets}/{owner['name']}")
+    deployment = found.get(f"{DEPLOYMENTS}/osm-injector")
+
+    assert owner["kind"] == "ReplicaSet"
+    assert between["metadata"]["ownerReferences"] == [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "name": "osm-injector",
+            "uid": deployment["metadata"]["uid"],
+            "controller": True,
+        }
+    ]
+    assert between["status"] == {"replicas": 1, "readyReplicas": 1}
+
+
+def test_pods_stay_the_same_until_they_are_replaced() -> None:
+    found = inside(installed="1.1.1")
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods"
+    seen = []
+    found.write(Verb.PATCH, version="1.2.3")
+    for _ in range(12):
+        found.wait(seconds=30)
+        seen.append(tuple(found.names(path, labelSelector="app=osm-controller")))
+
+    stages = list(dict.fromkeys(seen))
+    old, both, new = (set(one) for one in stages)
+    assert (len(old), len(new), both) == (1, 1, old | new)
+
+
+def test_settings_alone_replace_no_pods() -> None:
+    found = inside(installed="1.1.1")
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods"
+    before = found.names(path)
+    found.write(Verb.PATCH, settings={"osm.osm.enableEgress": "true"})
+    seen = []
+    for _ in range(5):
+        found.wait(seconds=60)
+        seen.append(found.names(path))
+
+    assert seen == [before] * 5
+    assert spec(found)["traffic"]["enableEgress"] is False
+
+
+def test_the_service_s_own_upgrade_is_one_inside_too() -> None:
+    kind = {
+        "type": "Microsoft.openservicemesh",
+        "installed": {"1.1.1": 1},
+        "autoUpgrade": 100,
+        "failedShare": 0,
+    }
+    found = inside(extensions=[kind], autoUpgradeAfterSeconds={"min": 100, "max": 100})
+    found.wait(seconds=200)
+
+    labels = found.get(f"{DEPLOYMENTS}/osm-injector")["metadata"]["labels"]
+    current = found.world.extension(found.cluster_id, "osm", found.now)
+    assert current is not None
+    assert labels["app.kubernetes.io/version"] == "v1.2.6"
+    assert current.current_version == "1.2.6"
+    assert spec(found)["traffic"]["enableEgress"] is False
+    assert sidecars(found) == {releases.of("1.1.1").sidecar_image}
+
+
 def test_nothing_is_kept_of_clusters_that_nobody_asked() -> None:
     found = inside()
     found.get("/api/v1/pods")

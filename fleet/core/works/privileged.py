@@ -5,7 +5,8 @@ service accounts only. Who gets it is a namespace's service accounts, or single 
 (``shop``, ``shop/cart``): by a binding in that namespace, and by no other.
 
 Source:  learn.microsoft.com, Azure Arc-enabled Open Service Mesh: ``oc adm policy
-         add-scc-to-user privileged -z NAME -n NAMESPACE``, which binds this same role.
+         add-scc-to-user privileged -z NAME -n NAMESPACE``. openshift/oc, modify_scc.go: that makes
+         this same role where it is not there, and binds it.
 """
 
 from __future__ import annotations
@@ -53,20 +54,23 @@ def edits(work: Work, seen: Seen, *, token: str) -> tuple[Edit, ...]:  # noqa: A
     if not _is_openshift(seen):
         return ()
     made = (_edit(work, name, seen) for name in _namespaces(work))
-    return tuple(edit for edit in made if edit)
+    role = Edit(kind=EditKind.CREATE, resource=_ROLES, name=ROLE, body=_role())
+    return (*((role,) if _lacks_role(work, seen) else ()), *(edit for edit in made if edit))
 
 
 def changes(work: Work, seen: Seen) -> tuple[tuple[str, str | None, str | None], ...]:
     """Return each service account, or group of them, that gets or loses it."""
     gained, lost = _gained(work, seen), _lost(work, seen)
+    role = (f"privileged.{ROLE}", None, "present")
     return (
+        *((role,) if _lacks_role(work, seen) else ()),
         *((f"privileged.{one}", None, "bound") for one in gained),
         *((f"privileged.{one}", "bound", None) for one in lost),
     )
 
 
 def undo(work: Work, seen: Seen) -> Work | None:
-    """Return what takes back what was granted here, and only that."""
+    """Return what takes back what was granted here, and only that. NB: the role stays."""
     gained, lost = _gained(work, seen), _lost(work, seen)
     if not gained and not lost:
         return None
@@ -172,6 +176,10 @@ def _lost(work: Work, seen: Seen) -> tuple[str, ...]:
     )
 
 
+def _lacks_role(work: Work, seen: Seen) -> bool:
+    return bool(_gained(work, seen)) and sights.one(seen, _ROLE) is None
+
+
 def _edit(work: Work, namespace: str, seen: Seen) -> Edit | None:
     gained = [one for one in _gained(work, seen) if _place(one) == namespace]
     lost = [one for one in _lost(work, seen) if _place(one) == namespace]
@@ -192,6 +200,18 @@ def _request(kind: EditKind, namespace: str, body: Mapping[str, Any]) -> Edit:
     return Edit(kind=kind, resource=BINDINGS, name=BINDING, namespace=namespace, body=body)
 
 
+def _role() -> dict[str, Any]:
+    rule = {
+        "apiGroups": [_CONSTRAINTS.group],
+        "resources": [_CONSTRAINTS.plural],
+        "resourceNames": ["privileged"],
+        "verbs": ["use"],
+    }
+    metadata = {"name": ROLE}
+    kind = {"apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole"}
+    return {**kind, "metadata": metadata, "rules": [rule]}
+
+
 def _fresh(namespace: str, subjects: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "apiVersion": f"{_RBAC}/v1",
@@ -203,8 +223,6 @@ def _fresh(namespace: str, subjects: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _obstacles(work: Work, seen: Seen) -> Iterator[str]:
-    if sights.one(seen, _ROLE) is None and work.add:
-        yield f"there is no cluster role {ROLE}: run `oc adm policy add-scc-to-user` there once"
     for name in sorted({_place(one) for one in work.add}):
         own = _own(seen, name)
         if sights.one(seen, _namespace(name)) is None:

@@ -254,6 +254,11 @@ def evicted(scene: Scene, one: Component) -> Made:
     return found
 
 
+def made_at(found: Mapping[str, Any]) -> dt.datetime:
+    """Return when an object was made."""
+    return dt.datetime.fromisoformat(found["metadata"]["creationTimestamp"])
+
+
 def is_ready(found: Mapping[str, Any]) -> bool:
     """Tell whether a pod is ready."""
     conditions = found["status"].get("conditions", ())

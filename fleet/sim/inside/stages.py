@@ -138,7 +138,10 @@ def _after(
     operation = instance.operation
     if operation is None:
         # NB: a forced delete is Azure's alone: nobody tells the cluster.
-        return stage if found is None else _there(stage, found, epoch - _BEFORE, revision=1)
+        if instance.settled is None:
+            return stage
+        begun = _there(stage, instance.settled, epoch - _BEFORE, revision=1)
+        return _upgraded(begun, instance.settled, found)
     if instance.settled is None or operation.verb is Verb.DELETE:
         return _leaving(stage, instance, now=now, seed=seed)
     aim = instance.meanwhile or instance.settled
@@ -165,10 +168,15 @@ def _settled(begun: Stage, found: Extension, instance: Instance, *, now: dt.date
     settled = instance.settled or found
     began_at = operation.at if operation else ended_at
     stage = _there(begun, settled, ended_at, revision=begun.revision + 1, began_at=began_at)
-    if found.current_version != settled.current_version and found.modified_at:
-        upgraded_at = dt.datetime.fromisoformat(found.modified_at)
-        return _there(stage, found, upgraded_at, revision=stage.revision + 1)
-    return stage
+    return _upgraded(stage, settled, found)
+
+
+def _upgraded(stage: Stage, settled: Extension, found: Extension | None) -> Stage:
+    """Return a stage after the service's own upgrade, where there was one."""
+    if found is None or found.current_version == settled.current_version or not found.modified_at:
+        return stage
+    upgraded_at = dt.datetime.fromisoformat(found.modified_at)
+    return _there(stage, found, upgraded_at, revision=stage.revision + 1)
 
 
 def _there(

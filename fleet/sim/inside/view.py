@@ -5,9 +5,25 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import orjson
 
 from fleet.model.cluster import ClusterId
-from fleet.sim.inside import controlplane, kinds, overlay, premises, scene, workloads
+from fleet.sim.calls import Edit
+from fleet.sim.inside import (
+    configuration,
+    connections,
+    controlplane,
+    kinds,
+    overlay,
+    premises,
+    replicas,
+    scene,
+    tenants,
+    webhooks,
+    workloads,
+)
 from fleet.sim.inside.kinds import Kind
 from fleet.sim.inside.overlay import Entry, Key, Overlay
 from fleet.sim.inside.scene import Made, Scene
@@ -19,22 +35,22 @@ _BUILDERS: Mapping[tuple[str, str], tuple[Builder, ...]] = {
     ("", "namespaces"): (premises.namespaces,),
     ("", "nodes"): (premises.nodes,),
     ("", "configmaps"): (premises.config_maps,),
-    ("", "pods"): (premises.pods, controlplane.pods),
-    ("", "services"): (controlplane.services,),
-    ("", "endpoints"): (controlplane.endpoints,),
-    ("", "secrets"): (controlplane.secrets,),
+    ("", "pods"): (tenants.pods, controlplane.pods),
+    ("", "services"): (connections.services,),
+    ("", "endpoints"): (connections.endpoints,),
+    ("", "secrets"): (configuration.secrets,),
     ("apps", "deployments"): (
-        premises.deployments,
+        tenants.deployments,
         controlplane.deployments,
         workloads.deployments,
     ),
-    ("apps", "daemonsets"): (premises.daemon_sets,),
+    ("apps", "daemonsets"): (tenants.daemon_sets,),
     ("apps", "statefulsets"): (workloads.stateful_sets,),
-    (kinds.MUTATING.group, kinds.MUTATING.plural): (controlplane.mutating_webhooks,),
-    (kinds.VALIDATING.group, kinds.VALIDATING.plural): (controlplane.validating_webhooks,),
-    (kinds.DEFINITIONS.group, kinds.DEFINITIONS.plural): (controlplane.definitions,),
-    (kinds.AUTOSCALERS.group, kinds.AUTOSCALERS.plural): (controlplane.autoscalers,),
-    (kinds.BUDGETS.group, kinds.BUDGETS.plural): (controlplane.budgets,),
+    (kinds.MUTATING.group, kinds.MUTATING.plural): (webhooks.mutating,),
+    (kinds.VALIDATING.group, kinds.VALIDATING.plural): (webhooks.validating,),
+    (kinds.DEFINITIONS.group, kinds.DEFINITIONS.plural): (configuration.definitions,),
+    (kinds.AUTOSCALERS.group, kinds.AUTOSCALERS.plural): (configuration.autoscalers,),
+    (kinds.BUDGETS.group, kinds.BUDGETS.plural): (configuration.budgets,),
     (kinds.CONSTRAINTS.group, kinds.CONSTRAINTS.plural): (premises.constraints,),
 }
 
@@ -48,11 +64,46 @@ class Interior:
         self.overlay = Overlay()
         self.asked_count = 0
         """Requests that came to its API."""
+        self._taken = 0
 
     def view(self, now: dt.datetime) -> View:
         """Return its objects at a moment."""
+        self._catch_up()
         found = self._scene(now)
         return View(self, found, max(found.version_of(now), self.overlay.last))
+
+    def keep(self, entry: Entry, now: dt.datetime) -> None:
+        """Take an edit, and let the world remember it."""
+        group, plural, namespace, name = entry.key
+        edit = Edit(
+            at=now,
+            cluster_id=self.cluster_id,
+            group=group,
+            plural=plural,
+            namespace=namespace,
+            name=name,
+            version=entry.version,
+            uid=entry.uid,
+            patch=_text(entry.patch),
+            whole=_text(entry.whole),
+        )
+        self.world.take(edit)
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Take in what was changed since, by whomever."""
+        for edit in self.world.edits(self.cluster_id)[self._taken :]:
+            self._taken += 1
+            key = edit.group, edit.plural, edit.namespace, edit.name
+            self.overlay.add(
+                Entry(
+                    key=key,
+                    version=edit.version,
+                    uid=edit.uid,
+                    patch=_value(edit.patch),
+                    whole=_value(edit.whole),
+                )
+            )
 
     def view_of(self, version: int, now: dt.datetime) -> View:
         """Return its objects as they were at a resource version."""
@@ -158,15 +209,25 @@ class View:
             yield from build(scene)
         if (group, plural) == ("", "pods"):
             yield from workloads.pods(self, only)
+        if (group, plural) == ("apps", "replicasets"):
+            yield from replicas.sets(self, only)
         if (group, plural) == (kinds.MESH_GROUP, kinds.MESH_CONFIGS):
             kind = self._stored_kind()
             if kind is not None:
-                yield from controlplane.mesh_config(self.scene, kind)
+                yield from configuration.mesh_config(self.scene, kind)
 
     def _stored_kind(self) -> Kind | None:
         known = self.scene.kinds.values()
         wanted = (kinds.MESH_GROUP, kinds.MESH_CONFIGS)
         return next((one for one in known if _of(one) == wanted), None)
+
+
+def _text(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def _value(text: str | None) -> dict[str, Any] | None:
+    return None if text is None else orjson.loads(text)
 
 
 def _of(kind: Kind) -> tuple[str, str]:
