@@ -380,11 +380,11 @@ BROKEN: dict[str, tuple[Any, str]] = {
     ),
     "certificate file missing": (
         kubeconfig(HTTPS, user={"client-certificate": "gone.crt"}),
-        "its kubeconfig names a client-certificate that is not there: {folder}/gone.crt",
+        "its kubeconfig names a file as client-certificate that is not there",
     ),
     "token file missing": (
         kubeconfig(HTTPS, tokenFile="gone"),
-        "its kubeconfig's tokenFile cannot be read: {folder}/gone",
+        "its kubeconfig's tokenFile cannot be read",
     ),
     "login of yesterday": (
         kubeconfig(HTTPS, user={"auth-provider": {"name": "azure", "config": {"token": SECRET}}}),
@@ -410,7 +410,7 @@ async def test_a_kubeconfig_that_leads_nowhere_is_told_in_a_sentence(
 
     error = await refused(apiserver.ways(tmp_path))
 
-    assert error.message == "cluster c1: " + said.format(file=file, folder=tmp_path)
+    assert error.message == "cluster c1: " + said.format(file=file)
 
 
 async def test_a_kubeconfig_that_is_not_there_is_told(tmp_path: Path) -> None:
