@@ -105,7 +105,7 @@ def _stamped(view: View, found: Target, wanted: Made, version: int) -> Made:
             "uid": uid,
             "resourceVersion": str(version),
             "creationTimestamp": scenes.stamped(scene.now),
-            "generation": 1,
+            **({"generation": 1} if "spec" in wanted else {}),
         },
     }
 
@@ -153,7 +153,7 @@ def _kept(view: View, current: Made, wanted: Made, version: int) -> Made:
         made["status"] = current["status"]
     if made == current:
         return current
-    if made.get("spec") != current.get("spec"):
+    if "spec" in made and made["spec"] != current.get("spec"):
         metadata["generation"] = int(metadata.get("generation", 1)) + 1
     if workloads.OURS in made and _template(made) != _template(current):
         rolled = view.scene.version_of(view.scene.now)
