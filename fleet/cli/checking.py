@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fleet.cli import context, options, outside
+from fleet.cli import context, options, outside, plans
 from fleet.cli.context import errors
 from fleet.cli.options import Where
 from fleet.cli.outside import Outside
@@ -49,11 +49,11 @@ def check(
 
     async def work(there: Outside) -> list[Tally]:
         clusters = await _clusters(there, rollout, only or ())
-        access = rollout.inside.access
+        access = plans.settled(rollout.inside.access, file.absolute().parent)
         inspector = Inspector(there.clusters(access) if access.is_given else None)
         tallies: list[Tally] = []
         await inspecting.check_all(
-            checkups.subjects(clusters, rollout),
+            checkups.subjects(clusters, rollout, now=there.clock.now()),
             rules,
             inspector=inspector,
             workers=min(access.max_concurrency, len(clusters)),
@@ -66,7 +66,7 @@ def check(
     _show(tallies, form)
     if any(one.has_failed for one in tallies):
         raise typer.Exit(EXIT_FAILED)
-    if not all(one.is_reached for one in tallies):
+    if any(one.is_reached is False for one in tallies):
         raise typer.Exit(RemoteError.exit_status)
 
 

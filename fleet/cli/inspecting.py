@@ -23,6 +23,7 @@ from fleet.engine.history import Tail
 from fleet.errors import FleetError, InputError, TamperedError
 from fleet.model import codec, events
 from fleet.model.desired import Profile
+from fleet.model.plan import Action
 from fleet.ports import JournalReader, StoredRecord
 from fleet.spec import profiles
 from fleet.ui import (
@@ -223,8 +224,10 @@ def _say_nobody(run: str) -> None:
 
 
 def _retiring(state: RunState) -> Profile | None:
-    """Return what is known of the run's extension, where there is a notice of it."""
-    profile = profiles.for_type(state.plan.extension_type) if state.header else None
+    """Return what is known of what a run takes away, where there is a notice of it."""
+    if not any(target.action is Action.UNINSTALL for target in state.targets):
+        return None
+    profile = profiles.for_type(state.plan.extension_type)
     return profile if profile and profile.notice else None
 
 

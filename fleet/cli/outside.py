@@ -213,8 +213,8 @@ async def _on_world(found: OpenWorld, base_at: dt.datetime, origin: Origin, work
 
         return SimulatedProbes(service, shared, extension_type=extension_type)
 
-    def entering(_access: ClusterAccess) -> Clusters:
-        return found.clusters(shared)
+    def entering(access: ClusterAccess) -> Clusters:
+        return found.clusters(shared, max_concurrency=access.max_concurrency)
 
     return await work(
         Outside(

@@ -144,12 +144,12 @@ def _rollout(source: Source, now: dt.datetime) -> Rollout:
     feeds = dict.fromkeys((*source.file.feeds, *(shared.feeds if shared else ())))
     around = Surroundings(now=now, feeds=_fetched(feeds, source.network))
     rollout = source.file.rollout(around, shared=shared)
-    access = _settled(rollout.inside.access, source.path.absolute().parent)
+    access = settled(rollout.inside.access, source.path.absolute().parent)
     return dataclasses.replace(rollout, inside=dataclasses.replace(rollout.inside, access=access))
 
 
-def _settled(access: ClusterAccess, base: Path) -> ClusterAccess:
-    """Return *access* with what is named from the plan file named whole.
+def settled(access: ClusterAccess, base: Path) -> ClusterAccess:
+    """Return *access* with what is named from the plan file, which is in *base*, named whole.
 
     Whoever carries a run on does it from any place, and knows the plan file no more.
     """

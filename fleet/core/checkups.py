@@ -6,6 +6,7 @@ How one is looked at: :mod:`fleet.core.looks`.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -33,8 +34,8 @@ class Inspection:
     """What all rules came to on one cluster."""
 
     results: tuple[CheckResult, ...]
-    is_reached: bool = True
-    """Whether its own API answered, as far as it was asked."""
+    is_reached: bool | None = True
+    """Whether its own API answered; ``None``: it was not asked."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class Tally:
 
     cluster_id: str
     cluster_name: str
-    is_reached: bool
+    is_reached: bool | None
     passed: int
     failed: int
     unknown: int
@@ -60,7 +61,8 @@ class Tally:
     def has_failed(self) -> bool:
         """Whether a gate did not pass for another reason than that nobody was reached."""
         barriers = [one for one in self.troubles if one.is_barrier]
-        return any(self.is_reached or one.verdict is Verdict.FAILED for one in barriers)
+        is_lost = self.is_reached is False
+        return any(not is_lost or one.verdict is Verdict.FAILED for one in barriers)
 
 
 def rules_of(rollout: Rollout) -> tuple[CheckRule, ...]:
@@ -75,15 +77,17 @@ def rules_of(rollout: Rollout) -> tuple[CheckRule, ...]:
     )
 
 
-def subjects(clusters: Iterable[Cluster], rollout: Rollout) -> Iterator[Subject]:
+def subjects(
+    clusters: Iterable[Cluster], rollout: Rollout, *, now: dt.datetime | None = None
+) -> Iterator[Subject]:
     """Yield the clusters that are as far as the plan file wants them: with it, or without."""
     is_absent = rollout.desired.presence is Presence.ABSENT
     for cluster in clusters:
         found, trouble = policy.instance(cluster, rollout.desired)
         if found is not None and not is_absent:
-            yield subject_of(cluster, found, rollout.desired, rollout.inside)
+            yield subject_of(cluster, found, rollout.desired, rollout.inside, now=now)
         elif found is None and is_absent and not trouble:
-            yield subject_of(cluster, None, rollout.desired, rollout.inside)
+            yield subject_of(cluster, None, rollout.desired, rollout.inside, now=now)
 
 
 def passed_over(clusters: Sequence[Cluster], rollout: Rollout) -> int:
@@ -92,7 +96,12 @@ def passed_over(clusters: Sequence[Cluster], rollout: Rollout) -> int:
 
 
 def subject_of(
-    cluster: Cluster, found: Extension | None, desired: Desired, inside: Inside
+    cluster: Cluster,
+    found: Extension | None,
+    desired: Desired,
+    inside: Inside,
+    *,
+    now: dt.datetime | None = None,
 ) -> Subject:
     """Return a cluster as looks are told of it."""
     needed = desired.profile.distribution_settings.get(cluster.distribution.lower(), {})
@@ -109,6 +118,7 @@ def subject_of(
         settings={**needed, **desired.settings},
         mesh_wish=wish,
         meshed=meshed,
+        now=now,
     )
 
 
@@ -128,7 +138,7 @@ def tally(subject: Subject, inspection: Inspection) -> Tally:
     """Return what is kept of an inspection."""
     counts = Counter(one.verdict for one in inspection.results)
     troubles = [one for one in inspection.results if one.verdict in _TROUBLE]
-    if not inspection.is_reached:
+    if inspection.is_reached is False:
         first = next(
             (one for one in _worst_first(troubles) if one.verdict is Verdict.UNKNOWN), None
         )

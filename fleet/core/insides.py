@@ -149,8 +149,8 @@ def _wayback(target: Target, works: Sequence[Work], outlook: Outlook) -> Rollbac
     inside = _steps(back)
     steps = (*inside, *way.steps) if is_uninstall else (*way.steps, *inside)
     told = [way.note] if way.note else []
-    told += [f"restore {', '.join(work.kind for work in back)}"] if back else []
-    told += [f"{', '.join(lost)}: how it was is not known"] if lost else []
+    told += [f"inside as it was: {', '.join(work.kind for work in back)}"] if back else []
+    told += [f"inside not known: {', '.join(lost)}"] if lost else []
     return Rollback(is_possible=way.is_possible and not lost, note="; ".join(told), steps=steps)
 
 

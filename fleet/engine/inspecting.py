@@ -49,13 +49,15 @@ class Inspector:
     async def inspection(self, subject: Subject, rules: Sequence[CheckRule]) -> Inspection:
         """Return the same, and whether the cluster was reached."""
         if not looks.wants(rules, subject):
-            return Inspection(results=looks.judge(rules, subject, {}))
+            return Inspection(results=looks.judge(rules, subject, {}), is_reached=None)
         try:
             async with self._opened(subject.cluster_id) as api:
                 seen = await _seen(api, subject, rules)
         except ClusterError as error:
-            results = looks.unreached(rules, subject, error.message)
-            return Inspection(results=results, is_reached=False)
+            return _unreached(rules, subject, error.message)
+        if all(one.error for one in seen.values()):
+            # Such as a token that is refused: the same for everything, and told once.
+            return _unreached(rules, subject, next(iter(seen.values())).error)
         return Inspection(results=looks.judge(rules, subject, seen))
 
     async def mesh_config(
@@ -75,8 +77,13 @@ class Inspector:
 
     def _opened(self, cluster_id: ClusterId) -> AbstractAsyncContextManager[ClusterApi]:
         if self._clusters is None:
-            raise ClusterError("no way into clusters is named", hint="Name one: clusterAccess.")
+            message = "no way into clusters is named"
+            raise ClusterError(message, hint="Name one in the plan file: clusterAccess.")
         return self._clusters.open(cluster_id)
+
+
+def _unreached(rules: Sequence[CheckRule], subject: Subject, message: str) -> Inspection:
+    return Inspection(results=looks.unreached(rules, subject, message), is_reached=False)
 
 
 async def _seen(api: ClusterApi, subject: Subject, rules: Sequence[CheckRule]) -> Seen:

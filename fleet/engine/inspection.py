@@ -6,6 +6,7 @@ Errors:  :exc:`~fleet.errors.ClusterError` where a copy of what must be preserve
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
@@ -54,13 +55,13 @@ class Inspection:
             raise
 
     async def results(
-        self, target: Target, found: Extension | None, *, snapshot: str | None
+        self, target: Target, found: Extension | None, *, snapshot: str | None, now: dt.datetime
     ) -> tuple[CheckResult, ...]:
         """Return what each check of *target*'s cluster comes to; none where there are no checks."""
         if not self._head.is_inspected:
             return ()
         return await self._inspector.inspect(
-            _subject(target, self._head, found, snapshot),
+            dataclasses.replace(_subject(target, self._head, found, snapshot), now=now),
             _rules(target, self._head.checks),
             is_warn_only=self._head.access.is_warn_only,
         )

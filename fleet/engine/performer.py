@@ -403,7 +403,10 @@ class Performer:
             message = f"it was as planned, and is not any more: {fault}"
             return self._replies.failed(command, "F360", message)
         results = await self._inspection.results(
-            self._targets[command.target], found, snapshot=command.snapshot
+            self._targets[command.target],
+            found,
+            snapshot=command.snapshot,
+            now=self._clock.now(),
         )
         age = self._clock.now() - (command.since or self._clock.now())
         if bar := inspection.bar(results, age=age):

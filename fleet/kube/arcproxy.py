@@ -88,26 +88,30 @@ def _free_port() -> int:
 
 
 async def _ready(watch: Watch, file: Path, clock: Clock) -> Kubeconfig:
+    """Return the kubeconfig once it is whole. NB: it is not written at once, so it has to rest."""
+    before, trouble = b"", ""
     try:
         async with asyncio.timeout(START_LIMIT_S):
-            body = await _written(watch, file, clock)
+            while True:
+                _require_running(watch)
+                now = _content(file)
+                if now and now == before:
+                    try:
+                        return kubeconfigs.parsed(now, f"what {_WHO} wrote", file.parent).pick()
+                    except ClusterError as error:
+                        trouble = f": {error.message}"
+                before = now
+                await clock.sleep(_LOOK_EVERY)
     except TimeoutError:
-        said = programs.told(watch.said)
-        message = f"{_WHO}: it was not ready within {START_LIMIT_S:g} s{said}"
+        why = programs.told(watch.said) or trouble
+        message = f"{_WHO}: it was not ready within {START_LIMIT_S:g} s{why}"
         raise ClusterError(message, hint=_HINT) from None
-    return kubeconfigs.parsed(body, f"what {_WHO} wrote", file.parent).pick()
 
 
-async def _written(watch: Watch, file: Path, clock: Clock) -> bytes:
-    """Return the file once it is whole. NB: it is not written at once, so it has to rest."""
-    before = b""
-    while not before or _content(file) != before:
-        if watch.status is not None:
-            why = programs.Ended(status=watch.status, printed=b"", said=watch.said).why
-            raise ClusterError(f"{_WHO}: {why}", hint=_HINT)
-        before = _content(file)
-        await clock.sleep(_LOOK_EVERY)
-    return before
+def _require_running(watch: Watch) -> None:
+    if watch.status is not None:
+        why = programs.Ended(status=watch.status, printed=b"", said=watch.said).why
+        raise ClusterError(f"{_WHO}: {why}", hint=_HINT)
 
 
 def _content(file: Path) -> bytes:

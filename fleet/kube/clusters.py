@@ -1,130 +1,28 @@
-"""The way into clusters, as :class:`fleet.ports.Clusters` has it.
-
-A cluster is opened, spoken to and closed: connections, files and programs go
-with it, whatever happens meanwhile. No more are open at a time than the plan
-file allows.
-
-Errors:  :exc:`ClusterError`, which begins with the cluster's name.
-"""
+"""The door: the way into clusters that a plan file names."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import tempfile
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from fleet.core import namesakes
-from fleet.core.namesakes import Named
-from fleet.errors import ClusterError, InputError
-from fleet.kube import arcproxy
-from fleet.kube.plugins import Plugins
-from fleet.kube.ways import Ways
-from fleet.model.cluster import ClusterId
-from fleet.model.inside import AccessKind, ClusterAccess
+from fleet.model.inside import ClusterAccess
 from fleet.net.network import Network
-from fleet.ports import Clock, ClusterApi
-
-if TYPE_CHECKING:
-    from fleet.kube.credentials import Credentials
-
-
-class KubeClusters:
-    """Opens clusters."""
-
-    def __init__(
-        self, access: ClusterAccess, *, base: Path, clock: Clock, network: Network
-    ) -> None:
-        self._access = access
-        self._clock = clock
-        self._network = network
-        self._ways = Ways(access, base, clock)
-        self._plugins = Plugins(clock)
-        is_proxied = access.kind is AccessKind.PROXY
-        self._places = asyncio.Semaphore(
-            arcproxy.AT_A_TIME if is_proxied else access.max_concurrency
-        )
-
-    @contextlib.asynccontextmanager
-    async def open(self, cluster_id: ClusterId) -> AsyncIterator[ClusterApi]:
-        """Open one; waits while as many as may be are open."""
-        try:
-            named = namesakes.named(cluster_id)
-        except InputError as error:
-            raise ClusterError(error.message) from None
-        async with self._places, contextlib.AsyncExitStack() as stack:
-            try:
-                api = await self._opened(named, stack)
-            except ClusterError as error:
-                raise _of(error, named) from None
-            yield api
-
-    async def _opened(self, named: Named, stack: contextlib.AsyncExitStack) -> ClusterApi:
-        from fleet.kube import api, wire  # noqa: PLC0415 - half a second, where it is needed
-
-        try:
-            with tempfile.TemporaryDirectory(prefix="fleet-kube-") as folder:
-                credentials = await self._credentials(named, Path(folder), stack)
-                connected = await stack.enter_async_context(
-                    wire.opened(
-                        credentials,
-                        network=self._network,
-                        limit_s=self._access.timeout.total_seconds(),
-                    )
-                )
-        except OSError as error:
-            message = f"its credentials cannot be put into files: {error.strerror}"
-            raise ClusterError(message, hint="Look at TMPDIR and its disk.") from None
-        return api.Api(connected, _who(named), self._clock)
-
-    async def _credentials(
-        self, named: Named, folder: Path, stack: contextlib.AsyncExitStack
-    ) -> Credentials:
-        from fleet.kube import credentials  # noqa: PLC0415 - half a second, where it is needed
-
-        if self._access.kind is AccessKind.IN_CLUSTER:
-            if not named.is_called(self._access.cluster):
-                message = f"clusterAccess.inCluster is another: {self._access.cluster}"
-                raise ClusterError(message, hint=_ONLY_ONE)
-            return credentials.inside()
-        found = await stack.enter_async_context(self._ways.kubeconfig(named, folder))
-        limit_s = self._access.timeout.total_seconds()
-        try:
-            async with asyncio.timeout(limit_s):
-                return await credentials.load(found, folder, self._plugins)
-        except TimeoutError:
-            message = f"its kubeconfig's exec plugin gave nothing within {limit_s:g} s"
-            raise ClusterError(message, hint=_SLOW) from None
-
-
-_ONLY_ONE = "From inside, only the cluster that fleet runs in is reached: select no other."
-_SLOW = "clusterAccess.timeout allows more; it may ask nobody: it has no terminal."
+from fleet.ports import Clock, Clusters
 
 
 def clusters_of(
     access: ClusterAccess, *, base: Path, clock: Clock, network: Network | None = None
-) -> KubeClusters:
-    """Return the way into clusters that a plan file names.
+) -> Clusters:
+    """Return the way into clusters.
+
+    NB: the first call takes a second, while the client is loaded: not to be made in the middle of
+    a run, and not where no plan file reaches into clusters.
 
     Args:
-        access: What it says.
+        access: What the plan file says.
         base: Its directory: relative paths start there.
         clock: Waits between tries, and says when a credential has expired.
         network: The way where a kubeconfig names no proxy; ``None``: as the environment says.
     """
+    from fleet.kube.visits import KubeClusters  # noqa: PLC0415 - see above
+
     return KubeClusters(access, base=base, clock=clock, network=network or Network())
-
-
-def _who(named: Named) -> str:
-    return f"cluster {named.cluster}"
-
-
-def _of(error: ClusterError, named: Named) -> ClusterError:
-    return ClusterError(
-        f"{_who(named)}: {error.message}",
-        hint=error.hint,
-        status=error.status,
-        retry_after_s=error.retry_after_s,
-    )

@@ -79,8 +79,9 @@ async def load(kubeconfig: Kubeconfig, folder: Path, plugins: Plugins) -> Creden
     return Credentials(configuration=_checked(configuration), headers=tuple(_impersonation(user)))
 
 
-def inside(folder: Path = _ACCOUNT) -> Credentials:
+def inside() -> Credentials:
     """Return what the pod that this runs in was given."""
+    folder = _ACCOUNT
     configuration = Configuration()
     try:
         InClusterConfigLoader(
@@ -182,8 +183,6 @@ def _impersonation(user: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _checked(configuration: Any) -> Any:
     """Return it, if what it holds can be sent there."""
-    # NB: Python 3.13 misses extensions in certificates that neither Go nor kubeadm asks for.
-    configuration.disable_strict_ssl_verification = True
     server = _server(str(configuration.host))
     token = str(configuration.api_key.get(_BEARER, "")).strip()
     if token and server.scheme == "http" and not is_loopback(server.host or ""):

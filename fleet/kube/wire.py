@@ -1,8 +1,9 @@
 """HTTP to one API server: kubernetes_asyncio's rest client, one exchange at a time.
 
-Its TLS and its requests are used as they are. Its session is replaced: it would
-follow redirects with a write, take passwords out of ``~/.netrc``, and let
-aiohttp send a DELETE again whose connection broke.
+Its requests are used as they are, over a session of ours: its own would follow
+redirects with a write, take passwords out of ``~/.netrc``, let aiohttp send a
+DELETE again whose connection broke, and read the system's certificates anew for
+every cluster, which takes 60 ms of a processor.
 
 Units:   seconds of the event loop.
 Errors:  :exc:`Unanswered` where no answer came.
@@ -11,6 +12,7 @@ Errors:  :exc:`Unanswered` where no answer came.
 from __future__ import annotations
 
 import dataclasses
+import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -22,16 +24,16 @@ from kubernetes_asyncio.client.rest import RESTClientObject
 from multidict import CIMultiDict
 
 from fleet import __version__
-from fleet.errors import ClusterError
+from fleet.errors import ClusterError, InputError
 from fleet.kube.credentials import Credentials
 from fleet.net import connections
+from fleet.net.connections import SlowConnectionError
 from fleet.net.network import Network
 
 MOST_BYTES = 64_000_000
 """Of one answer: pages are small, and etcd takes no object of more than 1.5 MB."""
 _CHUNK = 64 * 1024
 _HEAD = 100
-_CONNECT_S = 10.0
 _AT_A_TIME = 4
 """Connections to one API server."""
 _MOVED = frozenset({301, 302, 303, 307, 308})
@@ -95,7 +97,7 @@ class Wire:
         self._client = client
         self._credentials = credentials
         self._limit_s = limit_s
-        self._timeout = aiohttp.ClientTimeout(total=limit_s, sock_connect=min(_CONNECT_S, limit_s))
+        self._timeout = aiohttp.ClientTimeout(total=limit_s)
 
     async def exchange(self, request: Request) -> Reply:
         """Send a request once, and return the answer, whatever its status."""
@@ -130,11 +132,12 @@ class Wire:
         if isinstance(error, (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)):
             return Unanswered(connections.of_proxy(error), hint=_PROXY)
         if isinstance(error, aiohttp.ClientConnectorError):
-            return Unanswered(f"no connection: {connections.reason(error)}", hint=_REACHED)
-        if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return Unanswered(
-                f"no connection within {self._timeout.sock_connect:g} s", hint=_REACHED
-            )
+            # NB: asyncio's own words are of its calls, not of what happened.
+            code = error.os_error.errno
+            why = os.strerror(code) if code else connections.reason(error)
+            return Unanswered(f"no connection: {why}", hint=_REACHED)
+        if isinstance(error, SlowConnectionError):
+            return Unanswered(str(error), hint=_REACHED)
         if isinstance(error, _MovedError):
             return Unanswered(
                 "its server answers with a redirect, which Kubernetes does not",
@@ -175,9 +178,60 @@ def _tls(error: Exception) -> str:
     return connections.reason(error)
 
 
+class Trust:
+    """Whom to trust where a kubeconfig names no authority: read once."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._shared: ssl.SSLContext | None = None
+
+    def context(self, configuration: Any) -> ssl.SSLContext:
+        """Return the TLS of a cluster."""
+        is_own = configuration.ssl_ca_cert or configuration.cert_file
+        if is_own or not configuration.verify_ssl:
+            return self._own(configuration)
+        if self._shared is None:
+            self._shared = _lenient(connections.trust(self._network))
+        return self._shared
+
+    def _own(self, configuration: Any) -> ssl.SSLContext:
+        if configuration.ssl_ca_cert or not configuration.verify_ssl:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        else:
+            context = connections.trust(self._network)
+        if not configuration.verify_ssl:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        elif configuration.ssl_ca_cert:
+            context.load_verify_locations(cafile=configuration.ssl_ca_cert)
+        if configuration.cert_file:
+            # NB: without a password OpenSSL would ask for one at the terminal.
+            context.load_cert_chain(
+                configuration.cert_file, keyfile=configuration.key_file, password=""
+            )
+        return _lenient(context)
+
+
+def _lenient(context: ssl.SSLContext) -> ssl.SSLContext:
+    # NB: Python 3.13 misses extensions in certificates that neither Go nor kubeadm asks for.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+class _Client(RESTClientObject):
+    """The rest client, over a session of ours."""
+
+    def __init__(self, configuration: Any, session: aiohttp.ClientSession) -> None:
+        # NB: not the library's own beginning: it makes a session and its TLS.
+        self.server_hostname = configuration.tls_server_name
+        self.proxy = configuration.proxy
+        self.proxy_headers = configuration.proxy_headers
+        self.pool_manager = session
+
+
 @asynccontextmanager
 async def opened(
-    credentials: Credentials, *, network: Network, limit_s: float
+    credentials: Credentials, *, network: Network, trust: Trust, limit_s: float
 ) -> AsyncIterator[Wire]:
     """Connect to the server that *credentials* name; nothing is sent yet.
 
@@ -186,36 +240,42 @@ async def opened(
     Args:
         credentials: Where to, and who we are.
         network: The way there, where the kubeconfig names no proxy.
+        trust: Whom to trust, where it names nobody.
         limit_s: Of one exchange.
     """
-    client = _client(credentials, network)
-    try:
-        yield Wire(client, credentials, limit_s)
-    finally:
-        await client.close()
-
-
-def _client(credentials: Credentials, network: Network) -> Any:
     configuration = credentials.configuration
-    if configuration.proxy is None:
-        configuration.proxy = network.proxy_for(configuration.host)
-    elif not str(configuration.proxy).startswith(("http://", "https://")):
+    try:
+        connector = _connector(configuration, network, trust, limit_s)
+        if configuration.proxy is None:
+            configuration.proxy = network.proxy_for(configuration.host)
+    except InputError as error:  # of --ca-file, --proxy, or variables of the environment
+        raise ClusterError(error.message, hint=error.hint) from None
+    if configuration.proxy and not str(configuration.proxy).startswith(("http://", "https://")):
         message = "proxy-url of its kubeconfig names a proxy that is not http"
         raise ClusterError(message, hint="Only http and https proxies are supported.")
-    try:
-        client = RESTClientObject(configuration, maxsize=_AT_A_TIME)
-    except (ssl.SSLError, OSError, ValueError) as error:
-        message = f"a certificate or key of its kubeconfig cannot be used: {_tls(error)}"
-        raise ClusterError(message, hint=_CERTIFICATES) from None
-    theirs = client.pool_manager
-    client.pool_manager = aiohttp.ClientSession(
-        connector=theirs.connector,
+    async with aiohttp.ClientSession(
+        connector=connector,
         headers={"User-Agent": f"arc-fleet/{__version__}", "Accept": "application/json"},
         cookie_jar=aiohttp.DummyCookieJar(),
         middlewares=(_once,),
+    ) as session:
+        yield Wire(_Client(configuration, session), credentials, limit_s)
+
+
+def _connector(
+    configuration: Any, network: Network, trust: Trust, limit_s: float
+) -> aiohttp.TCPConnector:
+    quick = dataclasses.replace(
+        network, connections=_AT_A_TIME, connect_limit_s=min(network.connect_limit_s, limit_s)
     )
-    theirs.detach()
-    return client
+    if str(configuration.host).startswith("http:"):
+        return connections.connector(quick, is_plain=True)
+    try:
+        context = trust.context(configuration)
+    except (OSError, ValueError) as error:
+        message = f"a certificate or key of its kubeconfig cannot be used: {_tls(error)}"
+        raise ClusterError(message, hint=_CERTIFICATES) from None
+    return connections.connector(quick, context=context)
 
 
 _CERTIFICATES = (

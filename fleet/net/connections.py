@@ -22,10 +22,18 @@ class SlowConnectionError(aiohttp.ClientError):
     """There was no connection in time. No TimeoutError: aiohttp would put the URL into those."""
 
 
-def connector(network: Network, *, is_plain: bool = False) -> aiohttp.TCPConnector:
-    """Return what makes connections."""
-    context = True if is_plain else trust(network)
-    return _Connector(network.connect_limit_s, limit=network.connections, ssl=context)
+def connector(
+    network: Network, *, is_plain: bool = False, context: ssl.SSLContext | None = None
+) -> aiohttp.TCPConnector:
+    """Return what makes connections.
+
+    Args:
+        network: How they are made.
+        is_plain: Whether they are without TLS.
+        context: Whom to trust instead of whom *network* does.
+    """
+    trusted = True if is_plain else context or trust(network)
+    return _Connector(network.connect_limit_s, limit=network.connections, ssl=trusted)
 
 
 def trust(network: Network) -> ssl.SSLContext:

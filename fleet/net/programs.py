@@ -172,7 +172,7 @@ async def _gone(watch: Watch, limit_s: float) -> None:
 
 def ended(status: int) -> str:
     """Return how a program ended, in words."""
-    if status > 0:
+    if status >= 0:
         return f"it ended with status {status}"
     with contextlib.suppress(ValueError):
         return f"it was ended by {signal.Signals(-status).name}"

@@ -1,6 +1,6 @@
 """Writes as a world hears and remembers them. Protected values are never among it.
 
-Shapes:  a call is one line of the ledger, by :mod:`fleet.model.codec`.
+Shapes:  a call, or an edit, is one line of the ledger, by :mod:`fleet.model.codec`.
 """
 
 from __future__ import annotations
@@ -52,6 +52,26 @@ class Call:
     """Of a DELETE: not to wait for the agents."""
     caller: str | None = None
     """The object id of whoever sent it; ``None``: it came by the ports."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One change that people made inside a cluster, by its own API."""
+
+    at: dt.datetime
+    cluster_id: ClusterId
+    group: str
+    plural: str
+    namespace: str
+    name: str
+    version: int
+    """The resource version since which it is so."""
+    uid: str | None = None
+    """Of the object that it is about; ``None``: it is a new one."""
+    patch: str | None = None
+    """How the object differs from what it would be, as JSON."""
+    whole: str | None = None
+    """Or the object itself; neither: it is gone."""
 
 
 def call(

@@ -27,7 +27,7 @@ import orjson
 from fleet.core import chain
 from fleet.errors import InputError, TransientError
 from fleet.model import codec
-from fleet.sim.calls import Call
+from fleet.sim.calls import Call, Edit
 
 T = TypeVar("T")
 
@@ -76,13 +76,13 @@ class Ledger:
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
-    def news(self) -> list[Call]:
+    def news(self) -> list[Call | Edit]:
         """Return what was appended since the last look, by whomever."""
-        return [self._decoded(line, Call) for line in self._lines()]
+        return [self._decoded(line, _kind(line)) for line in self._lines()]
 
-    def append(self, call: Call) -> None:
-        """Remember a call. To be used :meth:`alone`, with all news read."""
-        self._write(codec.to_json(call))
+    def append(self, one: Call | Edit) -> None:
+        """Remember a call or an edit. To be used :meth:`alone`, with all news read."""
+        self._write(codec.to_json(one))
 
     def _anchored(self, anchor: Anchor) -> Anchor:
         with self.alone():
@@ -149,3 +149,8 @@ class Ledger:
     def _full(self, reason: str | None) -> TransientError:
         message = f"The simulated world cannot remember a write in {self._path}: {reason}."
         return TransientError(message, status=507, hint="Make room on that disk.")
+
+
+def _kind(line: bytes) -> type[Call | Edit]:
+    # NB: an object within an edit is text, whose quotes are escaped; settings may be called so.
+    return Edit if b'"plural":' in line and b'"correlationId":' not in line else Call

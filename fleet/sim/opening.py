@@ -47,9 +47,11 @@ class OpenWorld:
         """Return the service, living by *clock*."""
         return SimulatedAzure(self.world, clock, self.ledger)
 
-    def clusters(self, clock: Clock) -> SimulatedClusters:
-        """Return the way into its clusters, living by *clock*."""
-        return SimulatedClusters(self.world, clock)
+    def clusters(self, clock: Clock, *, max_concurrency: int = 50) -> SimulatedClusters:
+        """Return the clusters' own APIs, living by *clock*."""
+        return SimulatedClusters(
+            self.world, clock, store=self.ledger, max_concurrency=max_concurrency
+        )
 
     def close(self) -> None:
         """Let go of the ledger."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fleet.core import draws
@@ -28,7 +28,7 @@ from fleet.model.cluster import (
 from fleet.model.plan import Digest, Verb
 from fleet.ports import OperationStatus
 from fleet.sim import courses, extension, faults, messages, operations, rivals
-from fleet.sim.calls import Call
+from fleet.sim.calls import Call, Edit
 from fleet.sim.census import kind_of
 from fleet.sim.courses import Course
 from fleet.sim.extension import Outlook
@@ -122,6 +122,7 @@ class World:
         self._marks: dict[tuple[int, str], Mapping[str, str]] = {}
         self._effects: list[Effect] = []
         self._hearings: list[Hearing] = []
+        self._edits: dict[str, list[Edit]] = {}
         self.interiors: dict[str, Any] = {}
         """``{cluster's id: its inside}`` of those looked into, for :mod:`fleet.sim.inside`."""
 
@@ -234,10 +235,22 @@ class World:
 
     # --- hearing ---------------------------------------------------------------------
 
-    def replay(self, calls: Iterable[Call]) -> None:
+    def replay(self, calls: Iterable[Call | Edit]) -> None:
         """Hear what was heard before; nobody waits for the answers."""
-        for call in calls:
-            self.hear(call)
+        for one in calls:
+            if isinstance(one, Edit):
+                self.take(one)
+            else:
+                self.hear(one)
+
+    def take(self, edit: Edit) -> None:
+        """Take what was changed inside a cluster."""
+        self.last_at = max(self.last_at, edit.at)
+        self._edits.setdefault(edit.cluster_id.lower(), []).append(edit)
+
+    def edits(self, cluster_id: ClusterId) -> Sequence[Edit]:
+        """Return what was changed inside a cluster, in order."""
+        return self._edits.get(cluster_id.lower(), ())
 
     def hear(self, call: Call) -> Heard:
         """Take a write, and answer it."""

@@ -11,7 +11,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -23,7 +23,6 @@ from fleet.spec.flaws import Flaw, Path, quoted
 Source = Callable[[Path], str | None]
 """Returns how the scalar at a path was written."""
 
-NOT_SUPPORTED = "not supported by this release"
 UNKNOWN_KEY = "unknown key"
 
 # What people write for true and false where YAML 1.2 reads text.
@@ -42,9 +41,6 @@ class FileModel(BaseModel):
         field_title_generator=lambda name, _: to_camel(name),
         model_title_generator=lambda model: model.__name__.removesuffix("File"),
     )
-
-    not_yet: ClassVar[frozenset[str]] = frozenset()
-    """Keys that are designed and not built: refused by that name, never ignored."""
 
     @classmethod
     def cross_check(cls, data: Any) -> Iterator[Flaw]:
@@ -106,7 +102,7 @@ def no_values(data: Any, path: Path = ()) -> Iterator[Flaw]:
 
 def without_echoes(found: list[Flaw]) -> list[Flaw]:
     """Leave out keys that are missing only because they are misspelt."""
-    misspelt = {one.path[:-1] for one in found if one.message in (UNKNOWN_KEY, NOT_SUPPORTED)}
+    misspelt = {one.path[:-1] for one in found if one.message == UNKNOWN_KEY}
     return [one for one in found if not (one.is_absence and one.path in misspelt)]
 
 
@@ -125,8 +121,6 @@ def _explain_protected(error: ErrorDetails, path: Path) -> Flaw:
 
 def _explain_unknown(path: Path, model: type[BaseModel], part: type[BaseModel] | None) -> Flaw:
     key = str(path[-1])
-    if key in getattr(model, "not_yet", ()):
-        return Flaw(path=path, message=NOT_SUPPORTED, hint="remove it", is_about_key=True)
     known = [field.alias or name for name, field in part.model_fields.items()] if part else []
     place = None if flaws.nearest(key, known) else _place_of(key, model)
     hint = f"it belongs in {flaws.dotted(place)}" if place else flaws.suggestion(key, known)

@@ -8,7 +8,7 @@ description in the published JSON Schema; what must hold *between* keys is in
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -202,8 +202,6 @@ class SpecFile(FileModel):
 
 class RolloutFile(FileModel):
     """A plan file: which clusters, what shall be on them, and in which order they get there."""
-
-    not_yet: ClassVar = rules.NOT_YET
 
     api_version: Literal["fleet/v1"]
     """The version of this format."""

@@ -29,9 +29,6 @@ from fleet.spec import (
 )
 from fleet.spec.flaws import PROTECTED, Flaw, Path, below, quoted
 
-NOT_YET: frozenset[str] = frozenset()
-"""Keys that are designed and not built, wherever they stand."""
-
 _TARGETS: Path = ("spec", "targets")
 _EXTENSION: Path = ("spec", "extension")
 _STRATEGY: Path = ("spec", "strategy")

@@ -16,12 +16,13 @@ _NUMBERS = frozenset({"passed", "failed", "unknown"})
 def headline(tallies: Sequence[Tally]) -> str:
     """Return all of them in one line."""
     barred = sum(one.has_failed for one in tallies)
-    lost = sum(not one.is_reached for one in tallies)
-    well = sum(not one.is_barred and one.is_reached for one in tallies)
-    parts = [f"{well} of {len(tallies)} clusters pass every gate"]
-    parts += [f"{barred} do not"] if barred else []
-    parts += [f"{lost} not reached"] if lost else []
-    return ", ".join(parts)
+    lost = sum(one.is_reached is False for one in tallies)
+    well = sum(not one.is_barred and one.is_reached is not False for one in tallies)
+    rest = [
+        f"{count} {what}" for count, what in ((barred, "failed"), (lost, "not reached")) if count
+    ]
+    told = f"{well} of {len(tallies)} clusters pass every gate"
+    return ": ".join([told, ", ".join(rest)]) if rest else told
 
 
 def summary(tallies: Sequence[Tally], *, has_ids: bool) -> Table:
@@ -73,6 +74,6 @@ def _first(tally: Tally) -> str:
     found = next(iter([*barriers, *tally.troubles]), None)
     if found is None:
         return "-"
-    if not tally.is_reached and found.detail:
+    if tally.is_reached is False and found.detail:
         return f"not reached: {found.detail}"
     return f"{found.check} ({found.severity.value})"

@@ -12,7 +12,7 @@ from fleet.model import events as e
 from fleet.model.events import Event
 from fleet.model.gates import OnVerdict, Verdict
 from fleet.model.statuses import Result
-from fleet.ui import people, waits
+from fleet.ui import insideview, people, waits
 
 
 def cause(event: Event) -> Cause | None:
@@ -34,7 +34,7 @@ def line(event: Event, state: RunState, *, is_full: bool) -> str | None:
 
 
 def _is_one_of_many(event: Event, state: RunState) -> bool:
-    """Whether all is well again, or a target says once more that it waits.
+    """Whether all is well again, or a target says once more that it waits, or is warned of.
 
     Of its holds the 1st, 2nd, 4th, 8th time are told.
     """
@@ -42,9 +42,12 @@ def _is_one_of_many(event: Event, state: RunState) -> bool:
         return event.verdict is Verdict.PASS
     if isinstance(event, e.WaveObserved):
         return event.is_seen and not event.relapsed
-    if not isinstance(event, e.StepHeld):
+    if not isinstance(event, e.StepHeld | e.TargetObserved):
         return False
     active = state.active.get(event.target)
+    if isinstance(event, e.TargetObserved):
+        is_first = active is None or active.observations <= 1
+        return not (is_first and insideview.warnings(event.checks))
     count = active.held_count if active else 0
     return bool(count & (count - 1))
 
@@ -75,7 +78,6 @@ _QUIET = (
     e.StepFailed,
     e.WaveExtended,
     e.TargetSoaking,
-    e.TargetObserved,
     e.GatesEntered,
 )
 
@@ -234,7 +236,9 @@ _TOLD: Mapping[type, Callable[[Any, RunState], str]] = {
     e.TargetSkipped: lambda v, _: f"skipped{_by(v)}: {v.reason}",
     e.TargetFinished: _finished,
     e.TargetSoaking: lambda v, _: f"as planned; has to stay so until {v.until:%H:%M:%S}Z",
-    e.TargetObserved: lambda v, _: f"step {v.step + 1} is as it was proved to be",
+    e.TargetObserved: lambda v, _: (
+        insideview.line(v.checks) if v.checks else f"step {v.step + 1} is as it was proved to be"
+    ),
     e.TargetReturned: lambda v, _: f"waits for its turn again: {v.detail}",
     e.WindowOverridden: _overridden,
     e.ApprovalGiven: lambda v, _: f"approved ({v.when}){_by(v)}{_because(v.reason)}",

@@ -13,6 +13,7 @@ COMMANDS = (
     "discover",
     "plan",
     "show",
+    "check",
     "profiles",
     "doctor",
     "run",

@@ -39,8 +39,8 @@ SERVICE = unit("fleet-due.service")["Service"]
 TIMER = unit("fleet-due.timer")["Timer"]
 
 
-def manifests() -> Iterator[dict[str, Any]]:
-    with MANIFESTS.open() as file:
+def manifests(path: Path = MANIFESTS) -> Iterator[dict[str, Any]]:
+    with path.open() as file:
         for document in YAML(typ="safe", pure=True).load_all(file):
             # Plain values: ruamel's own are subclasses that a validator may not know.
             yield json.loads(json.dumps(document))
@@ -49,6 +49,12 @@ def manifests() -> Iterator[dict[str, Any]]:
 OBJECTS = {one["kind"]: one for one in manifests()}
 POD = OBJECTS["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
 (CONTAINER,) = POD["containers"]
+CLUSTER = {
+    f"{kind} {one['kind']}": one
+    for kind in ("reader", "writer", "openshift")
+    for one in manifests(MANIFESTS.with_name(f"cluster-{kind}.yaml"))
+}
+"""What is bound inside the clusters that a plan file reaches into."""
 
 
 def variables(name: str) -> Mapping[str, str]:
@@ -130,6 +136,68 @@ def test_a_manifest_with_a_misspelt_key_would_be_refused() -> None:
 
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(wrong, "1.36", strict=True)
+
+
+@pytest.mark.parametrize("version", ["1.29", "1.36"])
+@pytest.mark.parametrize("name", sorted(CLUSTER))
+def test_kubernetes_takes_the_roles_without_a_key_too_many(name: str, version: str) -> None:
+    kubernetes_validate.validate(CLUSTER[name], version, strict=True)
+
+
+def test_the_roles_are_bound_to_whom_the_pod_runs_as() -> None:
+    account = OBJECTS["ServiceAccount"]["metadata"]
+    subject = {"kind": "ServiceAccount", "name": account["name"], "namespace": "fleet"}
+    bound = {name: one for name, one in CLUSTER.items() if name.endswith("Binding")}
+
+    for name, one in bound.items():
+        role = CLUSTER[name.removesuffix("Binding")]
+        assert one["subjects"] == [subject]
+        assert one["roleRef"] == {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": role["kind"],
+            "name": role["metadata"]["name"],
+        }
+        assert one["metadata"].get("namespace") == role["metadata"].get("namespace")
+    assert len(bound) == len(CLUSTER) / 2
+
+
+def allowed(kind: str) -> set[tuple[str, str, str]]:
+    """Return what a role allows: (verb, resource, its name or *)."""
+    return {
+        (verb, resource, name)
+        for key, role in CLUSTER.items()
+        if key.startswith(kind) and "rules" in role
+        for rule in role["rules"]
+        for verb in rule["verbs"]
+        for resource in rule["resources"]
+        for name in rule.get("resourceNames", ["*"])
+    }
+
+
+def test_the_reader_changes_nothing_and_no_role_reads_a_secret() -> None:
+    assert {verb for verb, _, _ in allowed("reader")} == {"get", "list"}
+    everything = allowed("reader") | allowed("writer") | allowed("openshift")
+    assert not {"*", "secrets"} & {resource for _, resource, _ in everything}
+
+
+def test_the_writer_may_do_what_works_do_and_nothing_else() -> None:
+    assert allowed("writer") == {
+        ("patch", "meshconfigs", "osm-mesh-config"),
+        ("patch", "namespaces", "*"),
+        ("patch", "deployments", "*"),
+        ("patch", "daemonsets", "*"),
+        ("patch", "statefulsets", "*"),
+        ("delete", "mutatingwebhookconfigurations", "arc-osm-webhook-osm"),
+        ("delete", "validatingwebhookconfigurations", "osm-validator-mesh-osm"),
+        ("patch", "configmaps", "container-azm-ms-osmconfig"),
+        ("create", "configmaps", "*"),
+    }
+    assert allowed("openshift") == {
+        ("get", "rolebindings", "*"),
+        ("list", "rolebindings", "*"),
+        ("create", "rolebindings", "*"),
+        ("bind", "clusterroles", "system:openshift:scc:privileged"),
+    }
 
 
 def test_one_job_at_a_time_has_the_disk_and_no_share_will_do() -> None:

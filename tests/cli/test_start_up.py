@@ -29,6 +29,8 @@ _HEAVY = {
     "structlog",
     "dateutil",
     "cronsim",
+    "kubernetes_asyncio",
+    "yaml",
 }
 
 

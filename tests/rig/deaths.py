@@ -7,20 +7,25 @@ import contextlib
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from fleet.core.state import RunState
 from fleet.engine import history, virtual
+from fleet.engine.clock import Clock as EngineClock
 from fleet.engine.runner import Runner
 from fleet.journal.memory import MemoryStore
 from fleet.model import codec
+from fleet.model.cluster import ClusterId
 from fleet.model.events import Actor, Event
+from fleet.model.objects import Object
 from fleet.model.plan import Plan
 from fleet.model.statuses import RunStatus
 from fleet.ports import (
     Accepted,
     Batch,
+    ClusterApi,
+    Clusters,
     ExtensionRef,
     Journal,
     JournalStore,
@@ -36,6 +41,8 @@ from fleet.sim.probes import SimulatedProbes
 from fleet.sim.world import World
 from tests.rig import cases, runs
 from tests.rig.cases import Case, Shared
+
+T = TypeVar("T")
 
 _LONG_AFTER = dt.timedelta(days=30)
 _AT_ONCE = dt.timedelta(0)
@@ -265,6 +272,12 @@ class LongWire:
         self.get = inner.get
         self.operation = inner.operation
         self.unwell = inner.unwell
+        self.world = getattr(inner, "world", None)
+
+    def clusters(self, clock: EngineClock) -> Clusters | None:
+        """The way into its clusters, which hear a change to its end too."""
+        way = runs.inside(self._inner, clock)
+        return LongClusters(way, self._tasks) if way else None
 
     async def write(self, ref: ExtensionRef, write: Write, ids: RequestIds) -> Accepted:
         """Send one write, once."""
@@ -281,6 +294,55 @@ class LongWire:
             return await self._inner.write(ref, write, ids)
         except Exception as error:  # noqa: BLE001 - told to whoever still listens
             return error
+
+
+class LongClusters:
+    """Clusters that hear a change to its end, whatever becomes of who sent it."""
+
+    def __init__(self, inner: Clusters, tasks: asyncio.TaskGroup) -> None:
+        self._inner = inner
+        self._tasks = tasks
+
+    @contextlib.asynccontextmanager
+    async def open(self, cluster_id: ClusterId) -> AsyncIterator[ClusterApi]:
+        """Open one."""
+        async with self._inner.open(cluster_id) as api:
+            yield LongApi(api, self._tasks)
+
+
+class LongApi:
+    """One of them."""
+
+    def __init__(self, inner: ClusterApi, tasks: asyncio.TaskGroup) -> None:
+        self._inner = inner
+        self._tasks = tasks
+        self.get = inner.get
+        self.items = inner.items
+
+    async def merge(self, *args: Any, **keys: Any) -> Object:
+        """Send a merge patch, once."""
+        return await self._heard(self._inner.merge(*args, **keys))
+
+    async def create(self, *args: Any, **keys: Any) -> Object:
+        """Create an object, once."""
+        return await self._heard(self._inner.create(*args, **keys))
+
+    async def delete(self, *args: Any, **keys: Any) -> None:
+        """Delete an object, once."""
+        await self._heard(self._inner.delete(*args, **keys))
+
+    async def _heard(self, call: Coroutine[Any, Any, T]) -> T:
+        answer = await asyncio.shield(self._tasks.create_task(_caught(call)))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def _caught(call: Coroutine[Any, Any, T]) -> T | Exception:
+    try:
+        return await call
+    except Exception as error:  # noqa: BLE001 - told to whoever still listens
+        return error
 
 
 @contextlib.asynccontextmanager

@@ -97,6 +97,7 @@ def _told(
                 vault=vault,
                 settings=runs.QUIET,
                 observe=observe,
+                clusters=runs.inside(azure, virtual.clock()),
             ).run()
         return plan
 

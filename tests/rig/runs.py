@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fleet.core import planner
@@ -17,7 +17,7 @@ from fleet.model.desired import Rollout
 from fleet.model.events import Actor
 from fleet.model.inside import Outlook
 from fleet.model.plan import Plan, RunId
-from fleet.ports import Journal, Probes, Service, Upkeep
+from fleet.ports import Clusters, Journal, Probes, Service, Upkeep
 from fleet.sim.faultfile import FaultFile
 from fleet.sim.inside.clusters import SimulatedClusters
 from fleet.sim.recipe import Recipe
@@ -80,8 +80,11 @@ async def planned(asked: Rollout, azure: Service) -> Plan:
     return planner.plan(asked, inventory, zones=zones.zone, outlooks=outlooks)
 
 
-def inside(azure: Service, clock: Clock) -> SimulatedClusters | None:
+def inside(azure: Service, clock: Clock) -> Clusters | None:
     """The way into the clusters of a simulated service; ``None``: there is none."""
+    way: Callable[[Clock], Clusters | None] | None = getattr(azure, "clusters", None)
+    if way is not None:
+        return way(clock)
     world = getattr(azure, "world", None)
     return SimulatedClusters(world, clock) if isinstance(world, World) else None
 

@@ -83,7 +83,7 @@ def test_a_cluster_whose_extension_is_as_wished_is_changed_inside_alone() -> Non
     )
     assert found.rollback == Rollback(
         is_possible=True,
-        note="restore meshConfig, namespaces",
+        note="inside as it was: meshConfig, namespaces",
         steps=(
             inside(CONFIG_BACK, "the mesh's configuration"),
             inside(SPACES_BACK, "namespaces of the mesh"),
@@ -129,7 +129,7 @@ def test_a_cluster_that_could_not_be_looked_at_finds_out_for_itself(
     found = target(extension("1.2.6"), outlook=outlook)
     assert found.steps == (SPACES_STEP, CONFIG_STEP)
     assert found.rollback == Rollback(
-        is_possible=False, note="namespaces, meshConfig: how it was is not known"
+        is_possible=False, note="inside not known: namespaces, meshConfig"
     )
 
 
@@ -139,7 +139,7 @@ def test_what_is_installed_is_configured_after_it_and_goes_with_it() -> None:
     assert [step.verb for step in found.steps] == [Verb.PUT, Verb.CONFIGURE, Verb.CONFIGURE]
     assert found.rollback is not None
     assert [step.verb for step in found.rollback.steps] == [Verb.CONFIGURE, Verb.DELETE]
-    assert found.rollback.note == "uninstall it; restore namespaces"
+    assert found.rollback.note == "uninstall it; inside as it was: namespaces"
 
 
 def test_namespaces_leave_the_mesh_before_it_goes_and_orphans_are_removed_after() -> None:
@@ -168,7 +168,7 @@ def test_an_upgrade_that_cannot_be_taken_back_is_taken_back_inside() -> None:
     assert way is not None
     assert way.is_partial
     assert way.note.startswith("irreversible: mesh cannot go back to 1.2.3")
-    assert way.note.endswith("; restore meshConfig, namespaces")
+    assert way.note.endswith("; inside as it was: meshConfig, namespaces")
 
 
 def test_what_the_api_server_refuses_is_blocked_in_its_words() -> None:

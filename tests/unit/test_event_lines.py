@@ -11,6 +11,7 @@ from fleet.model import events as e, records
 from fleet.model.calendars import Calendar, Level
 from fleet.model.events import Actor
 from fleet.model.gates import OnVerdict, Verdict
+from fleet.model.inside import CheckResult, Severity, Verdict as CheckVerdict
 from fleet.ui import eventlines
 from tests.rig.fleets import T0, event, opened, plan, wave
 
@@ -23,6 +24,15 @@ MOMENT = "2026-01-10 02:00:00Z  "
 
 def line(cls: type[Any], *, is_full: bool = True, **changes: Any) -> str | None:
     return eventlines.line(event(cls, **changes), STATE, is_full=is_full)
+
+
+READY = CheckResult(check="pods", severity=Severity.GATE, verdict=CheckVerdict.PASSED)
+STALE = CheckResult(
+    check="stale-sidecars",
+    severity=Severity.WARN,
+    verdict=CheckVerdict.FAILED,
+    detail="shop/cart: restart it",
+)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +84,11 @@ def line(cls: type[Any], *, is_full: bool = True, **changes: Any) -> str | None:
         ),
         (e.TargetSoaking, {"until": LATER}, "c0  as planned; has to stay so until 03:00:00Z"),
         (e.TargetObserved, {}, "c0  step 1 is as it was proved to be"),
+        (
+            e.TargetObserved,
+            {"checks": (READY, STALE)},
+            "c0  checked inside: 1 passed; warning: stale-sidecars: shop/cart: restart it",
+        ),
         (e.TargetReturned, {}, "c0  waits for its turn again: its change window closed"),
     ],
 )
@@ -97,6 +112,8 @@ def test_no_event_is_shown_by_its_kind_alone() -> None:
         (e.GatesEntered, {}, False),
         (e.TargetSoaking, {}, False),
         (e.TargetObserved, {}, False),
+        (e.TargetObserved, {"checks": (READY,)}, False),
+        (e.TargetObserved, {"checks": (READY, STALE)}, True),
         (e.RunWaiting, {}, True),
         (e.ApprovalGiven, {}, True),
         (e.WindowOverridden, {}, True),

@@ -13,7 +13,8 @@ from fleet.model import codec, versions
 from fleet.model.advice import Need
 from fleet.model.desired import Profile
 from fleet.model.versions import VersionOrder
-from fleet.spec import profiles
+from fleet.spec import checks, profiles
+from fleet.spec.profileform import ProfileFile
 
 
 def test_knows_open_service_mesh() -> None:
@@ -40,6 +41,7 @@ def test_knows_open_service_mesh() -> None:
             "tkg",
         ),
         supported_minor_count=2,
+        platforms=("linux/amd64",),
         catalogue=(
             "0.8.4",
             "0.9.2",
@@ -70,16 +72,20 @@ def test_knows_open_service_mesh() -> None:
             "Open Service Mesh retires: it is archived upstream since 2023, and AKS ends its "
             "add-on on 2027-09-30; the extension has no date of its own yet"
         ),
+        # What they are, one by one: test_core_looks.
+        checks=profiles.load("osm").checks,
     )
 
 
-def test_claims_nothing_of_flux_but_its_names_and_that_there_is_one() -> None:
+def test_claims_nothing_of_flux_but_its_names_its_nodes_and_that_there_is_one() -> None:
     assert profiles.load("flux") == Profile(
         name="flux",
         extension_type="Microsoft.flux",
         instance_name="flux",
         namespace="flux-system",
         has_one_instance=True,
+        checks=checks.generic(),
+        platforms=("linux/amd64", "linux/arm64"),
     )
 
 
@@ -189,7 +195,14 @@ def test_claims_of_others_only_what_their_files_say(name: str) -> None:
         has_one_instance=said.get("hasOneInstance", False),
         is_namespaced=said["scope"] == "namespace",
         cluster_types=tuple(one.lower() for one in said.get("clusterTypes", ())),
+        checks=checks.generic(),
+        platforms=tuple(said.get("platforms", ())),
     )
+
+
+@pytest.mark.parametrize("name", profiles.names())
+def test_the_checks_of_a_profile_say_what_their_looks_need(name: str) -> None:
+    assert list(ProfileFile.cross_check(profiles.said(name))) == []
 
 
 def test_a_profile_alone_is_read_where_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,6 +248,7 @@ def test_claims_nothing_of_an_unknown_type() -> None:
         extension_type="Contoso.Agent",
         instance_name="agent",
         namespace="agent-system",
+        checks=checks.generic(),
     )
 
 

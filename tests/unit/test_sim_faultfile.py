@@ -137,7 +137,7 @@ def test_the_page_names_the_profiles_the_kinds_and_the_messages() -> None:
 
 
 def test_the_page_s_example_is_a_faults_file(tmp_path: Path) -> None:
-    example, _ = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    example, *_ = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
     path = tmp_path / "example.yaml"
     path.write_text(example)
 

@@ -23,7 +23,7 @@ def span(seconds: int) -> dt.timedelta:
 
 
 def test_the_page_s_example_is_a_part_of_a_world_file(tmp_path: Path) -> None:
-    _, example = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    _, example, *_ = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
     path = tmp_path / "world.yaml"
     path.write_text(WORLD + example)
 

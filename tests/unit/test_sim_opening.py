@@ -12,6 +12,7 @@ import pytest
 from fleet.engine import virtual
 from fleet.errors import InputError
 from fleet.model.cluster import AutoUpgrade
+from fleet.model.objects import Resource
 from fleet.model.plan import Verb
 from fleet.ports import ExtensionRef, RequestIds, Write
 from fleet.sim import opening, stock
@@ -26,6 +27,7 @@ WRITER = """
 import asyncio, datetime as dt, os, signal, sys
 from pathlib import Path
 from fleet.engine import virtual
+from fleet.model.objects import Resource
 from fleet.model.plan import Verb
 from fleet.ports import ExtensionRef, RequestIds, Write
 from fleet.sim import opening
@@ -179,3 +181,32 @@ def test_two_processes_share_a_world_and_both_may_be_killed(tmp_path: Path) -> N
     assert len(lines) == 41
     assert all(json.loads(line) for line in lines)
     assert "hunter2-canary" not in ledger.read_text()
+
+
+def test_what_is_changed_inside_a_cluster_is_shared_and_remembered(path: Path) -> None:
+    seen: list[str | None] = []
+    maps = Resource("", "v1", "configmaps")
+
+    async def change(one: OpenWorld) -> None:
+        cluster = next(one.world.clusters(one.base_at))
+        async with one.clusters(virtual.clock()).open(cluster.id) as api:
+            await api.create(maps, {"metadata": {"name": "a"}}, namespace="bookstore")
+            await api.merge(maps, "a", {"data": {"k": "v"}}, namespace="bookstore")
+
+    async def look(one: OpenWorld) -> None:
+        cluster = next(one.world.clusters(one.base_at))
+        async with one.clusters(virtual.clock()).open(cluster.id) as api:
+            found = await api.get(maps, "a", namespace="bookstore")
+            seen.append(None if found is None else found["data"]["k"])
+
+    first = opening.open_world(path, state_dir=path.parent, wall=WALL)
+    second = opening.open_world(path, state_dir=path.parent, wall=WALL)
+    virtual.run(look(second))
+    virtual.run(change(first))
+    virtual.run(look(second))
+    first.close()
+    second.close()
+    with opening.opened(path, state_dir=path.parent, wall=WALL + MINUTE) as later:
+        virtual.run(look(later))
+
+    assert seen == [None, "v", "v"]

@@ -31,8 +31,9 @@ def load(tmp_path: Path, access: str) -> ClusterAccess:
             id="contexts called as the clusters",
         ),
         pytest.param(
-            '  clusterAccess:\n    kubeconfig: {path: kube/all, context: "{cluster}-{resourceGroup}",'
-            " contexts: {Edge-7: old}}\n    timeout: 1m30s\n    maxConcurrency: 5\n",
+            "  clusterAccess:\n    kubeconfig:\n      path: kube/all\n"
+            '      context: "{cluster}-{resourceGroup}"\n      contexts: {Edge-7: old}\n'
+            "    timeout: 1m30s\n    maxConcurrency: 5\n",
             ClusterAccess(
                 kind=AccessKind.KUBECONFIG,
                 path="kube/all",

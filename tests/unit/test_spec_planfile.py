@@ -36,6 +36,7 @@ from fleet.model.desired import (
     Unreachable,
     WaveRule,
 )
+from fleet.model.inside import AccessKind, ClusterAccess, Inside
 from fleet.model.notices import Subscriber, Topic
 from fleet.spec import calendarfile, charts, planfile, profiles, strategies, strategyfile
 from fleet.spec.problems import Problem, SpecError
@@ -200,6 +201,16 @@ def test_every_key_of_a_plan_file_reaches_the_rollout() -> None:
         membership=Membership.FOLLOW,
         acknowledged_policies=("deploy-osm",),
         not_before=dt.datetime(2026, 12, 1, 1, tzinfo=dt.UTC),
+        inside=Inside(
+            access=ClusterAccess(
+                kind=AccessKind.KUBECONFIG,
+                path="kube/{subscription}",
+                context="{cluster}-{resourceGroup}",
+                contexts={"edge-7": "old"},
+                timeout=dt.timedelta(minutes=1),
+                max_concurrency=20,
+            )
+        ),
         start_buffer=dt.timedelta(minutes=20),
         calendars=(
             Calendar(

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from fleet.model.desired import Desired, Profile
+from fleet.model.inside import CheckMoment, CheckRule, Severity
 from fleet.model.versions import VersionOrder
-from fleet.spec import planfile, profilefile, profiles, tomlfile
+from fleet.spec import checks, planfile, profilefile, profiles, tomlfile
 from fleet.spec.problems import SpecError
 
 PLAN = """\
@@ -39,6 +40,15 @@ catalogue = [
   "1.0.0-1",
 ]
 notes = ["it takes long"]
+
+[[checks]]
+id = "agent-pods"
+look = "pods"
+title = "the agent runs"
+severity = "warn"
+moment = "absent"
+since = "1.0.0"
+given = { selector = "app=agent" }
 
 [distributionSettings.K3S]
 "agent.a" = "1"
@@ -83,6 +93,17 @@ def test_everything_that_a_profile_may_say_is_taken(beside: Path) -> None:
             distribution_settings={"k3s": {"agent.a": "1"}},
             is_namespaced=True,
             cluster_types=("connectedclusters",),
+            checks=(
+                CheckRule(
+                    id="agent-pods",
+                    look="pods",
+                    title="the agent runs",
+                    severity=Severity.WARN,
+                    moment=CheckMoment.ABSENT,
+                    since="1.0.0",
+                    given={"selector": "app=agent"},
+                ),
+            ),
         ),
         name="agent",
         namespace="agents",
@@ -96,7 +117,11 @@ def test_only_the_type_has_to_be_said_and_then_nothing_is_claimed(beside: Path) 
     found = desired(beside, 'extensionType = "Contoso.Agent"\n')
 
     assert found.profile == Profile(
-        name="agent", extension_type="Contoso.Agent", instance_name=None, namespace=None
+        name="agent",
+        extension_type="Contoso.Agent",
+        instance_name=None,
+        namespace=None,
+        checks=checks.generic(),
     )
     assert (found.name, found.namespace) == ("mine", None)
 
@@ -127,7 +152,51 @@ def test_a_rollout_keeps_what_a_profile_said_when_it_was_read(beside: Path) -> N
     assert file.rollout().desired.profile.supported_minor_count == 3
 
 
+def test_a_profile_may_have_no_checks_at_all(beside: Path) -> None:
+    found = desired(beside, 'extensionType = "Contoso.Agent"\nchecks = []\ninstanceName = "a"\n')
+
+    assert found.profile.checks == ()
+
+
 BAD = {
+    "checks": (
+        """\
+extensionType = "Contoso.Agent"
+
+[[checks]]
+id = "one"
+look = "deploymant"
+title = "it runs"
+
+[[checks]]
+id = "one"
+look = "deployment"
+title = "it runs"
+severity = "error"
+[checks.given]
+nam = "agent"
+
+[[checks]]
+id = "two"
+look = "azure"
+given = { name = "agent" }
+""",
+        [
+            'agent.toml:5:8: checks[0].look: unknown look "deploymant"; did you mean "deployment"?',
+            "agent.toml:8:3: checks[1]: the look deployment needs given.name",
+            'agent.toml:9:6: checks[1].id: another check is called "one" too',
+            'agent.toml:12:12: checks[1].severity: unknown value "error"; one of: gate, warn',
+            (
+                "agent.toml:14:1: checks[1].given.nam: the look does not know this; "
+                'did you mean "name"?'
+            ),
+            "agent.toml:16:3: checks[2].title: this key is required",
+            (
+                "agent.toml:19:1: checks[2].given.name: the look does not know this; "
+                "this look needs to know nothing"
+            ),
+        ],
+    ),
     "nothing": ("", ["agent.toml:1:1: extensionType: this key is required"]),
     "misspelt": (
         'extensionType = "Contoso.Agent"\n\nmayDowngarde = false\n',
@@ -218,7 +287,8 @@ def test_what_is_wrong_with_both_files_is_told_together(beside: Path) -> None:
             "agent.toml:2:1: extra: unknown key; one of: extensionType, scope, instanceName, "
             "namespace, "
             "hasOneInstance, versionOrder, hasSequentialMinors, mayDowngrade, supportedMinorCount, "
-            "distributions, clusterTypes, catalogue, distributionSettings, needs, notice, notes"
+            "distributions, clusterTypes, catalogue, distributionSettings, needs, platforms, "
+            "notice, notes, checks"
         ),
         'plan.yaml:8:5: spec.extension.verison: unknown key; did you mean "version"?',
     ]

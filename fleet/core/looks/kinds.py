@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import functools
+import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -24,6 +27,8 @@ DEFINITIONS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions"
 SECRETS = Resource("", "v1", "secrets")
 
 _SINCE = " since "
+_LARGEST = 16 * 1024 * 1024
+"""Of what Helm wrote, unpacked: bytes. A secret holds one megabyte at most."""
 
 
 class Definition(NamedTuple):
@@ -34,10 +39,12 @@ class Definition(NamedTuple):
 
 
 class Release(NamedTuple):
-    """What Helm wrote of one revision of a release, by its labels alone."""
+    """What Helm wrote of one revision of a release."""
 
     revision: int
     status: str
+    chart: str
+    """Such as ``osm-arc-1.2.6``; empty: that cannot be read."""
 
 
 def definition(found: Object) -> Definition:
@@ -53,11 +60,24 @@ def definition(found: Object) -> Definition:
 
 
 def release(found: Object) -> Release:
-    """Keep of a release's secret its labels; nothing of what is in it."""
+    """Keep of a release's secret its labels and the chart's name; no value that was set."""
     labels = digging.labels(found)
     revision = labels.get("version", "")
     is_number = revision.isascii() and revision.isdigit() and len(revision) < len("1" * 10)
-    return Release(int(revision) if is_number else 0, labels.get("status", ""))
+    number = int(revision) if is_number else 0
+    return Release(number, labels.get("status", ""), _chart(digging.at(found, "data", "release")))
+
+
+def _chart(content: Any) -> str:
+    # Source: helm.sh/helm, pkg/storage/driver: JSON, compressed, in base64, twice in a secret.
+    try:
+        packed = base64.b64decode(base64.b64decode(content, validate=True), validate=True)
+        unpacked = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(packed, _LARGEST)
+        chart = digging.at(json.loads(unpacked), "chart", "metadata")
+    except (ValueError, TypeError, zlib.error, RecursionError):
+        return ""
+    name, version = digging.text(chart, "name"), digging.text(chart, "version")
+    return f"{name}-{version}" if name and version else ""
 
 
 def _nothing(found: Object) -> bool:
@@ -172,14 +192,18 @@ def _release(rule: CheckRule, subject: Subject, seen: Sequence[Sequence[Any]]) -
     if not seen[0]:
         return failed(f"Helm has no release {name} in {where}: install the extension again")
     newest = max(seen[0])
-    shown = {"revision": newest.revision, "status": newest.status}
-    if newest.status == "deployed":
-        return passed(**shown)
+    shown = {"revision": newest.revision, "status": newest.status, "chart": newest.chart}
+    told = f"revision {newest.revision} of the release {name} is"
     hint = f"`helm -n {where} history {name}` says why"
-    told = f"revision {newest.revision} of the release {name} is {newest.status or 'of no status'}"
-    return failed(f"{told}: {hint}", **shown)
+    if newest.status != "deployed":
+        return failed(f"{told} {newest.status or 'of no status'}: {hint}", **shown)
+    chart, running = rule.given.get("chart"), subject.running
+    wanted = f"{chart}-{running.text}" if chart and running else ""
+    if wanted and newest.chart and newest.chart != wanted:
+        return failed(f"{told} of the chart {newest.chart}, not {wanted}: {hint}", **shown)
+    return passed(**shown)
 
 
 DEFINED_KINDS = Look(_definitions, _wants_definitions, has_own_keys=True, is_placed=False)
 GONE = Look(_gone, _wants_gone, has_own_keys=True, is_placed=False, is_partial=True)
-HELM_RELEASE = Look(_release, _wants_release, optional=("namespace",))
+HELM_RELEASE = Look(_release, _wants_release, optional=("namespace", "chart"))

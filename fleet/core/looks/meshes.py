@@ -134,9 +134,13 @@ def _plain(value: Any) -> str:
 
 
 def _told(keys: Sequence[Leaf], wanted: Mapping[Leaf, Any], found: Mapping[Leaf, Any]) -> str:
-    return some(
-        f"{'.'.join(key)} is {_short(found.get(key))}, not {_short(wanted[key])}" for key in keys
-    )
+    return some(_differing(".".join(key), wanted[key], found.get(key)) for key in keys)
+
+
+def _differing(name: str, wanted: Any, found: Any) -> str:
+    if wanted is None:
+        return f"{name} is set"
+    return f"{name} is {_short(found)}, not {_short(wanted)}"
 
 
 def _short(value: Any) -> str:

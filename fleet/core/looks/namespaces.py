@@ -60,13 +60,17 @@ def _meshed(rule: CheckRule, subject: Subject, seen: Sequence[Sequence[Any]]) ->
     found = {one.name: one for one in seen[0]}
     shown = {"meshed": sum(one.mesh == mesh for one in found.values())}
     own = next(iter(seen[1]), None)
+    own_name = place(rule, subject)
     told = []
     if own is not None and (own.mesh or own.injection):
         told.append(f"{own.name} itself is in the mesh: `osm namespace remove {own.name}`")
     outside = [name for name in subject.meshed if name not in found or found[name].mesh != mesh]
     if outside:
         told.append(f"not in the mesh {mesh}: {some(outside)}: `osm namespace add` each")
-    bare = [name for name in subject.meshed if name not in outside and not found[name].is_injected]
+    meant = [name for name in subject.meshed if name not in outside]
+    # NB: to say "disabled" is a choice; to say nothing is half a way into the mesh.
+    half = [name for name, one in found.items() if one.mesh == mesh and not one.injection]
+    bare = sorted({*half, *(name for name in meant if not found[name].is_injected)} - {own_name})
     if bare:
         hint = f"set the annotation {INJECTION}=enabled"
         told.append(f"in the mesh, and new pods get no sidecar: {some(bare)}: {hint}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -38,6 +39,8 @@ class Subject:
     """The MeshConfig's ``spec`` as it was before the change, as JSON; ``None``: nobody looked."""
     meshed: tuple[str, ...] = ()
     """Namespaces that the plan file wants in the mesh."""
+    now: dt.datetime | None = None
+    """By whose clock certificates expire, in UTC; ``None``: they are not asked for their time."""
 
     @property
     def running(self) -> Version | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from fleet.core.looks import digging
+from fleet.core.looks import certificates, digging
 from fleet.core.looks.subject import (
     Finding,
     Look,
@@ -40,6 +40,8 @@ class WebhookSight(NamedTuple):
     policy: str
     bundle_size: int
     """Of the text that the certificates are in, in characters."""
+    good_until: str
+    """The longest of them; empty: that cannot be read."""
     created: str
     """The server's stamp."""
 
@@ -58,6 +60,7 @@ def webhook(found: Object) -> WebhookSight:
         port=digging.number(service, "port"),
         policy=digging.text(one, "failurePolicy"),
         bundle_size=len(bundle) if isinstance(bundle, str) else 0,
+        good_until=certificates.good_until(bundle) if isinstance(bundle, str) else "",
         created=digging.text(found, "metadata", "creationTimestamp"),
     )
 
@@ -108,18 +111,20 @@ def _wants_bundles(rule: CheckRule, subject: Subject, seen: Seen) -> Iterator[Wa
 
 
 def _bundles(rule: CheckRule, subject: Subject, seen: Sequence[Sequence[Any]]) -> Finding:
-    del subject
     least = count(rule, "least", _LEAST)
     names = [rule.given[kind] for kind in _KINDS if kind in rule.given]
-    sizes = {
-        name: some[0].bundle_size if some else 0 for name, some in zip(names, seen, strict=True)
-    }
-    short = [f"{name} ({size})" for name, size in sizes.items() if size < least]
-    if not short:
-        return passed(**sizes)
-    hint = "the certificate was not provisioned: look at the logs of what makes the webhook"
-    told = f"fewer than {least} characters of certificates are in {', '.join(short)}"
-    return failed(f"{told}: {hint}", **sizes)
+    found = {name: some[0] if some else None for name, some in zip(names, seen, strict=True)}
+    sizes = {name: one.bundle_size if one else 0 for name, one in found.items()}
+    if short := [f"{name} ({size})" for name, size in sizes.items() if size < least]:
+        hint = "the certificate was not provisioned: look at the logs of what makes the webhook"
+        told = f"fewer than {least} characters of certificates are in {', '.join(short)}"
+        return failed(f"{told}: {hint}", **sizes)
+    now = f"{subject.now:%Y-%m-%dT%H:%M:%SZ}" if subject.now else ""
+    ends = {name: one.good_until for name, one in found.items() if one}
+    if over := [f"{name} ({end})" for name, end in ends.items() if end and end < now]:
+        hint = "no pod starts in the mesh until they are renewed: restart what makes the webhook"
+        return failed(f"the certificates are expired in {', '.join(over)}: {hint}", **ends)
+    return passed(**sizes)
 
 
 WEBHOOK = Look(

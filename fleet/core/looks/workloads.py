@@ -231,7 +231,8 @@ def _is_ready(one: PodSight) -> bool:
 
 
 def _told(one: PodSight) -> str:
-    return f"{one.name} ({one.reason or one.phase or 'no phase'})"
+    short = f"{one.ready_count} of {one.total} containers" if one.phase == "Running" else ""
+    return f"{one.name} ({one.reason or short or one.phase or 'no phase'})"
 
 
 DEPLOYMENT = Look(

@@ -6,6 +6,9 @@ Units:   PEM; the first two are good from 2022 until 2052, the last one was unti
 from __future__ import annotations
 
 import base64
+from collections.abc import Set as AbstractSet
+
+from fleet.sim.breakage import Break
 
 ROOT = """\
 -----BEGIN CERTIFICATE-----
@@ -81,3 +84,8 @@ UjuMlevhUAJU1uxTMv64b/xJhRW3JQ==
 def bundle(pem: str) -> str:
     """Return a certificate as objects carry it."""
     return base64.b64encode(pem.encode()).decode()
+
+
+def of(broken: AbstractSet[Break]) -> str:
+    """Return the mesh's root certificate."""
+    return EXPIRED if Break.CA_BUNDLE_EXPIRED in broken else ROOT

@@ -18,9 +18,11 @@ from fleet.model.cluster import ClusterId
 from fleet.model.objects import Object, Resource
 from fleet.ports import Clock
 from fleet.sim.inside import answering, asking, patching
-from fleet.sim.inside.answering import Reply, UnreachableError
+from fleet.sim.inside.answering import UnreachableError
 from fleet.sim.inside.asking import ADMIN, Request
+from fleet.sim.inside.replying import Reply
 from fleet.sim.inside.view import Interior
+from fleet.sim.ledger import Ledger
 from fleet.sim.world import World
 
 _PAGE = 500
@@ -44,10 +46,17 @@ class SimulatedClusters:
     """A world's clusters, by their own APIs: a :class:`fleet.ports.Clusters`."""
 
     def __init__(
-        self, world: World, clock: Clock, *, user: str = ADMIN, max_concurrency: int = 50
+        self,
+        world: World,
+        clock: Clock,
+        *,
+        store: Ledger | None = None,
+        user: str = ADMIN,
+        max_concurrency: int = 50,
     ) -> None:
         self.world = world
         self._clock = clock
+        self._store = store
         self._user = user
         self._slots = asyncio.Semaphore(max_concurrency)
 
@@ -55,13 +64,17 @@ class SimulatedClusters:
     async def open(self, cluster_id: ClusterId) -> AsyncIterator[SimulatedApi]:
         """Open a cluster."""
         async with self._slots:
-            yield SimulatedApi(interior(self.world, cluster_id), self._clock, self._user)
+            found = interior(self.world, cluster_id)
+            yield SimulatedApi(found, self._clock, self._user, store=self._store)
 
 
 class SimulatedApi:
     """One cluster's API: a :class:`fleet.ports.ClusterApi`."""
 
-    def __init__(self, found: Interior, clock: Clock, user: str) -> None:
+    def __init__(
+        self, found: Interior, clock: Clock, user: str, *, store: Ledger | None = None
+    ) -> None:
+        self._store = store
         self._interior = found
         self._clock = clock
         self._count = 0
@@ -144,12 +157,25 @@ class SimulatedApi:
             headers=self._headers | form,
             body=b"" if body is None else json.dumps(body).encode(),
         )
-        now = max(self._clock.now(), self._interior.world.last_at)
         try:
-            reply = answering.reply(self._interior, request, now)
+            reply = self._answered(request)
         except UnreachableError as error:
             raise await self._lost(error) from None
         await self._travel()
+        return reply
+
+    def _answered(self, request: Request) -> Reply:
+        """Answer, and let what was changed be remembered before anybody hears of it."""
+        found, store = self._interior, self._store
+        world = found.world
+        if store is None:
+            return answering.reply(found, request, max(self._clock.now(), world.last_at))
+        with store.alone():
+            world.replay(store.news())
+            known = len(world.edits(found.cluster_id))
+            reply = answering.reply(found, request, max(self._clock.now(), world.last_at))
+            for edit in world.edits(found.cluster_id)[known:]:
+                store.append(edit)
         return reply
 
     async def _lost(self, error: UnreachableError) -> ClusterError:

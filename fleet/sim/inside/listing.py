@@ -64,7 +64,7 @@ def selected(view: View, found: Target, request: Request) -> list[Made]:
         raise refusals.bad_request(str(error)) from error
     return [
         one
-        for one in view.items(found.resource.group, found.resource.plural)
+        for one in view.items(found.resource.group, found.resource.plural, found.namespace)
         if found.namespace in (None, one["metadata"].get("namespace"))
         and found.name in (None, one["metadata"]["name"])
         and by_labels(one["metadata"].get("labels", {}))

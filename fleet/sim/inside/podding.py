@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -39,6 +40,7 @@ class Component:
     old_containers: Mapping[str, str] | None = None
     """Of the pods that are still there while the present ones come up."""
     old_labels: Mapping[str, str] | None = None
+    old_pods_at: dt.datetime | None = None
     has_evicted: bool = False
 
     @property
@@ -114,14 +116,15 @@ def pods(scene: Scene, one: Component) -> Iterator[Made]:
     """Yield the pods of a component."""
     for place in range(one.replicas):
         is_old = one.old_containers is not None
+        old_at = one.old_pods_at or one.created_at
         if is_old:
             yield pod(
                 scene,
-                name=_pod_name(one, place, "old"),
+                name=_pod_name(one, place, codec.utc_text(old_at)),
                 namespace=one.namespace,
                 labels=one.old_labels or one.labels,
                 containers=one.old_containers or {},
-                created_at=one.created_at,
+                created_at=old_at,
                 owner=one.name,
             )
         if not is_old or place == 0:
@@ -147,6 +150,7 @@ def _pod_name(one: Component, place: int, generation: str) -> str:
     )
 
 
+@functools.lru_cache(maxsize=4096)
 def suffix(*parts: str | int, size: int = 5) -> str:
     """Return letters as Kubernetes puts them behind names."""
     digest = hashlib.blake2b(repr(parts).encode(), digest_size=size).digest()
@@ -248,6 +252,11 @@ def evicted(scene: Scene, one: Component) -> Made:
         "startTime": found["metadata"]["creationTimestamp"],
     }
     return found
+
+
+def made_at(found: Mapping[str, Any]) -> dt.datetime:
+    """Return when an object was made."""
+    return dt.datetime.fromisoformat(found["metadata"]["creationTimestamp"])
 
 
 def is_ready(found: Mapping[str, Any]) -> bool:

@@ -1,7 +1,6 @@
 """What stands in a cluster before anybody installs anything, and around what they do.
 
-Namespaces, nodes, the agents of Azure Arc, and the deployments of extensions that this package
-knows nothing of but where they are.
+Namespaces and nodes; which of the namespaces have workloads, and are in the mesh.
 """
 
 from __future__ import annotations
@@ -13,29 +12,13 @@ from typing import Any
 from fleet.core import draws
 from fleet.sim.breakage import Break
 from fleet.sim.inside import kinds, podding
-from fleet.sim.inside.podding import Component
 from fleet.sim.inside.scene import IGNORED, INJECTED, METRICS, MONITORED, Made, Scene
-from fleet.sim.inside.stages import Going, Stage
+from fleet.sim.inside.stages import Going
 
 FIRST_APP = "bookstore"
 _OTHER_APPS = ("bookbuyer", "bookwarehouse", "payments", "inventory", "kiosk")
 _APP_PPM = 400_000
-_AGENTS = (
-    "cluster-metadata-operator",
-    "clusterconnect-agent",
-    "clusteridentityoperator",
-    "config-agent",
-    "controller-manager",
-    "extension-events-collector",
-    "extension-manager",
-    "flux-logs-agent",
-    "kube-aad-proxy",
-    "metrics-agent",
-    "resource-sync-agent",
-)
-_AGENT_REGISTRY = "mcr.microsoft.com/azurearck8s"
 _SYSTEM = ("kube-system", "kube-public", "kube-node-lease", "default")
-_READY, _BEGUN, _GONE = 800, 200, 300
 
 
 def apps(scene: Scene) -> tuple[str, ...]:
@@ -48,7 +31,8 @@ def is_meshed(scene: Scene, namespace: str) -> bool:
     """Tell whether a namespace was in the mesh when the world began."""
     share = scene.recipe.insides.meshed_ppm
     first = namespace == FIRST_APP and share > 0
-    return scene.had_mesh and (first or scene.lot("meshed", namespace) < share)
+    is_app = scene.had_mesh and namespace in apps(scene)
+    return is_app and (first or scene.lot("meshed", namespace) < share)
 
 
 # --- namespaces --------------------------------------------------------------------------
@@ -174,121 +158,6 @@ def _node_status(scene: Scene, system: str, chip: str, name: str) -> dict[str, A
             "containerRuntimeVersion": "containerd://1.7.24",
         },
     }
-
-
-# --- deployments -------------------------------------------------------------------------
-
-
-def components(scene: Scene) -> Iterator[Component]:
-    """Yield what runs as deployments: agents, and extensions other than the mesh."""
-    yield _standing(scene, "coredns", "kube-system", "registry.k8s.io/coredns/coredns:v1.11.3")
-    for name in _AGENTS:
-        image = f"{_AGENT_REGISTRY}/{name}:{scene.cluster.agent_version}"
-        is_down = Break.ARC_AGENTS_UNAVAILABLE in scene.broken and name == "extension-manager"
-        yield _standing(scene, name, "azure-arc", image, is_ready=not is_down)
-    for stage in scene.others:
-        if runs(stage):
-            yield _of_extension(scene, stage)
-
-
-def _standing(
-    scene: Scene, name: str, namespace: str, image: str, *, is_ready: bool = True
-) -> Component:
-    return Component(
-        name=name,
-        namespace=namespace,
-        labels={"app": name, "app.kubernetes.io/component": name},
-        containers={name: image},
-        is_ready=is_ready,
-        created_at=scene.made_at,
-        changed_at=scene.made_at,
-        pods_at=scene.made_at,
-    )
-
-
-def runs(stage: Stage) -> bool:
-    """Tell whether an extension's deployments are there."""
-    return stage.has(_BEGUN) or (stage.going is Going.LEAVING and stage.share < _GONE)
-
-
-def _of_extension(scene: Scene, stage: Stage) -> Component:
-    is_ready = stage.going is not Going.ARRIVING or stage.has(_READY)
-    is_changing = stage.going is Going.CHANGING and not stage.share >= _READY
-    app = stage.name.lower()
-    return Component(
-        name=f"{app}-controller",
-        namespace=stage.namespace,
-        labels=_labels(stage, stage.version),
-        containers={"manager": _image(stage, stage.version)},
-        is_ready=is_ready and Break.EXTENSION_UNAVAILABLE not in scene.broken,
-        created_at=stage.born_at or stage.since,
-        changed_at=stage.at(_READY),
-        pods_at=stage.at(_BEGUN) if stage.going is not Going.THERE else stage.since,
-        old_containers={"manager": _image(stage, stage.previous)} if is_changing else None,
-        old_labels=_labels(stage, stage.previous) if is_changing else None,
-    )
-
-
-def _labels(stage: Stage, version: str | None) -> dict[str, str]:
-    name = stage.name.lower()
-    return {
-        "app": f"{name}-controller",
-        "app.kubernetes.io/instance": name,
-        "app.kubernetes.io/version": version or "",
-    }
-
-
-def _image(stage: Stage, version: str | None) -> str:
-    return f"mcr.microsoft.com/{stage.extension_type.rpartition('.')[2]}/manager:v{version}"
-
-
-def daemon_sets(scene: Scene) -> Iterator[Made]:
-    """Yield the daemon sets of extensions other than the mesh."""
-    count = len(platforms(scene))
-    for stage in scene.others:
-        if not runs(stage):
-            continue
-        name = f"{stage.name.lower()}-agent"
-        is_ready = stage.going is not Going.ARRIVING or stage.has(_READY)
-        ready = count if is_ready and Break.EXTENSION_UNAVAILABLE not in scene.broken else 0
-        labels = _labels(stage, stage.version) | {"app": name}
-        image = _image(stage, stage.version)
-        yield scene.made(
-            kinds.built_in("apps", "daemonsets"),
-            name,
-            namespace=stage.namespace,
-            created_at=stage.born_at or stage.since,
-            changed_at=stage.at(_READY),
-            labels=labels,
-            spec={
-                "selector": {"matchLabels": {"app": name}},
-                "template": {
-                    "metadata": {"labels": labels},
-                    "spec": {"containers": [{"name": "agent", "image": image}]},
-                },
-            },
-            status={
-                "desiredNumberScheduled": count,
-                "currentNumberScheduled": count,
-                "updatedNumberScheduled": count,
-                "numberReady": ready,
-                "numberAvailable": ready,
-                "numberUnavailable": count - ready,
-                "observedGeneration": 1,
-            },
-        )
-
-
-def deployments(scene: Scene) -> Iterator[Made]:
-    """Yield the deployments."""
-    for one in components(scene):
-        yield podding.deployment(scene, one)
-
-
-def pods(scene: Scene) -> Iterator[Made]:
-    """Yield their pods."""
-    for one in components(scene):
-        yield from podding.pods(scene, one)
 
 
 # --- configuration -----------------------------------------------------------------------

@@ -43,6 +43,12 @@ class Scene:
     others: tuple[Stage, ...]
     broken: frozenset[Break]
     special: Special | None = None
+    only: str | None = None
+    """The one namespace that is asked about; ``None``: all are."""
+
+    def is_wanted(self, namespace: str) -> bool:
+        """Tell whether a namespace is asked about."""
+        return self.only in (None, namespace)
 
     @functools.cached_property
     def release(self) -> Release:
@@ -89,7 +95,7 @@ class Scene:
 
     def lot(self, *parts: draws.Part) -> int:
         """Return a number that is always the same for this cluster and purpose, in ppm."""
-        return draws.fraction_ppm(self.recipe.seed, "inside", self.cluster.name, *parts)
+        return _lot(self.recipe.seed, self.cluster.name, parts)
 
     def version_of(self, moment: dt.datetime) -> int:
         """Return the resource version that counts from a moment."""
@@ -120,13 +126,23 @@ class Scene:
         metadata: dict[str, Any] = {
             "name": name,
             **({"namespace": namespace} if namespace else {}),
-            "uid": draws.guid(self.recipe.seed, self.cluster.name, *place),
+            "uid": _uid(self.recipe.seed, self.cluster.name, place),
             "resourceVersion": str(self.version_of(changed_at)),
             "creationTimestamp": stamp,
             **({"labels": dict(labels)} if labels else {}),
             **({"annotations": dict(annotations)} if annotations else {}),
         }
         return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **rest}
+
+
+@functools.lru_cache(maxsize=4096)
+def _lot(seed: int, cluster: str, parts: tuple[draws.Part, ...]) -> int:
+    return draws.fraction_ppm(seed, "inside", cluster, *parts)
+
+
+@functools.lru_cache(maxsize=4096)
+def _uid(seed: int, cluster: str, place: tuple[str, ...]) -> str:
+    return draws.guid(seed, cluster, *place)
 
 
 def stamped(moment: dt.datetime) -> str:

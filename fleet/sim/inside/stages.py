@@ -21,6 +21,8 @@ from fleet.sim.operations import Instance
 from fleet.sim.world import Life
 
 WHOLE = 1000
+BEGUN = 200
+"""When pods are made, and replaced."""
 _BEFORE = dt.timedelta(days=90)
 """How long before the world's beginning what is there then was installed."""
 _USUAL_S = 240
@@ -67,7 +69,7 @@ class Stage:
     appeared_at: dt.datetime | None = None
     """When the namespace was made; ``None``: never."""
     ran: tuple[tuple[dt.datetime, str | None], ...] = ()
-    """Since when which version was at work, in order; ``None``: none."""
+    """Since when which version's pods were there, in order; ``None``: none."""
     name: str = ""
     extension_type: str = ""
     namespace: str = ""
@@ -136,7 +138,10 @@ def _after(
     operation = instance.operation
     if operation is None:
         # NB: a forced delete is Azure's alone: nobody tells the cluster.
-        return stage if found is None else _there(stage, found, epoch - _BEFORE, revision=1)
+        if instance.settled is None:
+            return stage
+        begun = _there(stage, instance.settled, epoch - _BEFORE, revision=1)
+        return _upgraded(begun, instance.settled, found)
     if instance.settled is None or operation.verb is Verb.DELETE:
         return _leaving(stage, instance, now=now, seed=seed)
     aim = instance.meanwhile or instance.settled
@@ -144,7 +149,9 @@ def _after(
         return stage
     has_failed = instance.settled.provisioning_state is ProvisioningState.FAILED
     begun = stage if stage.version else dataclasses.replace(stage, first=aim)
-    if operation.at == epoch and stage.version is None:
+    is_at_work = aim.provisioning_state is not ProvisioningState.CREATING
+    if stage.version is None and operation.verb is Verb.PATCH and is_at_work:
+        # Somebody was at work on it when the world began.
         begun = _there(stage, aim, epoch - _BEFORE, revision=1)
     if not operation.has_ended(now):
         stuck = has_failed or operation.ends_at is None
@@ -161,10 +168,15 @@ def _settled(begun: Stage, found: Extension, instance: Instance, *, now: dt.date
     settled = instance.settled or found
     began_at = operation.at if operation else ended_at
     stage = _there(begun, settled, ended_at, revision=begun.revision + 1, began_at=began_at)
-    if found.current_version != settled.current_version and found.modified_at:
-        upgraded_at = dt.datetime.fromisoformat(found.modified_at)
-        return _there(stage, found, upgraded_at, revision=stage.revision + 1)
-    return stage
+    return _upgraded(stage, settled, found)
+
+
+def _upgraded(stage: Stage, settled: Extension, found: Extension | None) -> Stage:
+    """Return a stage after the service's own upgrade, where there was one."""
+    if found is None or found.current_version == settled.current_version or not found.modified_at:
+        return stage
+    upgraded_at = dt.datetime.fromisoformat(found.modified_at)
+    return _there(stage, found, upgraded_at, revision=stage.revision + 1)
 
 
 def _there(
@@ -192,9 +204,16 @@ def _there(
         revision=revision,
         highest=_higher(stage.highest, version),
         appeared_at=stage.appeared_at or began_at,
-        ran=(*stage.ran, (at, version)),
+        ran=_ran(stage, began_at + (at - began_at) * BEGUN / WHOLE, version),
         **_named(found),
     )
+
+
+def _ran(
+    stage: Stage, at: dt.datetime, version: str | None
+) -> tuple[tuple[dt.datetime, str | None], ...]:
+    is_same = bool(stage.ran) and stage.ran[-1][1] == version
+    return stage.ran if is_same else (*stage.ran, (at, version))
 
 
 def _going(
@@ -239,6 +258,7 @@ def _taken_back(begun: Stage, before: Stage, at: dt.datetime, ended_at: dt.datet
         since=ended_at,
         appeared_at=before.appeared_at or at,
         highest=before.highest or (begun.first.installed_version if begun.first else None),
+        **({} if begun.first is None else _named(begun.first)),
     )
 
 

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import orjson
 
 from fleet.model.cluster import ClusterId
-from fleet.sim.inside import controlplane, kinds, overlay, premises, scene, workloads
+from fleet.sim.calls import Edit
+from fleet.sim.inside import (
+    configuration,
+    connections,
+    controlplane,
+    kinds,
+    overlay,
+    premises,
+    replicas,
+    scene,
+    tenants,
+    webhooks,
+    workloads,
+)
 from fleet.sim.inside.kinds import Kind
 from fleet.sim.inside.overlay import Entry, Key, Overlay
 from fleet.sim.inside.scene import Made, Scene
@@ -18,22 +35,22 @@ _BUILDERS: Mapping[tuple[str, str], tuple[Builder, ...]] = {
     ("", "namespaces"): (premises.namespaces,),
     ("", "nodes"): (premises.nodes,),
     ("", "configmaps"): (premises.config_maps,),
-    ("", "pods"): (premises.pods, controlplane.pods),
-    ("", "services"): (controlplane.services,),
-    ("", "endpoints"): (controlplane.endpoints,),
-    ("", "secrets"): (controlplane.secrets,),
+    ("", "pods"): (tenants.pods, controlplane.pods),
+    ("", "services"): (connections.services,),
+    ("", "endpoints"): (connections.endpoints,),
+    ("", "secrets"): (configuration.secrets,),
     ("apps", "deployments"): (
-        premises.deployments,
+        tenants.deployments,
         controlplane.deployments,
         workloads.deployments,
     ),
-    ("apps", "daemonsets"): (premises.daemon_sets,),
+    ("apps", "daemonsets"): (tenants.daemon_sets,),
     ("apps", "statefulsets"): (workloads.stateful_sets,),
-    (kinds.MUTATING.group, kinds.MUTATING.plural): (controlplane.mutating_webhooks,),
-    (kinds.VALIDATING.group, kinds.VALIDATING.plural): (controlplane.validating_webhooks,),
-    (kinds.DEFINITIONS.group, kinds.DEFINITIONS.plural): (controlplane.definitions,),
-    (kinds.AUTOSCALERS.group, kinds.AUTOSCALERS.plural): (controlplane.autoscalers,),
-    (kinds.BUDGETS.group, kinds.BUDGETS.plural): (controlplane.budgets,),
+    (kinds.MUTATING.group, kinds.MUTATING.plural): (webhooks.mutating,),
+    (kinds.VALIDATING.group, kinds.VALIDATING.plural): (webhooks.validating,),
+    (kinds.DEFINITIONS.group, kinds.DEFINITIONS.plural): (configuration.definitions,),
+    (kinds.AUTOSCALERS.group, kinds.AUTOSCALERS.plural): (configuration.autoscalers,),
+    (kinds.BUDGETS.group, kinds.BUDGETS.plural): (configuration.budgets,),
     (kinds.CONSTRAINTS.group, kinds.CONSTRAINTS.plural): (premises.constraints,),
 }
 
@@ -47,11 +64,46 @@ class Interior:
         self.overlay = Overlay()
         self.asked_count = 0
         """Requests that came to its API."""
+        self._taken = 0
 
     def view(self, now: dt.datetime) -> View:
         """Return its objects at a moment."""
+        self._catch_up()
         found = self._scene(now)
         return View(self, found, max(found.version_of(now), self.overlay.last))
+
+    def keep(self, entry: Entry, now: dt.datetime) -> None:
+        """Take an edit, and let the world remember it."""
+        group, plural, namespace, name = entry.key
+        edit = Edit(
+            at=now,
+            cluster_id=self.cluster_id,
+            group=group,
+            plural=plural,
+            namespace=namespace,
+            name=name,
+            version=entry.version,
+            uid=entry.uid,
+            patch=_text(entry.patch),
+            whole=_text(entry.whole),
+        )
+        self.world.take(edit)
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Take in what was changed since, by whomever."""
+        for edit in self.world.edits(self.cluster_id)[self._taken :]:
+            self._taken += 1
+            key = edit.group, edit.plural, edit.namespace, edit.name
+            self.overlay.add(
+                Entry(
+                    key=key,
+                    version=edit.version,
+                    uid=edit.uid,
+                    patch=_value(edit.patch),
+                    whole=_value(edit.whole),
+                )
+            )
 
     def view_of(self, version: int, now: dt.datetime) -> View:
         """Return its objects as they were at a resource version."""
@@ -72,7 +124,7 @@ class View:
         self.version = version
         self._interior = interior
         self._entries = interior.overlay.at(version)
-        self._items: dict[tuple[str, str], dict[tuple[str, str], Made]] = {}
+        self._items: dict[tuple[str, str, str | None], dict[tuple[str, str], Made]] = {}
         self._pasts: dict[dt.datetime, View] = {}
 
     @property
@@ -90,32 +142,34 @@ class View:
             found = self._pasts[moment] = self._interior.view_of(version, self.scene.now)
         return found
 
-    def items(self, group: str, plural: str) -> list[Made]:
-        """Return the objects of a kind, by namespace and name."""
-        found = self._known(group, plural)
-        return [found[key] for key in sorted(found)]
+    def items(self, group: str, plural: str, only: str | None = None) -> list[Made]:
+        """Return the objects of a kind, by namespace and name; *only* those of one namespace."""
+        found = self._known(group, plural, only)
+        return [found[key] for key in sorted(found) if only in (None, key[0])]
 
     def get(self, group: str, plural: str, namespace: str, name: str) -> Made | None:
         """Return one object; ``None`` where it is not there."""
-        return self._known(group, plural).get((namespace, name))
+        return self._known(group, plural, namespace or None).get((namespace, name))
 
     def base(self, group: str, plural: str, namespace: str, name: str) -> Made | None:
         """Return an object as nobody has changed it."""
-        made = self._made(group, plural)
+        made = self._made(group, plural, namespace or None)
         return next((one for one in made if _place(one) == (namespace, name)), None)
 
     def entry(self, key: Key) -> Entry | None:
         """Return what people have changed of an object."""
         return self._entries.get(key)
 
-    def _known(self, group: str, plural: str) -> dict[tuple[str, str], Made]:
-        found = self._items.get((group, plural))
+    def _known(self, group: str, plural: str, only: str | None) -> dict[tuple[str, str], Made]:
+        key = group, plural, only
+        found = self._items.get(key)
         if found is None:
-            found = self._items[group, plural] = self._changed(group, plural)
+            found = self._items[key] = self._changed(group, plural, only)
         return found
 
-    def _changed(self, group: str, plural: str) -> dict[tuple[str, str], Made]:
-        found = {_place(one): one for one in self._made(group, plural)}
+    def _changed(self, group: str, plural: str, only: str | None) -> dict[tuple[str, str], Made]:
+        """Return objects as people have left them; where *only* is given, others may lack."""
+        found = {_place(one): one for one in self._made(group, plural, only)}
         for key, entry in self._entries.items():
             if key[:2] != (group, plural):
                 continue
@@ -149,20 +203,31 @@ class View:
         made_at = self.scene.moment_of(entry.version)
         return not mesh.is_there and bool(mesh.ran) and made_at < mesh.since
 
-    def _made(self, group: str, plural: str) -> Iterator[Made]:
+    def _made(self, group: str, plural: str, only: str | None) -> Iterator[Made]:
+        scene = self.scene if only is None else dataclasses.replace(self.scene, only=only)
         for build in _BUILDERS.get((group, plural), ()):
-            yield from build(self.scene)
+            yield from build(scene)
         if (group, plural) == ("", "pods"):
-            yield from workloads.pods(self)
+            yield from workloads.pods(self, only)
+        if (group, plural) == ("apps", "replicasets"):
+            yield from replicas.sets(self, only)
         if (group, plural) == (kinds.MESH_GROUP, kinds.MESH_CONFIGS):
             kind = self._stored_kind()
             if kind is not None:
-                yield from controlplane.mesh_config(self.scene, kind)
+                yield from configuration.mesh_config(self.scene, kind)
 
     def _stored_kind(self) -> Kind | None:
         known = self.scene.kinds.values()
         wanted = (kinds.MESH_GROUP, kinds.MESH_CONFIGS)
         return next((one for one in known if _of(one) == wanted), None)
+
+
+def _text(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def _value(text: str | None) -> dict[str, Any] | None:
+    return None if text is None else orjson.loads(text)
 
 
 def _of(kind: Kind) -> tuple[str, str]:

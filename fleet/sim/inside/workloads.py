@@ -30,8 +30,8 @@ class View(Protocol):
     def at(self, moment: dt.datetime) -> View:
         """Return the cluster as it was at an earlier moment."""
 
-    def items(self, group: str, plural: str) -> list[Made]:
-        """Return the objects of a kind, by namespace and name."""
+    def items(self, group: str, plural: str, only: str | None = None) -> list[Made]:
+        """Return the objects of a kind, by namespace and name; *only* those of one namespace."""
 
     def get(self, group: str, plural: str, namespace: str, name: str) -> Made | None:
         """Return one object; ``None`` where it is not there."""
@@ -54,7 +54,7 @@ _STATEFUL = "bookwarehouse"
 def deployments(scene: Scene) -> Iterator[Made]:
     """Yield the deployments in the namespaces with workloads."""
     kind = kinds.built_in("apps", "deployments")
-    for namespace in premises.apps(scene):
+    for namespace in filter(scene.is_wanted, premises.apps(scene)):
         yield _workload(scene, kind, namespace, namespace)
         if scene.lot("api", namespace) < _EXTRA_PPM:
             yield _workload(scene, kind, namespace, f"{namespace}-api")
@@ -62,7 +62,7 @@ def deployments(scene: Scene) -> Iterator[Made]:
 
 def stateful_sets(scene: Scene) -> Iterator[Made]:
     """Yield the stateful sets there."""
-    if _STATEFUL in premises.apps(scene):
+    if _STATEFUL in premises.apps(scene) and scene.is_wanted(_STATEFUL):
         yield _workload(scene, kinds.built_in("apps", "statefulsets"), _STATEFUL, "mysql")
 
 
@@ -176,10 +176,10 @@ def is_meshed(view: View, namespace: str) -> bool:
 # --- pods --------------------------------------------------------------------------------
 
 
-def pods(view: View) -> Iterator[Made]:
-    """Yield the pods of all workloads."""
+def pods(view: View, only: str | None) -> Iterator[Made]:
+    """Yield the pods of all workloads, or of those of one namespace."""
     for plural in ("deployments", "statefulsets"):
-        for found in view.items("apps", plural):
+        for found in view.items("apps", plural, only):
             if OURS in found:
                 yield from _pods(view, found)
 
@@ -234,7 +234,7 @@ def _pod(
 def sidecar_at(view: View, namespace: str, born_at: dt.datetime) -> str | None:
     """Return the image of the sidecar that a pod made at a moment has got; ``None``: none."""
     scene = view.scene
-    if born_at <= scene.recipe.epoch:
+    if born_at < scene.recipe.epoch:
         is_half = Break.NAMESPACE_HALF_MESHED in scene.broken and namespace == premises.FIRST_APP
         version = scene.mesh.version_at(born_at)
         if is_half or version is None or not premises.is_meshed(scene, namespace):

@@ -18,9 +18,10 @@ from aiohttp import web
 from fleet.model.cluster import ClusterId
 from fleet.sim import names
 from fleet.sim.inside import answering, clusters
-from fleet.sim.inside.answering import Reply, UnreachableError
+from fleet.sim.inside.answering import UnreachableError
 from fleet.sim.inside.asking import Request
 from fleet.sim.inside.listing import Watch
+from fleet.sim.inside.replying import Reply
 from fleet.sim.inside.view import Interior
 from fleet.sim.server.interference import hang_up
 from fleet.sim.server.plane import Plane
@@ -100,7 +101,7 @@ async def _watched(
     marked_at = plane.now()
     try:
         async with asyncio.timeout(lasts_s):
-            while True:
+            while not _has_left(request):
                 now = plane.now()
                 events = list(watch.news(now))
                 if has_bookmarks and now - marked_at >= _BOOKMARKS_AFTER:
@@ -108,10 +109,16 @@ async def _watched(
                     marked_at = now
                 await response.write(b"".join(_lines(events)))
                 await _wait(plane)
+            return response
     except TimeoutError:
+        await response.write_eof()
+    except ConnectionError:
         pass
-    await response.write_eof()
     return response
+
+
+def _has_left(request: web.BaseRequest) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 async def _wait(plane: Plane) -> None:
