@@ -191,7 +191,7 @@ def test_an_endpoint_by_ipv6_is_as_good_as_another(flags: tuple[str, ...], tmp_p
     site = Shell(root=tmp_path)
     process, document = serving.started(
         site,
-        *("--host", "::1", "--world", str(commands.world("lively")), "--time-scale", "2000"),
+        *("--host", "::1", "--world", str(commands.world("lively")), "--time-scale", "600"),
         *("--clusters", "3", "--subscriptions", "1"),
         *flags,
     )

@@ -19,7 +19,7 @@ WORLD = f"""\
 apiVersion: fleet/v1
 kind: World
 seed: {SEED}
-timeScale: 600
+timeScale: 200
 clusters: 8
 subscriptions: 2
 locations: {{westeurope: 1}}
