@@ -69,12 +69,17 @@ def _due(target: Target, works: Sequence[Work], outlook: Outlook) -> list[Work]:
     """Return those of *works* that *target* needs."""
     if target.action is Action.NO_CHANGE and not target.facts.is_present:
         return []
-    is_fresh = target.action is Action.INSTALL
+    if target.action is Action.INSTALL or not outlook.is_seen:
+        return list(works)
+    due = [work for work in works if _is_changing(work, target, outlook)]
+    # Pods are behind only once what decides over their sidecars has changed.
+    is_followed = any(work.kind in _DECIDES_OVER_SIDECARS for work in due)
     return [
-        work
-        for work in works
-        if is_fresh or not outlook.is_seen or _is_changing(work, target, outlook)
+        work for work in works if work in due or (is_followed and work.kind is WorkKind.RESTART)
     ]
+
+
+_DECIDES_OVER_SIDECARS = (WorkKind.NAMESPACES, WorkKind.MESH_CONFIG)
 
 
 def _is_changing(work: Work, target: Target, outlook: Outlook) -> bool:
