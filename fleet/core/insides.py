@@ -12,7 +12,7 @@ import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from fleet.core import platforms
+from fleet.core import platforms, required, steps
 from fleet.core.assignment import Member
 from fleet.model.cluster import ClusterId
 from fleet.model.desired import Profile, Rollout
@@ -69,12 +69,17 @@ def _due(target: Target, works: Sequence[Work], outlook: Outlook) -> list[Work]:
     """Return those of *works* that *target* needs."""
     if target.action is Action.NO_CHANGE and not target.facts.is_present:
         return []
-    is_fresh = target.action is Action.INSTALL
+    if target.action is Action.INSTALL or not outlook.is_seen:
+        return list(works)
+    due = [work for work in works if _is_changing(work, target, outlook)]
+    # Pods are behind only once what decides over their sidecars has changed.
+    is_followed = any(work.kind in _DECIDES_OVER_SIDECARS for work in due)
     return [
-        work
-        for work in works
-        if is_fresh or not outlook.is_seen or _is_changing(work, target, outlook)
+        work for work in works if work in due or (is_followed and work.kind is WorkKind.RESTART)
     ]
+
+
+_DECIDES_OVER_SIDECARS = (WorkKind.NAMESPACES, WorkKind.MESH_CONFIG)
 
 
 def _is_changing(work: Work, target: Target, outlook: Outlook) -> bool:
@@ -140,13 +145,16 @@ def _wayback(target: Target, works: Sequence[Work], outlook: Outlook) -> Rollbac
         and work.kind not in (WorkKind.RESTART, WorkKind.ORPHANS)
     ]
     way = target.rollback or Rollback(is_possible=True, note="")
+    if back and not steps.own(target.steps):
+        # All that would be taken back is inside; what is required first stays all the same.
+        way = required.left_there(Rollback(is_possible=True, note=""), target.steps)
     is_uninstall = bool(way.steps) and way.steps[-1].verb is Verb.DELETE
     inside = _steps(back)
-    steps = (*inside, *way.steps) if is_uninstall else (*way.steps, *inside)
+    order = (*inside, *way.steps) if is_uninstall else (*way.steps, *inside)
     told = [way.note] if way.note else []
     told += [f"inside as it was: {', '.join(work.kind for work in back)}"] if back else []
     told += [f"inside not known: {', '.join(lost)}"] if lost else []
-    return Rollback(is_possible=way.is_possible and not lost, note="; ".join(told), steps=steps)
+    return Rollback(is_possible=way.is_possible and not lost, note="; ".join(told), steps=order)
 
 
 def _goes_with_it(work: Work, target: Target) -> bool:

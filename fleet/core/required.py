@@ -56,7 +56,8 @@ def left_there(way: Rollback, steps: Sequence[Step]) -> Rollback:
     if not (names := _names(steps)):
         return way
     verb = "stay" if len(names) > 1 else "stays"
-    return dataclasses.replace(way, note=f"{way.note}; {' and '.join(names)} {verb}")
+    notes = (way.note, f"{' and '.join(names)} {verb}")
+    return dataclasses.replace(way, note="; ".join(filter(None, notes)))
 
 
 def nothing_else(steps: Sequence[Step]) -> Rollback:

@@ -56,7 +56,10 @@ class Api:
                 continue
             if answers.is_absent(reply):
                 return
-            page, token = self._items(reply, request), answers.token_of(reply)
+            page, before, token = self._items(reply, request), token, answers.token_of(reply)
+            if token and token == before:
+                message = f"{self._who}: {request.what}: its pages do not end"
+                raise ClusterError(message, status=reply.status)
             del reply
             for one in page:
                 key = _key(one)

@@ -17,7 +17,7 @@ import dataclasses
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kubernetes_asyncio.client.configuration import Configuration
 from kubernetes_asyncio.config.config_exception import ConfigException
@@ -31,11 +31,14 @@ from fleet.kube.plugins import Plugins
 from fleet.net.network import is_loopback
 from fleet.net.words import line
 
+T = TypeVar("T")
+
 _BEARER = "BearerToken"
 """Whatever goes into the Authorization header, as kubernetes_asyncio calls it."""
 _DATA = ("certificate-authority", "client-certificate", "client-key")
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _HINT = "A kubeconfig that kubectl takes will do: `kubectl --kubeconfig FILE get ns`."
+_FILE = "Relative paths start at the kubeconfig; what is no path belongs under a key with -data."
 _PLUGIN = "Use an exec plugin, such as kubelogin: kubectl knows no other way any more."
 _INSIDE = (
     "Name what the pod runs in, and let the pod have its token: automountServiceAccountToken: true."
@@ -96,29 +99,31 @@ def inside() -> Credentials:
 async def _user(
     user: Mapping[str, Any], cluster: Mapping[str, Any], plugins: Plugins
 ) -> dict[str, Any]:
-    """Return the user without what only we can carry out."""
-    if isinstance(provider := user.get("auth-provider"), dict):
-        return {**user, "auth-provider": _provider(provider)}
-    plugin = user.get("exec")
-    if not isinstance(plugin, dict):
+    """Return the user without what only we can carry out. NB: nothing else may run a plugin."""
+    if "auth-provider" in user:
+        given = {key: value for key, value in user.items() if key != "exec"}
+        return {**given, "auth-provider": _provider(user["auth-provider"])}
+    if "exec" not in user:
         return dict(user)
+    plugin = user["exec"] if isinstance(user["exec"], dict) else {}
     rest = {key: value for key, value in user.items() if key != "exec"}
     # Source: client-go: a token or a certificate of the user's own goes before the plugin.
     if any(rest.get(key) for key in ("token", "tokenFile", "username")):
         return rest
-    given = await plugins.credential(plugin, cluster)
-    if given.token:
-        rest["token"] = given.token
-    if given.certificate:
-        pairs = (("client-certificate", given.certificate), ("client-key", given.key))
+    gave = await plugins.credential(plugin, cluster)
+    if gave.token:
+        rest["token"] = gave.token
+    if gave.certificate:
+        pairs = (("client-certificate", gave.certificate), ("client-key", gave.key))
         rest |= {f"{key}-data": base64.b64encode(it.encode()).decode() for key, it in pairs}
     return rest
 
 
-def _provider(provider: Mapping[str, Any]) -> dict[str, Any]:
+def _provider(found: Any) -> dict[str, Any]:
+    provider = found if isinstance(found, dict) else {}
     name, config = provider.get("name"), provider.get("config")
     if name != "oidc" or not isinstance(config, dict):
-        message = f"its kubeconfig wants the auth provider {line(name, longest=40)}"
+        message = f"its kubeconfig wants the auth provider {line(name or 'of no name', longest=40)}"
         raise ClusterError(f"{message}, which is gone from Kubernetes", hint=_PLUGIN)
     # NB: a token that is renewed makes the old one worthless, and nobody would write it down.
     return {**provider, "config": {k: v for k, v in config.items() if k != "refresh-token"}}
@@ -155,30 +160,38 @@ def _written(path: Path, content: bytes) -> Path:
 
 def _require_file(path: str, key: str) -> None:
     if not Path(path).is_file():
-        message = f"its kubeconfig names a {key} that is not there: {line(path)}"
-        raise ClusterError(message, hint="Relative paths start at the kubeconfig.")
+        # NB: not shown: a certificate or key that was pasted there would be.
+        message = f"its kubeconfig names a file as {key} that is not there"
+        raise ClusterError(message, hint=_FILE)
 
 
 def _token(path: str) -> str:
     try:
         return Path(path).read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        message = f"its kubeconfig's tokenFile cannot be read: {line(path)}"
-        raise ClusterError(message, hint=_HINT) from None
+    except (OSError, ValueError):
+        message = "its kubeconfig's tokenFile cannot be read"
+        raise ClusterError(message, hint=_FILE) from None
 
 
 def _impersonation(user: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the headers by which a user acts as another."""
     # NB: kubernetes_asyncio passes these keys over: requests would go out as somebody mightier.
     for key, header in (("as", "Impersonate-User"), ("as-uid", "Impersonate-Uid")):
-        if isinstance(value := user.get(key), str) and value:
-            yield header, value
-    for group in user.get("as-groups") or []:
-        yield "Impersonate-Group", str(group)
-    extra = user.get("as-user-extra")
-    for key, values in extra.items() if isinstance(extra, dict) else ():
-        for value in values if isinstance(values, list) else []:
-            yield f"Impersonate-Extra-{key}", str(value)
+        if user.get(key):
+            yield header, _impersonated(key, user[key], str)
+    for group in _impersonated("as-groups", user.get("as-groups") or [], list):
+        yield "Impersonate-Group", _impersonated("as-groups", group, str)
+    extra = _impersonated("as-user-extra", user.get("as-user-extra") or {}, dict)
+    for key, values in extra.items():
+        for value in _impersonated("as-user-extra", values, list):
+            yield f"Impersonate-Extra-{key}", _impersonated("as-user-extra", value, str)
+
+
+def _impersonated(key: str, value: Any, kind: type[T]) -> T:
+    if isinstance(value, kind):
+        return value
+    message = f"{key} of its kubeconfig cannot be used"
+    raise ClusterError(message, hint=_HINT)
 
 
 def _checked(configuration: Any) -> Any:

@@ -163,7 +163,7 @@ def _named(data: Mapping[str, Any], many: str, one: str, base: Path) -> Iterator
 
 
 def _absolute(part: Mapping[str, Any], base: Path) -> dict[str, Any]:
-    changed = dict(part)
+    changed = {key: value for key, value in part.items() if value is not None}
     for key in _FILES:
         if isinstance(path := part.get(key), str) and path:
             changed[key] = str(base / path)

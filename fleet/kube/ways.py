@@ -61,9 +61,13 @@ class Ways:
         access = self._access
         path = named.filled(access.path)
         files = [self._path(path)] if path else kubeconfigs.usual()
+        found = self._files.read(files)
         context = access.contexts.get(named.cluster.lower()) or named.filled(access.context)
+        # NB: Azure's names differ by casing from request to request, and contexts do not.
+        if context not in found.contexts and context.lower() in found.contexts:
+            context = context.lower()
         self._take((*files, context), f"the context {line(context)}", named)
-        return self._files.read(files).pick(context)
+        return found.pick(context)
 
     def _of_directory(self, named: Named) -> Kubeconfig:
         folder = self._path(named.filled(self._access.path))

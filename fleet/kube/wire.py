@@ -153,15 +153,17 @@ class Wire:
         )
         if request.is_write:
             why += "; whether it took effect is unknown"
-        return Unanswered(f"{request.what}: {why}")
+        is_cut = isinstance(error, (aiohttp.ServerDisconnectedError, _BrokenWriteError))
+        return Unanswered(f"{request.what}: {why}", hint=_CUT if is_cut else None)
 
 
 _REACHED = "Is its API server reachable from here? clusterAccess says which kubeconfig is meant."
+# NB: with TLS 1.3 a certificate of ours is refused after the handshake, and asyncio tells nobody.
+_CUT = "Its server, or one before it, hangs up: does it want a client certificate, or https?"
 _PROXY = "Look at proxy-url in its kubeconfig, at HTTPS_PROXY and at NO_PROXY."
 
 
 def _untrusted(error: Exception) -> Unanswered:
-    # NB: with TLS 1.3 a server refuses a certificate of ours only after the handshake.
     hint = (
         "Does its kubeconfig hold the cluster's CA and, where it names one, a client certificate "
         "that is valid now?"

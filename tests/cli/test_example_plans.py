@@ -2,15 +2,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from fleet.spec import schemas
 from tests.rig import commands
 from tests.rig.commands import Shell
 
 AGREED = "osm-gated"
 """It needs other people, and measurements; it has tests of its own."""
 INSIDE = "osm-mesh"
-"""What it did inside clusters is forgotten with the process that the world lived in."""
+"""Its restarts still roll where the next process begins: it has a test of its own."""
 EXAMPLES = sorted(path.stem for path in commands.PLANS.glob("*.yaml"))
 
 
@@ -65,9 +67,10 @@ def test_an_example_brings_about_what_shall_be_inside_clusters(tmp_path: Path) -
         ("plan", plan, "-o", "json"), ("run", plan, "--yes", "--run-id", "r1", "--json")
     )
 
+    jsonschema.Draft202012Validator(schemas.plan_schema()).validate(planned.must(0).json)
     works = {
         step["work"]["kind"]
-        for target in planned.must(0).json["targets"]
+        for target in planned.json["targets"]
         for step in target["steps"]
         if step["verb"] == "configure"
     }

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
-from tests.rig import commands
 from tests.rig.commands import Shell
 
-PIN = commands.plan("pin")
 OFF = """\
 apiVersion: fleet/v1
 kind: Rollout
@@ -23,36 +18,26 @@ spec:
 """
 
 
-def test_what_is_left_is_counted_before_and_after(shell: Shell) -> None:
-    listed, told, summed, table = shell.many(
-        ("discover", PIN),
-        ("discover", PIN, "--summary", "--json"),
-        ("discover", PIN, "--summary"),
-        ("discover", PIN, "--summary", "-o", "csv"),
-    )
-
-    found = told.must(0).json
-    counts = [(one["version"], one["clusterCount"]) for one in found["byVersion"]]
-    assert found["presentCount"] == sum(count for _, count in counts) > 0
-    line, note = summed.must(0).stdout.splitlines()
-    versions = ", ".join(f"{version} ({count})" for version, count in counts)
-    count = f"{found['presentCount']} of {found['clusterCount']}"
-    assert line == f"osm: {count} clusters have it: {versions}"
-    assert note == f"note: {found['notice']}"
-    assert listed.must(0).stdout.splitlines()[-2:] == [line, note]
-    rows = list(csv.reader(io.StringIO(table.must(0).stdout)))
-    assert rows == [["version", "clusters"], *([v, str(n)] for v, n in counts)]
-
-
-def test_a_run_that_takes_it_away_tells_what_its_journal_knows_is_left(shell: Shell) -> None:
+def test_what_is_left_is_counted_before_and_after_it_is_taken_off(shell: Shell) -> None:
     (shell.root / "off.yaml").write_text(OFF)
+    listed, summed = shell.many(
+        ("discover", "off.yaml"), ("discover", "off.yaml", "--summary", "--json")
+    )
     shell("run", "off.yaml", "--yes", "--run-id", "off").must(0)
     told, shown = shell.many(("status", "off", "--json"), ("status", "off"))
 
-    found = told.must(0).json["remains"]
-    assert (found["presentCount"], found["byVersion"]) == (0, [])
-    last = shown.stdout.splitlines()[-1]
-    assert last.startswith(
-        f"as far as this run's journal tells, osm: {found['presentCount']} "
-        f"of {found['clusterCount']} clusters still have it"
+    found = summed.must(0).json
+    counts = [(one["version"], one["clusterCount"]) for one in found["byVersion"]]
+    assert found["presentCount"] == sum(count for _, count in counts) > 0
+    versions = ", ".join(f"{version} ({count})" for version, count in counts)
+    count = f"{found['presentCount']} of {found['clusterCount']}"
+    assert listed.must(0).stdout.splitlines()[-2:] == [
+        f"osm: {count} clusters have it: {versions}",
+        f"note: {found['notice']}",
+    ]
+    after = told.must(0).json["remains"]
+    assert after == found | {"presentCount": 0, "byVersion": []}
+    assert shown.must(0).stdout.splitlines()[-1] == (
+        "as far as this run's journal tells, "
+        f"osm: 0 of {found['clusterCount']} clusters still have it"
     )

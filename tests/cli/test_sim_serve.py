@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import json
 import signal
 import socket
 import stat
@@ -233,3 +235,30 @@ def test_the_demo_is_what_its_comments_say() -> None:
     assert by_name["store-0020-a"].extensions[0].current_version == "1.2.6"
     assert by_name["store-0001-a"].tags["ring"] == "canary"
     assert recipe.time_scale == 300
+
+
+async def test_it_writes_a_way_into_every_cluster(bare: Shell, tmp_path: Path) -> None:
+    place = tmp_path / "clusters.yaml"
+    living, ready = serving.started(bare, "--clusters", "3", "--kubeconfig", str(place))
+    found = json.loads(place.read_text())
+    server, token = found["clusters"][2]["cluster"]["server"], found["users"][0]["user"]["token"]
+    try:
+        async with serving.connected(server) as stranger:
+            nodes = await dataclasses.replace(stranger, token=token).get("/api/v1/nodes")
+    finally:
+        living.send(signal.SIGTERM)
+        ended = living.end().must(0)
+
+    names = ["store-0001-a", "store-0001-b", "store-0002-a"]
+    assert [one["name"] for one in found["contexts"]] == names
+    assert server == f"{ready['endpoint']}/kubernetes/store-0002-a"
+    assert nodes.json["items"][0]["metadata"]["name"] == "store-0002-a-node-1"
+    assert _mode(place) == 0o600
+    assert token not in ended.stdout + ended.stderr
+
+
+def test_a_way_in_that_cannot_be_written_is_told(bare: Shell, tmp_path: Path) -> None:
+    place = tmp_path / "nowhere" / "clusters.yaml"
+    ended = bare("sim", "serve", "--clusters", "3", "--kubeconfig", str(place)).must(2)
+
+    assert f"{place} cannot be written: No such file or directory" in ended.stderr

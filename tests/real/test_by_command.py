@@ -75,7 +75,7 @@ class Site:
 
 @pytest.fixture(name="site")
 def _site(azure: Any, server: RealServer, tmp_path: Path) -> Site:
-    shell = Shell(root=tmp_path).with_(FLEET_ENDPOINT=azure["endpoint"])
+    shell = Shell(root=tmp_path).with_(FLEET_ENDPOINT=azure["endpoint"], COLUMNS="300")
     return Site(shell, server)
 
 

@@ -9,6 +9,7 @@ from fleet.model.objects import Resource
 from tests.rig import charted, deployed, waysin
 from tests.rig.charted import Objects
 from tests.rig.realserver import RealServer
+from tests.rig.serving import Caller
 from tests.rig.settling import Holder
 
 MAPS = Resource("", "v1", "configmaps")
@@ -51,6 +52,20 @@ async def test_a_list_that_the_store_forgets_meanwhile_is_read_to_its_end(
                 server.compact()
 
     assert found == NAMES
+
+
+async def test_the_server_does_answer_so(
+    holder: Holder, admin: Caller, server: RealServer, healthy: Objects
+) -> None:
+    await holder.hold(many(healthy))
+    maps = f"/api/v1/namespaces/{charted.PLAIN}/configmaps"
+    first = (await admin.get(maps, limit="2")).json["metadata"]
+    gone = await admin.send("DELETE", f"{maps}/{NAMES[-1]}")
+    server.compact()
+    second = await admin.get(maps, **{"limit": "2", "continue": first["continue"]})
+
+    assert (gone.status, second.status, second.json["reason"]) == (200, 410, "Expired")
+    assert second.json["metadata"]["continue"]
 
 
 async def test_a_kind_that_is_not_there_has_no_objects(

@@ -69,6 +69,7 @@ def inside(work: Work, what: str) -> Step:
 
 CONFIG_STEP = inside(CONFIG, "the mesh's configuration")
 SPACES_STEP = inside(SPACES, "namespaces of the mesh")
+RESTART_STEP = inside(RESTART, "workloads with sidecars that are not the mesh's own")
 
 
 def test_a_cluster_whose_extension_is_as_wished_is_changed_inside_alone() -> None:
@@ -97,6 +98,26 @@ def test_where_all_is_so_inside_nothing_is_done() -> None:
 def test_what_is_so_already_is_no_step_of_what_is_changed_anyway() -> None:
     found = target(extension("1.2.3"), outlook=SO_ALREADY)
     assert [step.verb for step in found.steps] == [Verb.PATCH]
+
+
+@pytest.mark.parametrize(
+    ("changed", "steps"),
+    [
+        ("namespaces", (SPACES_STEP, RESTART_STEP)),
+        ("meshConfig", (CONFIG_STEP, RESTART_STEP)),
+        ("nothing", ()),
+    ],
+)
+def test_restarts_follow_what_leaves_sidecars_behind(changed: str, steps: tuple[Step, ...]) -> None:
+    """When the plan is made, no sidecar is behind yet."""
+    so = dict.fromkeys(("namespaces", "meshConfig", "restart"), ())
+    outlook = dataclasses.replace(
+        SEEN, changes={**so, **({changed: SEEN.changes[changed]} if changed in so else {})}
+    )
+
+    found = target(extension("1.2.6"), works=(SPACES, CONFIG, RESTART), outlook=outlook)
+
+    assert found.steps == steps
 
 
 @pytest.mark.parametrize(

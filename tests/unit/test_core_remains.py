@@ -48,6 +48,16 @@ def test_clusters_are_counted_by_version_the_most_frequent_first_then_the_newest
     }
 
 
+def test_versions_are_rows_too() -> None:
+    found = remains.of_clusters(CLUSTERS, rollouts.desired())
+
+    assert remainsview.table(found).rows == [
+        ("1.1.1-1", "2"),
+        ("1.1.1", "1"),
+        ("version not shown", "1"),
+    ]
+
+
 def test_a_fleet_without_it_has_none_left() -> None:
     found = remains.of_clusters(CLUSTERS[-1:], rollouts.desired())
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from fleet.core import again, children, facts, planner, proof, required, reversal
+from fleet.core import again, children, facts, planner, proof, required, reversal, saved
 from fleet.core.proof import Check, Proof, Reading
 from fleet.engine import requests
 from fleet.model.cluster import (
@@ -19,9 +21,11 @@ from fleet.model.cluster import (
     UnreadExtension,
 )
 from fleet.model.desired import OnDrift, Profile, Requirement
+from fleet.model.inside import AccessKind, ClusterAccess, Inside, Outlook, Work, WorkKind
 from fleet.model.plan import Action, OtherExtension, Plan, Rollback, Step, Target, Verb
 from fleet.model.statuses import Finding
 from fleet.ports import ExtensionRef
+from fleet.spec import schemas
 from tests.rig import fleets, rollouts
 from tests.rig.fleets import cluster, extension
 
@@ -225,7 +229,7 @@ THERE = st.lists(
 OWN = st.sampled_from([None, extension("1.1.1"), extension("1.2.6"), extension("1.2.6")])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(own=OWN, others=THERE, requires=st.permutations(BOTH))
 def test_required_steps_come_first_in_order_and_the_targets_own_are_as_without_them(
     own: Extension | None, others: list[Extension], requires: list[Requirement]
@@ -254,7 +258,7 @@ def test_required_steps_come_first_in_order_and_the_targets_own_are_as_without_t
 TARGET = fleets.target(steps=(PUT_LOGS, fleets.PIN))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     found=st.none()
     | st.builds(logs, STATES, extension_type=st.sampled_from(["contoso.logs", "x"])),
@@ -396,5 +400,40 @@ def test_secrets_of_what_may_be_installed_later_are_asked_for_at_once() -> None:
     assert requests.variables(plan.head, plan.targets) == {"LOGS_KEY"}
 
 
+def test_a_plan_with_requirements_fits_its_schema_and_is_read_again() -> None:
+    plan = planned(cluster("c"), on_drift=OnDrift.REPLAN)
+    document = json.loads(json.dumps(saved.document(plan)))
+
+    jsonschema.Draft202012Validator(schemas.plan_schema()).validate(document)
+    assert saved.plan_of(document) == plan
+
+
 def test_what_nothing_requires_lacks_nothing() -> None:
     assert required.lack(cluster(), rollouts.UNINSTALL) == required.Lack()
+
+
+def test_what_is_required_comes_before_work_inside_which_comes_back_without_it() -> None:
+    place = cluster("c", extension("1.2.6"))
+    asked = rollouts.rollout(wish=rollouts.desired(requires=(NEEDS_LOGS,)))
+    spaces, back = (
+        Work(kind=WorkKind.NAMESPACES, add=("shop",)),
+        Work(kind=WorkKind.NAMESPACES, remove=("shop",)),
+    )
+    inside = Inside(access=ClusterAccess(kind=AccessKind.KUBECONFIG), works=(spaces,))
+    outlook = Outlook(
+        is_seen=True, changes={"namespaces": (("shop", None, "in"),)}, undo={"namespaces": back}
+    )
+
+    made = planner.plan(
+        dataclasses.replace(asked, inside=inside),
+        fleets.inventory([place]),
+        outlooks={place.id: outlook},
+    )
+
+    (target,) = made.targets
+    assert target.steps[0] == PUT_LOGS
+    assert [step.work for step in target.steps] == [None, spaces]
+    assert target.rollback is not None
+    assert [step.work for step in target.rollback.steps] == [back]
+    assert target.rollback.note == "logs stays; inside as it was: namespaces"
+    assert proof.relapse(target, extension("1.2.6")) == ""

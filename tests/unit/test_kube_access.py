@@ -97,13 +97,14 @@ async def test_contexts_are_called_as_the_clusters_or_as_is_said(tmp_path: Path)
 
         for context, contexts, name in (
             ("{cluster}", {}, "c1"),
+            ("{cluster}", {}, "C1"),
             ("{cluster}-{resourceGroup}", {}, "c2"),
             ("{cluster}", {"edge": "old"}, "EDGE"),
         ):
             given = access(AccessKind.KUBECONFIG, path="kube", context=context, contexts=contexts)
             assert await pod(apiserver.ways(tmp_path, given), name) == POD
 
-        assert authorization(server) == ["Bearer c1", "Bearer c2-rg", "Bearer old"]
+        assert authorization(server) == ["Bearer c1", "Bearer c1", "Bearer c2-rg", "Bearer old"]
 
 
 async def test_without_a_path_it_is_found_as_kubectl_does(
@@ -293,6 +294,18 @@ async def test_a_server_that_is_not_trusted_is_told_nothing(
         assert (error.message, server.got) == (f"cluster c1: {said}", [])
 
 
+async def test_a_server_that_wants_a_certificate_and_gets_none_is_told(tmp_path: Path) -> None:
+    async with serving(wants_client=True) as server:
+        cluster = {"certificate-authority-data": data(TRUST.pem)}
+        apiserver.written(tmp_path / "kube", kubeconfig(server.url, cluster=cluster, token=SECRET))
+
+        error = await refused(apiserver.ways(tmp_path))
+
+        assert error.message == "cluster c1: get of pods p: the connection broke"
+        assert "does it want a client certificate" in str(error.hint)
+        assert server.got == []
+
+
 async def test_a_server_may_be_trusted_blindly_where_the_kubeconfig_says_so(
     tmp_path: Path,
 ) -> None:
@@ -367,11 +380,11 @@ BROKEN: dict[str, tuple[Any, str]] = {
     ),
     "certificate file missing": (
         kubeconfig(HTTPS, user={"client-certificate": "gone.crt"}),
-        "its kubeconfig names a client-certificate that is not there: {folder}/gone.crt",
+        "its kubeconfig names a file as client-certificate that is not there",
     ),
     "token file missing": (
         kubeconfig(HTTPS, tokenFile="gone"),
-        "its kubeconfig's tokenFile cannot be read: {folder}/gone",
+        "its kubeconfig's tokenFile cannot be read",
     ),
     "login of yesterday": (
         kubeconfig(HTTPS, user={"auth-provider": {"name": "azure", "config": {"token": SECRET}}}),
@@ -397,7 +410,7 @@ async def test_a_kubeconfig_that_leads_nowhere_is_told_in_a_sentence(
 
     error = await refused(apiserver.ways(tmp_path))
 
-    assert error.message == "cluster c1: " + said.format(file=file, folder=tmp_path)
+    assert error.message == "cluster c1: " + said.format(file=file)
 
 
 async def test_a_kubeconfig_that_is_not_there_is_told(tmp_path: Path) -> None:

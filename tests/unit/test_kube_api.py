@@ -158,6 +158,17 @@ async def test_a_list_is_read_page_by_page(tmp_path: Path) -> None:
         assert scene.server.got == [paged(), paged("t=1&")]
 
 
+async def test_pages_that_do_not_end_are_an_error(tmp_path: Path) -> None:
+    async with opened(tmp_path) as scene:
+        scene.server.on("GET", "/api/v1/pods", (200, page("a", after="t")))
+
+        with pytest.raises(ClusterError) as caught:
+            await scene.names()
+
+        assert caught.value.message == "cluster c1: list of pods: its pages do not end"
+        assert scene.server.got == [paged(), paged("t")]
+
+
 async def test_no_page_is_asked_for_before_it_is_wanted(tmp_path: Path) -> None:
     async with opened(tmp_path) as scene:
         scene.server.on("GET", "/api/v1/pods", (200, page("a", "b", after="t")), (200, page("c")))

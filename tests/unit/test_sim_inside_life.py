@@ -223,7 +223,7 @@ def test_between_a_deployment_and_its_pods_is_a_replica_set() -> None:
     between = found.get(f"{sets}/{owner['name']}")
     deployment = found.get(f"{DEPLOYMENTS}/osm-injector")
 
-    assert owner["kind"] == "ReplicaSet"
+    assert (owner["kind"], owner["uid"]) == ("ReplicaSet", between["metadata"]["uid"])
     assert between["metadata"]["ownerReferences"] == [
         {
             "apiVersion": "apps/v1",
@@ -231,6 +231,7 @@ def test_between_a_deployment_and_its_pods_is_a_replica_set() -> None:
             "name": "osm-injector",
             "uid": deployment["metadata"]["uid"],
             "controller": True,
+            "blockOwnerDeletion": True,
         }
     ]
     assert between["status"] == {"replicas": 1, "readyReplicas": 1}

@@ -14,7 +14,7 @@ from fleet.model.cluster import AutoUpgrade, ClusterId
 from fleet.model.plan import Verb
 from fleet.ports import ExtensionRef, RequestIds, Write
 from fleet.sim import calls, stock
-from fleet.sim.calls import Call
+from fleet.sim.calls import Call, Edit
 from fleet.sim.ledger import Anchor, Ledger
 
 ANCHOR = Anchor(
@@ -62,7 +62,7 @@ def append(ledger: Ledger, *orders: int) -> None:
             ledger.append(call(order))
 
 
-def read(path: Path) -> list[Call]:
+def read(path: Path) -> list[Call | Edit]:
     one = Ledger(path, anchor=ANCHOR)
     try:
         return one.news()

@@ -25,6 +25,7 @@ from fleet.model.desired import (
     TagCalendars,
     Unreachable,
 )
+from fleet.model.inside import AccessKind, ClusterAccess, Inside, Work, WorkKind
 from fleet.model.notices import Subscriber, Topic
 from fleet.model.plan import (
     Action,
@@ -279,10 +280,12 @@ def test_every_action_fits(action: Action) -> None:
         ("step", Step),
         ("target", Target),
         ("wave", Wave),
+        ("work", Work),
     ],
 )
 def test_the_schema_has_exactly_the_keys_that_are_printed(part: str, cls: type) -> None:
     example = {
+        Work: Work(kind=WorkKind.RESTART),
         Change: PLAN.targets[0].diff[0],
         Facts: PLAN.targets[0].facts,
         Limits: PLAN.head.limits,
@@ -337,6 +340,15 @@ SUBSCRIBERS = (
     Subscriber(name="mail", on=(Topic.BREACH, Topic.APPROVAL), argv=("mail", "ops")),
 )
 
+A_WAY_IN = ClusterAccess(
+    kind=AccessKind.COMMAND,
+    path="kube",
+    context="{cluster}-admin",
+    contexts={"edge-7": "old"},
+    cluster="store-1",
+    command=("kubeconfig-of", "{cluster}"),
+)
+
 
 def test_what_is_printed_of_a_plan_that_says_everything_fits() -> None:
     asked = rollouts.rollout(
@@ -367,13 +379,16 @@ def test_what_is_printed_of_a_plan_that_says_everything_fits() -> None:
     tagged = [
         fleets.cluster(f"store-{n}", fleets.extension("1.1.1"), tags={"t": "n"}) for n in range(3)
     ]
-    asked = dataclasses.replace(asked, notify=SUBSCRIBERS)
+    asked = dataclasses.replace(asked, notify=SUBSCRIBERS, inside=Inside(access=A_WAY_IN))
+    asked = dataclasses.replace(
+        asked, desired=dataclasses.replace(asked.desired, profile=profiles.load("osm"))
+    )
     made = planner.plan(asked, fleets.inventory(tagged), zones=zones.zone)
     document = saved.document(made)
 
     Validator(schemas.plan_schema()).validate(document)
     properties = schemas.plan_schema()["properties"]
-    left_out = {"gates", "isNamespaced", "membership", "notice", "parent"}
+    left_out = {"gates", "isNamespaced", "membership", "parent"}
     assert properties.keys() - document.keys() == left_out
     limits = schemas.plan_schema()["$defs"]["limits"]["properties"]
     assert document["limits"].keys() == limits.keys()

@@ -56,6 +56,8 @@ LOOKS: Mapping[str, Look] = {
 """``{name in a rule: look}``."""
 
 _LONGEST = 300
+_SENTENCE = 1_200
+"""Characters. It is written down for each target, and names can be of any length."""
 
 
 def chosen(
@@ -177,6 +179,10 @@ def _result(rule: CheckRule, finding: Finding) -> CheckResult:
         check=rule.id,
         severity=rule.severity,
         verdict=finding.verdict,
-        detail=finding.detail,
-        evidence=finding.evidence,
+        detail=_cut(finding.detail, _SENTENCE),
+        evidence={key: _cut(one, _LONGEST) for key, one in finding.evidence.items()},
     )
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}..."

@@ -45,10 +45,14 @@ def resource(subject: Subject) -> Resource:
     return OLD_MESH_CONFIGS if subject.is_before(_NEW_SINCE) else MESH_CONFIGS
 
 
+def wanted(subject: Subject, *, name: str, namespace: str) -> Want:
+    """Return what to read of the configuration of a mesh."""
+    return Want(resource=resource(subject), name=name, namespace=namespace, shape=spec)
+
+
 def _wants(rule: CheckRule, subject: Subject, seen: Seen) -> Iterator[Want]:
     del seen
-    name, where = rule.given["name"], place(rule, subject)
-    yield Want(resource=resource(subject), name=name, namespace=where, shape=spec)
+    yield wanted(subject, name=rule.given["name"], namespace=place(rule, subject))
 
 
 def _exists(rule: CheckRule, subject: Subject, seen: Sequence[Sequence[Any]]) -> Finding:

@@ -11,7 +11,7 @@ from fleet.core.looks.subject import (
     Look,
     Subject,
     failed,
-    first,
+    named,
     passed,
     place,
     some,
@@ -27,6 +27,7 @@ ENDPOINTS = Resource("", "v1", "endpoints")
 class ServiceSight(NamedTuple):
     """A service, as far as it matters who reaches what by it."""
 
+    name: str
     kind: str
     ports: tuple[str, ...]
     """Such as ``9090/TCP``."""
@@ -39,6 +40,7 @@ class ServiceSight(NamedTuple):
 class EndpointsSight(NamedTuple):
     """Whom a service leads to."""
 
+    name: str
     addresses: int
     not_ready: int
     ports: tuple[str, ...]
@@ -51,6 +53,7 @@ def service(found: Object) -> ServiceSight:
     ports = digging.entries(spec, "ports")
     outside = digging.at(found, "status", "loadBalancer", "ingress")
     return ServiceSight(
+        name=digging.name(found),
         # Source: the API fills both in, and these are what it fills in.
         kind=digging.text(spec, "type") or "ClusterIP",
         ports=tuple(
@@ -67,6 +70,7 @@ def endpoints(found: Object) -> EndpointsSight:
     subsets = digging.entries(found, "subsets")
     ready = [one for one in subsets if digging.entries(one, "addresses")]
     return EndpointsSight(
+        name=digging.name(found),
         addresses=sum(len(digging.entries(one, "addresses")) for one in subsets),
         not_ready=sum(len(digging.entries(one, "notReadyAddresses")) for one in subsets),
         ports=tuple(
@@ -79,12 +83,12 @@ def endpoints(found: Object) -> EndpointsSight:
 
 def _wants_service(rule: CheckRule, subject: Subject, seen: Seen) -> Iterator[Want]:
     del seen
-    where = place(rule, subject)
-    yield Want(resource=SERVICES, name=rule.given["name"], namespace=where, shape=service)
+    yield Want(resource=SERVICES, namespace=place(rule, subject), shape=service)
 
 
 def _service(rule: CheckRule, subject: Subject, seen: Sequence[Sequence[Any]]) -> Finding:
-    where, name, found = place(rule, subject), rule.given["name"], first(seen)
+    where, name = place(rule, subject), rule.given["name"]
+    found: ServiceSight | None = named(seen[0], name)
     again = "install the extension again"
     if found is None:
         return failed(f"there is no service {name} in {where}: {again}")
@@ -105,12 +109,12 @@ def _service(rule: CheckRule, subject: Subject, seen: Sequence[Sequence[Any]]) -
 
 def _wants_endpoints(rule: CheckRule, subject: Subject, seen: Seen) -> Iterator[Want]:
     del seen
-    where = place(rule, subject)
-    yield Want(resource=ENDPOINTS, name=rule.given["name"], namespace=where, shape=endpoints)
+    yield Want(resource=ENDPOINTS, namespace=place(rule, subject), shape=endpoints)
 
 
 def _endpoints(rule: CheckRule, subject: Subject, seen: Sequence[Sequence[Any]]) -> Finding:
-    where, name, found = place(rule, subject), rule.given["name"], first(seen)
+    where, name = place(rule, subject), rule.given["name"]
+    found: EndpointsSight | None = named(seen[0], name)
     if found is None or not found.addresses:
         waiting = f", {found.not_ready} are not ready" if found and found.not_ready else ""
         hint = f"look at the pods behind it in {where}"

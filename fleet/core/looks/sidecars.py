@@ -21,19 +21,25 @@ from fleet.core.looks.subject import (
     Subject,
     failed,
     first,
+    named,
     not_applicable,
     passed,
     place,
     some,
     unknown,
 )
-from fleet.core.looks.workloads import DEPLOYMENTS, PODS
+from fleet.core.looks.workloads import (
+    DEPLOYMENTS,
+    IMAGE_VARIABLE,
+    PODS,
+    Workload,
+    deployment,
+)
 from fleet.model.inside import CheckRule
 from fleet.model.objects import Object, Seen, Want
 
 UUID = "osm-proxy-uuid"
 _SIDECAR = "envoy"
-_IMAGE_VARIABLE = "OSM_DEFAULT_ENVOY_IMAGE"
 _NO = ("disabled", "no", "false")
 _OVER = ("Succeeded", "Failed")
 _MOST_NAMESPACES = 20
@@ -70,20 +76,6 @@ def bare(found: Object) -> BarePod | None:
         return None
     created = digging.text(found, "metadata", "creationTimestamp")
     return BarePod(workload=_workload(found), created=created)
-
-
-def default_image(found: Object) -> str:
-    """Keep of the injector's deployment which image it injects unless told."""
-    for container in digging.entries(found, "spec", "template", "spec", "containers"):
-        for one in digging.entries(container, "env"):
-            if one.get("name") == _IMAGE_VARIABLE:
-                return digging.text(one, "value")
-    return ""
-
-
-def image(found: Object) -> str:
-    """Keep of a MeshConfig which image it wants injected."""
-    return digging.text(found, "spec", "sidecar", "envoyImage")
 
 
 def _workload(found: Object) -> str:
@@ -150,15 +142,8 @@ def _new(rule: CheckRule, subject: Subject, seen: Sequence[Sequence[Any]]) -> Fi
 def _wants_stale(rule: CheckRule, subject: Subject, seen: Seen) -> Iterator[Want]:
     del seen
     where = place(rule, subject)
-    yield Want(
-        resource=meshes.resource(subject),
-        name=rule.given["meshConfig"],
-        namespace=where,
-        shape=image,
-    )
-    yield Want(
-        resource=DEPLOYMENTS, name=rule.given["injector"], namespace=where, shape=default_image
-    )
+    yield meshes.wanted(subject, name=rule.given["meshConfig"], namespace=where)
+    yield Want(resource=DEPLOYMENTS, namespace=where, shape=deployment)
     yield SIDECARS
 
 
@@ -167,7 +152,9 @@ def _stale(rule: CheckRule, subject: Subject, seen: Sequence[Sequence[Any]]) -> 
     pods = [one for one in seen[2] if one]
     if not pods:
         return not_applicable("no pod is in the mesh")
-    wanted = first(seen) or first(seen, 1)
+    injector: Workload | None = named(seen[1], rule.given["injector"])
+    usual = injector.variables.get(IMAGE_VARIABLE, "") if injector else ""
+    wanted = digging.text(first(seen), "sidecar", "envoyImage") or usual
     if not wanted:
         where = f"MeshConfig {rule.given['meshConfig']} and deployment {rule.given['injector']}"
         return unknown(f"which sidecar is injected now cannot be told: {where} name none")

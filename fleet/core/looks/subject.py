@@ -139,5 +139,10 @@ def first(seen: Sequence[Sequence[Any]], number: int = 0) -> Any:
     return next(iter(seen[number]), None)
 
 
+def named(seen: Sequence[Any], name: str) -> Any:
+    """Return the one of that name; ``None``: it is not there."""
+    return next((one for one in seen if one.name == name), None)
+
+
 def _texts(evidence: Mapping[str, object]) -> Mapping[str, str]:
     return {key: str(one) for key, one in evidence.items()}

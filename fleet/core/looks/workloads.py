@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fleet.core.looks import digging
@@ -12,13 +12,14 @@ from fleet.core.looks.subject import (
     Subject,
     count,
     failed,
-    first,
+    named,
     not_applicable,
     passed,
     place,
     some,
     words,
 )
+from fleet.model.cluster import nothing
 from fleet.model.inside import CheckRule
 from fleet.model.objects import Object, Resource, Seen, Want
 
@@ -29,6 +30,9 @@ PODS = Resource("", "v1", "pods")
 # Source: helm.sh/docs, which labels and annotations Helm sets on what it owns.
 _RELEASE = "meta.helm.sh/release-name"
 _OVER = ("Succeeded", "Failed")
+# Source: openservicemesh/osm, pkg/configurator: what is injected where MeshConfig names nothing.
+IMAGE_VARIABLE = "OSM_DEFAULT_ENVOY_IMAGE"
+_TELLING = (IMAGE_VARIABLE,)
 _SHARED = ("default", "kube-public", "kube-system")
 """Namespaces of which what is the release's own counts, and nothing else."""
 
@@ -46,6 +50,8 @@ class Workload(NamedTuple):
     reason: str
     """Why it does not get on."""
     containers: tuple[str, ...]
+    variables: Mapping[str, str]
+    """Those of its environment that say what it gives to others."""
 
 
 class PodSight(NamedTuple):
@@ -73,6 +79,7 @@ def deployment(found: Object) -> Workload:
         is_seen=_is_seen(found),
         reason=_reason(status),
         containers=_containers(found),
+        variables=_variables(found),
     )
 
 
@@ -87,7 +94,8 @@ def daemon_set(found: Object) -> Workload:
         available=digging.number(status, "numberAvailable"),
         is_seen=_is_seen(found),
         reason="",
-        containers=_containers(found),
+        containers=(),
+        variables=nothing(),
     )
 
 
@@ -121,17 +129,28 @@ def _containers(found: Object) -> tuple[str, ...]:
     return tuple(digging.text(one, "name") for one in inner)
 
 
+def _variables(found: Object) -> Mapping[str, str]:
+    inner = digging.entries(found, "spec", "template", "spec", "containers")
+    known = {
+        name: digging.text(one, "value")
+        for container in inner
+        for one in digging.entries(container, "env")
+        if (name := digging.text(one, "name")) in _TELLING
+    }
+    return known or nothing()
+
+
 # --- one deployment ----------------------------------------------------------------------
 
 
 def _wants_deployment(rule: CheckRule, subject: Subject, seen: Seen) -> Iterator[Want]:
-    del seen
-    where = place(rule, subject)
-    yield Want(resource=DEPLOYMENTS, name=rule.given["name"], namespace=where, shape=deployment)
+    # NB: all of them in one request, whichever is meant: other rules ask for others.
+    yield from _wants_deployments(rule, subject, seen)
 
 
 def _deployment(rule: CheckRule, subject: Subject, seen: Sequence[Sequence[Any]]) -> Finding:
-    where, name, found = place(rule, subject), rule.given["name"], first(seen)
+    where, name = place(rule, subject), rule.given["name"]
+    found: Workload | None = named(seen[0], name)
     if found is None:
         return failed(f"there is no deployment {name} in {where}: install the extension again")
     shown = {"ready": f"{found.ready}/{found.desired}", "available": found.available}

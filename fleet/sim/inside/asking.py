@@ -40,7 +40,11 @@ class Request:
     @property
     def is_watch(self) -> bool:
         """Whether events are wanted."""
-        return self.query.get("watch", "") in ("true", "1")
+        return self.is_told("watch")
+
+    def is_told(self, key: str) -> bool:
+        """Tell whether a flag of the query is set, in any of Go's spellings."""
+        return self.query.get(key, "").lower() in ("true", "t", "1")
 
     @property
     def is_dry_run(self) -> bool:

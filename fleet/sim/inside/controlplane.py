@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 
-from fleet.core import draws
 from fleet.sim.breakage import Break
 from fleet.sim.inside import podding, releases
 from fleet.sim.inside.podding import Component
@@ -197,6 +196,6 @@ def born_at(scene: Scene) -> dt.datetime:
     return scene.mesh.born_at or scene.mesh.since
 
 
-def uuid(scene: Scene, *parts: draws.Part) -> str:
+def uuid(scene: Scene, *parts: str) -> str:
     """Return the id of a proxy."""
-    return draws.guid(scene.recipe.seed, "proxy", scene.cluster.name, *parts)
+    return scene.identity("proxy", *parts)

@@ -41,6 +41,11 @@ def _version(scene: Scene) -> dict[str, str]:
         "major": major,
         "minor": minor,
         "gitVersion": f"v{text}",
+        "gitCommit": "0" * 40,
+        "gitTreeState": "clean",
+        "buildDate": "2025-01-01T00:00:00Z",
+        "goVersion": "go1.23.4",
+        "compiler": "gc",
         "platform": "linux/amd64",
     }
 

@@ -170,13 +170,17 @@ def pod(  # noqa: PLR0913 - what makes a pod
     is_ready: bool = True,
     waits: str = "",
     annotations: Mapping[str, str] | None = None,
-    owner_kind: str = "ReplicaSet",
+    stateful_uid: str = "",
 ) -> Made:
     """Return a pod, with what is told of its containers."""
     started = scenes.stamped(min(created_at, scene.now))
     node = node_name(scene, 0)
     phase = "Pending" if waits in ("ImagePullBackOff", "Pending") else "Running"
-    owner_name = name.rpartition("-")[0] if owner_kind == "ReplicaSet" else owner
+    set_name = name.rpartition("-")[0]
+    place = {"kind": "StatefulSet", "name": owner, "uid": stateful_uid}
+    if not stateful_uid:
+        uid = replica_set_uid(scene, namespace, set_name)
+        place = {"kind": "ReplicaSet", "name": set_name, "uid": uid}
     found = scene.made(
         _POD,
         name,
@@ -207,9 +211,14 @@ def pod(  # noqa: PLR0913 - what makes a pod
         },
     )
     found["metadata"]["ownerReferences"] = [
-        {"apiVersion": "apps/v1", "kind": owner_kind, "name": owner_name, "controller": True}
+        {"apiVersion": "apps/v1", **place, "controller": True, "blockOwnerDeletion": True}
     ]
     return found
+
+
+def replica_set_uid(scene: Scene, namespace: str, name: str) -> str:
+    """Return what a replica set is known by to its pods."""
+    return scene.identity(kinds.REPLICA_SETS.plural, namespace, name)
 
 
 def container_status(

@@ -156,6 +156,9 @@ def _node_status(scene: Scene, system: str, chip: str, name: str) -> dict[str, A
             "kubeletVersion": f"v{scene.cluster.kubernetes_version}",
             "osImage": "Windows Server 2022" if system == "windows" else "Ubuntu 22.04 LTS",
             "containerRuntimeVersion": "containerd://1.7.24",
+            "kernelVersion": "10.0.20348.2966" if system == "windows" else "5.15.0-126-generic",
+            "kubeProxyVersion": f"v{scene.cluster.kubernetes_version}",
+            **{one: scene.identity(one, name) for one in ("machineID", "bootID", "systemUUID")},
         },
     }
 

@@ -37,12 +37,17 @@ def _set(view: View, name: str, pods: list[Made], deployment: Made) -> Made:
         namespace=first["namespace"],
         created_at=created_at,
         labels=first.get("labels"),
-        spec={"replicas": len(pods), "template": deployment["spec"]["template"]},
+        spec={
+            "replicas": len(pods),
+            "selector": deployment["spec"]["selector"],
+            "template": deployment["spec"]["template"],
+        },
         status={
             "replicas": len(pods),
             "readyReplicas": sum(podding.is_ready(one) for one in pods),
         },
     )
+    found["metadata"]["uid"] = podding.replica_set_uid(view.scene, first["namespace"], name)
     found["metadata"]["ownerReferences"] = [
         {
             "apiVersion": "apps/v1",
@@ -50,6 +55,7 @@ def _set(view: View, name: str, pods: list[Made], deployment: Made) -> Made:
             "name": owner["name"],
             "uid": owner["uid"],
             "controller": True,
+            "blockOwnerDeletion": True,
         }
     ]
     return found

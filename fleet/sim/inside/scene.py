@@ -97,6 +97,10 @@ class Scene:
         """Return a number that is always the same for this cluster and purpose, in ppm."""
         return _lot(self.recipe.seed, self.cluster.name, parts)
 
+    def identity(self, *parts: str) -> str:
+        """Return a GUID that is always the same for this cluster and purpose."""
+        return _uid(self.recipe.seed, self.cluster.name, parts)
+
     def version_of(self, moment: dt.datetime) -> int:
         """Return the resource version that counts from a moment."""
         # NB: the world's time, in milliseconds: versions only grow, and any moment has one.
@@ -126,7 +130,7 @@ class Scene:
         metadata: dict[str, Any] = {
             "name": name,
             **({"namespace": namespace} if namespace else {}),
-            "uid": _uid(self.recipe.seed, self.cluster.name, place),
+            "uid": self.identity(*place),
             "resourceVersion": str(self.version_of(changed_at)),
             "creationTimestamp": stamp,
             **({"labels": dict(labels)} if labels else {}),

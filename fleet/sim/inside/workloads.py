@@ -227,7 +227,7 @@ def _pod(
         is_ready=is_ready,
         waits="" if is_ready else "Pending",
         owner=name,
-        owner_kind="StatefulSet" if is_stateful else "ReplicaSet",
+        stateful_uid=metadata["uid"] if is_stateful else "",
     )
 
 

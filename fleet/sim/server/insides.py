@@ -97,7 +97,7 @@ async def _watched(
     await response.prepare(request)
     text = asked.query.get("timeoutSeconds", "")
     lasts_s = min(int(text) if text.isdecimal() else _LONGEST_WATCH_S, _LONGEST_WATCH_S)
-    has_bookmarks = asked.query.get("allowWatchBookmarks") in ("true", "1")
+    has_bookmarks = asked.is_told("allowWatchBookmarks")
     marked_at = plane.now()
     try:
         async with asyncio.timeout(lasts_s):
