@@ -111,11 +111,7 @@ def _stamped(view: View, found: Target, wanted: Made, version: int) -> Made:
             "uid": uid,
             "resourceVersion": str(version),
             "creationTimestamp": scenes.stamped(scene.now),
-<<<<<<< HEAD
             **({"generation": 1} if found.resource.group not in _UNCOUNTED else {}),
-=======
-            **({"generation": 1} if "spec" in wanted else {}),
->>>>>>> main
         },
     }
 
@@ -168,18 +164,18 @@ def _kept(view: View, current: Made, wanted: Made, version: int) -> Made:
         made["status"] = current["status"]
     if made == current:
         return current
-<<<<<<< HEAD
-    if "generation" in known and made.get("spec") != current.get("spec"):
-        metadata["generation"] = int(known["generation"]) + 1
-=======
-    if "spec" in made and made["spec"] != current.get("spec"):
+    if made.get("spec") != current.get("spec") and _group(current) not in _UNCOUNTED:
         metadata["generation"] = int(metadata.get("generation", 1)) + 1
->>>>>>> main
     if workloads.OURS in made and _template(made) != _template(current):
         rolled = view.scene.version_of(view.scene.now)
         made[workloads.ROLLED] = [*current.get(workloads.ROLLED, ()), rolled]
     metadata["resourceVersion"] = str(version)
     return made
+
+
+def _group(made: Made) -> str:
+    group, slash, _ = str(made["apiVersion"]).partition("/")
+    return group if slash else ""
 
 
 def _template(made: Made) -> Any:
