@@ -11,9 +11,9 @@ import pytest
 from fleet.core import works
 from fleet.engine.inspecting import Inspector
 from fleet.errors import ClusterError
-from fleet.model.inside import CheckResult, Work, WorkKind
+from fleet.model.inside import CheckMoment, CheckResult, Work, WorkKind
 from fleet.model.objects import Resource
-from tests.rig import charted, deployed, waysin
+from tests.rig import charted, deployed, openshift, waysin
 from tests.rig.charted import Objects
 from tests.rig.doing import TOKEN, done, seen, sent
 from tests.rig.realserver import LIMITED, RealServer
@@ -171,6 +171,41 @@ async def test_the_writer_may_make_the_list_where_there_is_none(
     await holder.hold({**healthy, **granted("cluster-reader", "cluster-writer")})
     async with waysin.opened(server, tmp_path, token=LIMITED) as api:
         await done(api, WORKS["monitoring"])
+
+
+async def test_on_openshift_privileges_are_bound_and_taken_back(
+    holder: Holder, server: RealServer, healthy: Objects, tmp_path: Path
+) -> None:
+    objects = {charted.place(one): one for one in openshift.objects()}
+    roles = granted("cluster-reader", "cluster-writer", "cluster-openshift")
+    await holder.hold({**healthy, **objects, **roles})
+    async with waysin.opened(server, tmp_path, token=LIMITED) as api:
+        back = await done(api, Work(kind=WorkKind.PRIVILEGED, add=("bookstore",)))
+        await done(api, Work(kind=WorkKind.PRIVILEGED, add=("bookstore/bookstore",)))
+        assert back is not None
+        await done(api, back)
+
+
+async def test_where_it_is_no_openshift_the_reader_may_know_it(
+    holder: Holder, server: RealServer, healthy: Objects, tmp_path: Path
+) -> None:
+    await holder.hold({**healthy, **granted("cluster-reader")})
+    async with waysin.opened(server, tmp_path, token=LIMITED) as api:
+        assert await done(api, Work(kind=WorkKind.PRIVILEGED, add=("bookstore",))) is None
+
+
+async def test_after_an_uninstall_the_reader_sees_what_is_left(
+    holder: Holder, server: RealServer, healthy: Objects, tmp_path: Path
+) -> None:
+    await holder.hold({**prepared(healthy, "orphans"), **granted("cluster-reader")})
+    inspector = Inspector(waysin.clusters(server, tmp_path, token=LIMITED))
+    rules = waysin.rules(CheckMoment.ABSENT)
+    found = by_verdict(await inspector.inspect(waysin.subject(), rules))
+
+    assert found == {
+        "failed": {"orphan-webhooks-after-delete"},
+        "passed": {"leftovers-after-delete"},
+    }
 
 
 async def test_without_the_reader_s_role_the_writer_is_in_the_dark(

@@ -14,7 +14,7 @@ from fleet.errors import ClusterError
 from fleet.model.inside import Work, WorkKind
 from fleet.model.objects import Resource
 from fleet.ports import ClusterApi
-from tests.rig import charted, deployed, waysin
+from tests.rig import charted, deployed, openshift, waysin
 from tests.rig.charted import NAMESPACE, Objects, Place
 from tests.rig.doing import TOKEN, done, seen, sent
 from tests.rig.realserver import RealServer
@@ -303,7 +303,7 @@ async def test_where_it_is_no_openshift_nothing_is_granted(
 async def test_openshift_s_constraints_are_bound_and_taken_back(
     holder: Holder, server: RealServer, healthy: Objects, tmp_path: Path
 ) -> None:
-    await holder.hold({**healthy, **{charted.place(one): one for one in _openshift()}})
+    await holder.hold({**healthy, **{charted.place(one): one for one in openshift.objects()}})
     bindings = Resource("rbac.authorization.k8s.io", "v1", "rolebindings")
     work = Work(kind=WorkKind.PRIVILEGED, add=("bookstore", "bookbuyer/bookbuyer"))
     async with waysin.opened(server, tmp_path) as api:
@@ -316,21 +316,3 @@ async def test_openshift_s_constraints_are_bound_and_taken_back(
     account = {"kind": "ServiceAccount", "name": "bookbuyer", "namespace": "bookbuyer"}
     assert [one["subjects"] for one in made] == [[account]]
     assert left == []
-
-
-def _openshift() -> list[dict[str, Any]]:
-    """Return the kind, the one object of it that counts, and the role that OpenShift brings."""
-    group, plural = "security.openshift.io", "securitycontextconstraints"
-    kind, everywhere = "SecurityContextConstraints", {"namespace": None}
-    schema = {"openAPIV3Schema": {"type": "object"}}
-    version = {"name": "v1", "served": True, "storage": True, "schema": schema}
-    names = {"kind": kind, "plural": plural, "singular": plural, "listKind": f"{kind}List"}
-    definition = {"group": group, "scope": "Cluster", "names": names, "versions": [version]}
-    rule = {"apiGroups": [group], "resources": [plural], "verbs": ["use"]}
-    crd = ("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"{plural}.{group}")
-    role = ("rbac.authorization.k8s.io/v1", "ClusterRole", "system:openshift:scc:privileged")
-    return [
-        deployed.made(*crd, metadata=everywhere, spec=definition),
-        deployed.made(f"{group}/v1", kind, "privileged", metadata=everywhere),
-        deployed.made(*role, metadata=everywhere, rules=[rule]),
-    ]
