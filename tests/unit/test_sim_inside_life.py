@@ -158,6 +158,9 @@ def test_a_new_installation_after_that_seeds_anew() -> None:
     found.write(Verb.DELETE)
     found.wait(minutes=20)
     found.write(Verb.PUT, version="1.2.6", settings={"osm.osm.enableDebugServer": "true"})
+    found.wait(seconds=1)
+    crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    assert "meshconfigs.config.openservicemesh.io" in found.names(crd)
     found.wait(minutes=10)
 
     assert spec(found)["sidecar"]["logLevel"] == "error"
