@@ -9,12 +9,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from fleet.sim.breakage import Break
 from fleet.sim.inside import controlplane, kinds, meshspecs, refusals, schemas, workloads
 from fleet.sim.inside.asking import Request, Target
 from fleet.sim.inside.scene import PROXY, Made
 from fleet.sim.inside.schemas import Schema
 from fleet.sim.inside.view import View
 
+_DENIAL = "validation.gatekeeper.sh", "[change-freeze] nothing may be changed here"
 _HAS_TEMPLATE = frozenset({"deployments", "statefulsets", "daemonsets"})
 
 
@@ -38,6 +40,8 @@ def admitted(
         RefusedError: It is not as the server, or a webhook, wants it.
     """
     _check_form(found, wanted)
+    if Break.API_DENIES_WRITES in view.scene.broken:
+        raise refusals.denied(*_DENIAL)
     lost: list[str] = []
     known = schema(view, found)
     if known is not None and "spec" in wanted:
