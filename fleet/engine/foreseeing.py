@@ -61,11 +61,19 @@ async def _outlook(cluster: Cluster, wished: Sequence[Work], port: Clusters) -> 
     ready = [work for work in wished if not works.blocked(work, seen)]
     return Outlook(
         is_seen=True,
-        changes={work.kind: works.changes(work, seen) for work in ready},
+        changes={work.kind: _changes(work, seen) for work in ready},
         undo={work.kind: back for work in ready if (back := works.undo(work, seen)) is not None},
         refused=refused,
         platforms=platforms.seen(seen),
     )
+
+
+def _changes(work: Work, seen: Seen) -> works.Changes:
+    """Return what would change; what no path tells of is told by the work's kind."""
+    told = works.changes(work, seen)
+    if told or not works.edits(work, seen, token=_TOKEN):
+        return told
+    return ((work.kind.value, "in part", "whole"),)
 
 
 async def _refused(api: ClusterApi, wished: Iterable[Work], seen: Seen) -> str:

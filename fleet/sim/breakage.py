@@ -73,6 +73,7 @@ class Break(enum.StrEnum):
     API_UNAUTHORIZED = "api-unauthorized"
     API_FORBIDDEN = "api-forbidden"
     API_READ_ONLY = "api-read-only"
+    API_DENIES_WRITES = "api-denies-writes"
     CONTINUE_EXPIRED = "continue-expired"
 
 
@@ -130,6 +131,7 @@ SEEN: Mapping[Break, str] = {
     Break.API_UNAUTHORIZED: "401 to everything.",
     Break.API_FORBIDDEN: "403 to everything but what tells the version.",
     Break.API_READ_ONLY: "403 to every write.",
+    Break.API_DENIES_WRITES: "An admission webhook of somebody else's denies every write.",
     Break.CONTINUE_EXPIRED: "410 to every further page of a list.",
 }
 """What is seen of each: one sentence."""

@@ -367,7 +367,7 @@ def test_a_target_keeps_its_slot_until_it_has_stayed_well() -> None:
     watch(hand.settle(after=10 * MINUTE))
 
     assert [one for one in hand.out if isinstance(one, Watch)] == [
-        Watch(target=0, step=0, held_count=0)
+        Watch(target=0, step=0, held_count=0, since=T0)
     ] * 3
     assert hand.state.results == {0: Result.SUCCEEDED}
     assert hand.in_flight == [1]

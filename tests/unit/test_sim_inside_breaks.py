@@ -286,6 +286,14 @@ CASES: dict[Break, tuple[Look, Any, Any]] = {
     Break.API_UNAUTHORIZED: (code, 200, 401),
     Break.API_FORBIDDEN: (code, 200, 403),
     Break.API_READ_ONLY: (write, 200, 403),
+    Break.API_DENIES_WRITES: (
+        lambda found: (found.patch(MESH_CONFIG, {"spec": {}}).document or {}).get("message"),
+        None,
+        (
+            'admission webhook "validation.gatekeeper.sh" denied the request: [change-freeze] '
+            "nothing may be changed here"
+        ),
+    ),
     Break.CONTINUE_EXPIRED: (second_page, 200, 410),
 }
 WORLD: dict[str, Any] = {

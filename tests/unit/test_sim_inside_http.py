@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,9 +13,10 @@ import pytest
 from fleet.errors import ClusterError
 from fleet.model.cluster import Connectivity
 from fleet.model.objects import Resource
+from fleet.ports import ClusterApi, Clusters
 from fleet.sim.breakage import Break
 from fleet.sim.inside import asking, kubeconfigs, patching
-from fleet.sim.inside.clusters import SimulatedApi, SimulatedClusters
+from fleet.sim.inside.clusters import SimulatedClusters
 from fleet.sim.recipe import Special
 from fleet.sim.world import World
 from tests.rig import serving
@@ -144,7 +146,21 @@ async def test_an_error_that_passes_is_asked_again_and_one_that_does_not_is_told
     ]
 
 
-async def _outcome(api: SimulatedApi) -> Any:
+async def test_a_cluster_that_was_removed_has_no_way_in() -> None:
+    specials = (Special(cluster="store-0001-a", removed_after=dt.timedelta(hours=1)),)
+    world = World(dataclasses.replace(CALM, specials=specials))
+    clock = HandClock(CALM.epoch)
+    clusters: Clusters = SimulatedClusters(world, clock)
+    cluster = next(world.clusters(CALM.epoch))
+    async with clusters.open(cluster.id) as api:
+        before = await _outcome(api)
+        clock.move(dt.timedelta(hours=2))
+        after = await _outcome(api)
+
+    assert (before, after) == ("well", (None, "store-0001-a: no such host"))
+
+
+async def _outcome(api: ClusterApi) -> Any:
     try:
         await api.get(DEPLOYMENTS, "osm-controller", namespace=NAMESPACE)
     except ClusterError as error:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -157,6 +158,9 @@ def test_a_new_installation_after_that_seeds_anew() -> None:
     found.write(Verb.DELETE)
     found.wait(minutes=20)
     found.write(Verb.PUT, version="1.2.6", settings={"osm.osm.enableDebugServer": "true"})
+    found.wait(seconds=1)
+    crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    assert "meshconfigs.config.openservicemesh.io" in found.names(crd)
     found.wait(minutes=10)
 
     assert spec(found)["sidecar"]["logLevel"] == "error"
@@ -282,6 +286,28 @@ def test_the_service_s_own_upgrade_is_one_inside_too() -> None:
     assert current.current_version == "1.2.6"
     assert spec(found)["traffic"]["enableEgress"] is False
     assert sidecars(found) == {releases.of("1.1.1").sidecar_image}
+
+
+def test_what_settings_say_by_now_is_told_beside_what_was_seeded() -> None:
+    found = inside(installed="1.2.3")
+    found.write(Verb.PATCH, settings={"osm.osm.enableEgress": "false"})
+    found.wait(minutes=10)
+    path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/preset-mesh-config"
+    preset = json.loads(found.get(path)["data"]["preset-mesh-config.json"])
+
+    assert preset["traffic"]["enableEgress"] is False
+    assert spec(found)["traffic"]["enableEgress"] is True
+
+
+def test_each_workload_has_an_account_and_each_namespace_a_usual_one() -> None:
+    found = inside()
+    space = "/api/v1/namespaces/bookstore"
+    pods = found.get(f"{space}/pods")["items"]
+
+    assert {"default", "bookstore"} <= set(found.names(f"{space}/serviceaccounts"))
+    assert {one["spec"]["serviceAccountName"] for one in pods} <= set(
+        found.names(f"{space}/serviceaccounts")
+    )
 
 
 def test_nothing_is_kept_of_clusters_that_nobody_asked() -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from fleet.sim.breakage import Break
 from fleet.sim.inside import controlplane, forms, kinds, meshspecs, refusals, schemas, workloads
 from fleet.sim.inside.asking import Request, Target
 from fleet.sim.inside.scene import PROXY, Made
 from fleet.sim.inside.schemas import Schema
 from fleet.sim.inside.view import View
 
+_DENIAL = "validation.gatekeeper.sh", "[change-freeze] nothing may be changed here"
 _HAS_TEMPLATE = frozenset({"deployments", "statefulsets", "daemonsets"})
 
 
@@ -37,6 +39,8 @@ def admitted(
         RefusedError: It is not as the server, or a webhook, wants it.
     """
     forms.check(found, wanted, request)
+    if Break.API_DENIES_WRITES in view.scene.broken:
+        raise refusals.denied(*_DENIAL)
     lost: list[str] = []
     known = schema(view, found)
     if known is not None and "spec" in wanted:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, cast
 
 from fleet.core import draws
-from fleet.errors import ClusterError
+from fleet.errors import ClusterError, LostClusterError
 from fleet.model.cluster import ClusterId
 from fleet.model.objects import Object, Resource
 from fleet.ports import Clock
@@ -161,6 +161,10 @@ class SimulatedApi:
             reply = self._answered(request)
         except UnreachableError as error:
             raise await self._lost(error) from None
+        except LostClusterError:
+            name = self._interior.cluster_id.rpartition("/")[2]
+            message = f"{name}: no such host"
+            raise ClusterError(message) from None
         await self._travel()
         return reply
 

@@ -41,6 +41,22 @@ def mesh_config(scene: Scene, kind: Kind) -> Iterator[Made]:
     )
 
 
+def config_maps(scene: Scene) -> Iterator[Made]:
+    """Yield what a configuration would be made from now: what settings say by now."""
+    stage = scene.mesh
+    if not scene.is_wanted(scene.namespace) or not controlplane.runs(scene):
+        return
+    preset = meshspecs.seeded(scene.release, stage.settings, namespace=scene.namespace)
+    yield scene.made(
+        kinds.built_in("", "configmaps"),
+        "preset-mesh-config",
+        namespace=scene.namespace,
+        created_at=controlplane.born_at(scene),
+        changed_at=stage.since,
+        data={"preset-mesh-config.json": json.dumps(preset, indent=2)},
+    )
+
+
 def _stays(scene: Scene, share: int) -> bool:
     """Tell whether what a clean-up removes is there."""
     stage = scene.mesh

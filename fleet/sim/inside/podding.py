@@ -171,6 +171,7 @@ def pod(  # noqa: PLR0913 - what makes a pod
     waits: str = "",
     annotations: Mapping[str, str] | None = None,
     stateful_uid: str = "",
+    account: str = "default",
 ) -> Made:
     """Return a pod, with what is told of its containers."""
     started = scenes.stamped(min(created_at, scene.now))
@@ -189,7 +190,12 @@ def pod(  # noqa: PLR0913 - what makes a pod
         changed_at=changed_at,
         labels=labels,
         annotations=annotations,
-        spec={"containers": _specs(containers), "nodeName": node, "restartPolicy": "Always"},
+        spec={
+            "serviceAccountName": account,
+            "containers": _specs(containers),
+            "nodeName": node,
+            "restartPolicy": "Always",
+        },
         status={
             "phase": phase,
             "podIP": address(scene, "10.244", "pod", name),

@@ -122,6 +122,13 @@ def forbidden(
     return RefusedError(403, message, "Forbidden", details=_about(resource, name))
 
 
+def denied(webhook: str, reason: str) -> RefusedError:
+    """Return what is said of a write that an admission webhook does not want."""
+    # Source: a webhook's answer may carry its own code; policy engines send this one.
+    message = f'admission webhook "{webhook}" denied the request: {reason}'
+    return RefusedError(403, message, "Forbidden", details={})
+
+
 def terminating(resource: Resource, name: str, namespace: str) -> RefusedError:
     """Return what is said of a new object in a namespace that goes away."""
     message = (

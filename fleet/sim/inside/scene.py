@@ -10,6 +10,7 @@ from typing import Any
 
 from fleet.core import draws
 from fleet.model.cluster import Cluster
+from fleet.model.objects import Resource
 from fleet.sim import stock
 from fleet.sim.breakage import Break
 from fleet.sim.inside import kinds, releases, stages
@@ -27,6 +28,8 @@ PROXY = "osm-proxy-uuid"
 
 _BEGINNING = dt.timedelta(days=400)
 """How long before the world's beginning the cluster was made, and counts from."""
+_DEFINED = 150
+"""At which share of an installation definitions are there."""
 _MILLISECOND = dt.timedelta(milliseconds=1)
 
 Made = dict[str, Any]
@@ -74,8 +77,9 @@ class Scene:
     def definitions(self) -> Mapping[str, tuple[str, ...]]:
         """``{definition: versions}`` of custom resources that the mesh has brought."""
         stage = self.mesh
-        newest = stage.highest if stage.has(150) or not stage.is_there else stage.previous
-        if newest is None or (stage.going is Going.ARRIVING and not stage.has(150)):
+        is_early = stage.is_there and stage.going is not Going.THERE and stage.share < _DEFINED
+        newest = stage.previous if is_early else stage.highest
+        if newest is None:
             return {}
         found = dict(releases.of(newest).crds)
         if Break.CRDS_OLD in self.broken:
@@ -88,10 +92,10 @@ class Scene:
         return found
 
     @functools.cached_property
-    def kinds(self) -> Mapping[Any, Kind]:
+    def kinds(self) -> Mapping[Resource, Kind]:
         """``{resource: kind}`` that are served."""
-        extra = kinds.OPENSHIFT if self.cluster.distribution == "openshift" else {}
-        return {**kinds.BUILT_IN, **extra, **kinds.defined(self.definitions)}
+        is_openshift = self.cluster.distribution == "openshift"
+        return _kinds(tuple(self.definitions.items()), is_openshift=is_openshift)
 
     def lot(self, *parts: draws.Part) -> int:
         """Return a number that is always the same for this cluster and purpose, in ppm."""
@@ -139,6 +143,14 @@ class Scene:
         return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **rest}
 
 
+@functools.lru_cache(maxsize=64)
+def _kinds(
+    definitions: tuple[tuple[str, tuple[str, ...]], ...], *, is_openshift: bool
+) -> Mapping[Resource, Kind]:
+    extra = kinds.OPENSHIFT if is_openshift else {}
+    return {**kinds.BUILT_IN, **extra, **kinds.defined(dict(definitions))}
+
+
 @functools.lru_cache(maxsize=4096)
 def _lot(seed: int, cluster: str, parts: tuple[draws.Part, ...]) -> int:
     return draws.fraction_ppm(seed, "inside", cluster, *parts)
@@ -149,6 +161,7 @@ def _uid(seed: int, cluster: str, place: tuple[str, ...]) -> str:
     return draws.guid(seed, cluster, *place)
 
 
+@functools.lru_cache(maxsize=4096)
 def stamped(moment: dt.datetime) -> str:
     """Return a moment as objects carry it: to the second."""
     return f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -234,7 +234,7 @@ def _going(
         share=share,
         since=at,
         until=ends_at,
-        previous=stage.version,
+        previous=stage.version or stage.previous,
         version=aim.installed_version,
         settings=aim.settings,
         first=aim if is_new else stage.first,
@@ -257,6 +257,7 @@ def _taken_back(begun: Stage, before: Stage, at: dt.datetime, ended_at: dt.datet
         going=Going.ABSENT,
         since=ended_at,
         appeared_at=before.appeared_at or at,
+        previous=before.previous or (begun.first.installed_version if begun.first else None),
         highest=before.highest or (begun.first.installed_version if begun.first else None),
         **({} if begun.first is None else _named(begun.first)),
     )

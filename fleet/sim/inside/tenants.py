@@ -23,6 +23,7 @@ _AGENTS = (
     "metrics-agent",
     "resource-sync-agent",
 )
+_DNS = "registry.k8s.io/coredns/coredns:v1.11.3"
 _AGENT_REGISTRY = "mcr.microsoft.com/azurearck8s"
 _READY, _GONE = 800, 300
 """At which share of an installation they are ready, and of an uninstallation gone."""
@@ -30,8 +31,9 @@ _READY, _GONE = 800, 300
 
 def components(scene: Scene) -> Iterator[Component]:
     """Yield what runs as deployments: agents, and extensions other than the mesh."""
-    yield _standing(scene, "coredns", "kube-system", "registry.k8s.io/coredns/coredns:v1.11.3")
-    for name in _AGENTS:
+    if scene.is_wanted("kube-system"):
+        yield _standing(scene, "coredns", "kube-system", _DNS)
+    for name in _AGENTS if scene.is_wanted("azure-arc") else ():
         image = f"{_AGENT_REGISTRY}/{name}:{scene.cluster.agent_version}"
         is_down = Break.ARC_AGENTS_UNAVAILABLE in scene.broken and name == "extension-manager"
         yield _standing(scene, name, "azure-arc", image, is_ready=not is_down)

@@ -34,7 +34,8 @@ Builder = Callable[[Scene], Iterator[Made]]
 _BUILDERS: Mapping[tuple[str, str], tuple[Builder, ...]] = {
     ("", "namespaces"): (premises.namespaces,),
     ("", "nodes"): (premises.nodes,),
-    ("", "configmaps"): (premises.config_maps,),
+    ("", "configmaps"): (premises.config_maps, configuration.config_maps),
+    ("", "serviceaccounts"): (workloads.accounts,),
     ("", "pods"): (tenants.pods, controlplane.pods),
     ("", "services"): (connections.services,),
     ("", "endpoints"): (connections.endpoints,),

@@ -80,12 +80,28 @@ def _workload(scene: Scene, kind: Kind, namespace: str, name: str) -> Made:
             "selector": {"matchLabels": labels},
             "template": {
                 "metadata": {"labels": labels},
-                "spec": {"containers": [{"name": name, "image": f"{_REGISTRY}/{name}:v1.2.0"}]},
+                "spec": {
+                    "serviceAccountName": name,
+                    "containers": [{"name": name, "image": f"{_REGISTRY}/{name}:v1.2.0"}],
+                },
             },
         },
     )
     found["metadata"]["generation"] = 1
     return found | {OURS: True}
+
+
+def accounts(scene: Scene) -> Iterator[Made]:
+    """Yield the service accounts: each namespace's default one, and one for each workload."""
+    kind = kinds.built_in("", "serviceaccounts")
+    for space in premises.namespaces(scene):
+        namespace = space["metadata"]["name"]
+        if scene.is_wanted(namespace):
+            yield scene.made(kind, "default", namespace=namespace, created_at=scene.made_at)
+    for one in (*deployments(scene), *stateful_sets(scene)):
+        metadata = one["metadata"]
+        namespace = metadata["namespace"]
+        yield scene.made(kind, metadata["name"], namespace=namespace, created_at=scene.made_at)
 
 
 # --- how they are going ------------------------------------------------------------------
@@ -227,6 +243,7 @@ def _pod(
         is_ready=is_ready,
         waits="" if is_ready else "Pending",
         owner=name,
+        account=template["spec"].get("serviceAccountName", "default"),
         stateful_uid=metadata["uid"] if is_stateful else "",
     )
 
