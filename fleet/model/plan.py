@@ -78,6 +78,10 @@ class Verb(enum.StrEnum):
     """Nothing to Azure: :attr:`Step.work`, inside the cluster."""
 
 
+AZURES = (Verb.PUT, Verb.PATCH, Verb.DELETE)
+"""The verbs of requests to Azure."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class OtherExtension:
     """An extension that a target's own one needs: installed where it is not there, else left."""

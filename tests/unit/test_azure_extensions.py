@@ -18,7 +18,7 @@ from fleet.errors import (
     UnexpectedPayloadError,
 )
 from fleet.model.cluster import AutoUpgrade, ClusterId, Connectivity, ProvisioningState
-from fleet.model.plan import Verb
+from fleet.model.plan import AZURES, Verb
 from fleet.ports import Accepted, ExtensionRef, OperationStatus, Write
 from tests.rig.scripted import IDS, Say, failure, serving, speaking
 
@@ -434,7 +434,7 @@ async def test_a_cluster_that_is_not_there_is_lost(say: Say) -> None:
         calls = [
             line.azure.get(REF, IDS),
             line.azure.cluster(CLUSTER, IDS),
-            *(line.azure.write(REF, write(verb), IDS) for verb in Verb),
+            *(line.azure.write(REF, write(verb), IDS) for verb in AZURES),
         ]
         for call in calls:
             with pytest.raises(LostClusterError) as caught:

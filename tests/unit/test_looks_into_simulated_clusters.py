@@ -102,6 +102,7 @@ TOLD: Mapping[Break, Sequence[str]] = {
     Break.API_UNAUTHORIZED: LOST,
     Break.API_FORBIDDEN: LOST,
     Break.API_READ_ONLY: (),
+    Break.API_DENIES_WRITES: (),
     Break.CONTINUE_EXPIRED: (),
 }
 WISH = Work(kind=WorkKind.MESH_CONFIG, patch='{"observability":{"osmLogLevel":"info"}}')

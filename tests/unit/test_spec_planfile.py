@@ -38,7 +38,7 @@ from fleet.model.desired import (
 )
 from fleet.model.inside import AccessKind, ClusterAccess, Inside
 from fleet.model.notices import Subscriber, Topic
-from fleet.spec import calendarfile, charts, planfile, profiles, strategies, strategyfile
+from fleet.spec import calendarfile, charts, checks, planfile, profiles, strategies, strategyfile
 from fleet.spec.problems import Problem, SpecError
 
 GOOD = Path(__file__).parents[1] / "data" / "plans" / "good"
@@ -349,6 +349,7 @@ def test_any_extension_type_works_without_a_profile() -> None:
             extension_type="Contoso.Agent",
             instance_name="agent",
             namespace="agent-system",
+            checks=checks.generic(),
         ),
         name="agent",
         namespace="agent-system",

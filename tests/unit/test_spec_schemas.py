@@ -72,6 +72,7 @@ def test_there_is_a_plan_file_for_each_thing_that_people_want() -> None:
         "osm-change-windows",
         "osm-gated",
         "osm-install",
+        "osm-mesh",
         "osm-monthly",
         "osm-openshift",
         "osm-pin",
