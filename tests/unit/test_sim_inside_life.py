@@ -7,7 +7,15 @@ import pytest
 
 from fleet.model.plan import Verb
 from fleet.sim.inside import releases
-from tests.rig.interiors import CLUSTER, DEPLOYMENTS, MESH_CONFIG, NAMESPACE, WEBHOOKS, Inside, inside
+from tests.rig.interiors import (
+    CLUSTER,
+    DEPLOYMENTS,
+    MESH_CONFIG,
+    NAMESPACE,
+    WEBHOOKS,
+    Inside,
+    inside,
+)
 
 BOOKSTORE = "/api/v1/namespaces/bookstore/pods"
 CONTROL_PLANE = ["osm-bootstrap", "osm-controller", "osm-injector", "osm-metrics-agent"]
