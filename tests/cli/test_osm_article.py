@@ -15,7 +15,8 @@ import pytest
 
 from fleet.model.cluster import AutoUpgrade
 from fleet.model.objects import Resource
-from tests.rig import article, benches, commands
+from fleet.spec import nodes, recipes
+from tests.rig import article, commands
 from tests.rig.article import Row, Spec
 from tests.rig.benches import Bench, bench, mesh
 from tests.rig.interiors import DEPLOYMENTS, MESH_CONFIG, WEBHOOKS, Inside
@@ -30,6 +31,8 @@ POLICIES = Resource("access.smi-spec.io", "v1alpha3", "traffictargets")
 MESHED = {"openservicemesh.io/monitored-by": "osm"}
 INJECTED = {"openservicemesh.io/sidecar-injection": "enabled"}
 SCRAPED = {"openservicemesh.io/metrics": "enabled"}
+NO_NODE = "osm needs a linux/amd64 node, and this cluster has linux/arm64 nodes only"
+AVAILABLE = recipes.settings({"profile": "osm", "recipes": ["high-availability"]})
 TESTED: list[str] = []
 
 
@@ -49,6 +52,10 @@ def test_every_line_of_the_table_has_a_test_and_every_test_a_line() -> None:
     assert sorted(article.rows()) == sorted(TESTED)
 
 
+def test_nothing_of_the_second_column_is_passed_over() -> None:
+    assert {title: one.rest for title, one in article.rows().items() if one.rest} == {}
+
+
 # --- installing --------------------------------------------------------------------------
 
 
@@ -64,17 +71,10 @@ def test_clusters_and_versions_that_are_not_supported_are_left_alone(
     file = there.file(asked.spec)
     old = there.file(article.merged(asked.spec, {"extension": {"version": "1.0.0"}}), "old")
 
-    assert there.planned(file) == [
-        ("install", "not installed"),
-        ("blocked", "osm does not support the distribution k3s"),
-        (
-            "blocked",
-            (
-                "osm needs a linux/amd64 node, and this cluster has linux/arm64 nodes only: add such "
-                "a node, or leave the cluster out"
-            ),
-        ),
-    ]
+    fit, k3s, arm = there.planned(file)
+    assert fit == ("install", "not installed")
+    assert k3s == ("blocked", "osm does not support the distribution k3s")
+    assert arm == ("blocked", f"{NO_NODE}: add such a node, or leave the cluster out")
     assert there.planned(old)[0] == (
         "blocked",
         "version 1.0.0 is out of support: osm supports 1.1 and 1.2",
@@ -91,7 +91,7 @@ def test_it_is_installed_where_it_is_missing(asked: Row, tmp_path: Path) -> None
     assert there.planned(file) == [("install", "not installed")] * 2
     assert there.ran(file) == ["Succeeded"] * 2
 
-    assert versions(there) == [(None, "1.2.6", AutoUpgrade.COMPATIBLE)] * 2
+    assert there.versions() == [(None, "1.2.6", AutoUpgrade.COMPATIBLE)] * 2
     assert there.inside().names(DEPLOYMENTS) == CONTROL_PLANE
     assert there.planned(file) == [("no-change", "as wished")] * 2
 
@@ -107,7 +107,7 @@ def test_a_version_is_pinned_by_one_request_that_ends_auto_upgrade(
     assert there.planned(file) == [("install", "not installed"), ("upgrade", "version")]
     assert there.ran(file) == ["Succeeded"] * 2
 
-    assert versions(there) == [("1.2.6", "1.2.6", AutoUpgrade.NONE)] * 2
+    assert there.versions() == [("1.2.6", "1.2.6", AutoUpgrade.NONE)] * 2
     assert len(there.heard()) == 2
     assert there.inside(1).names(DEPLOYMENTS) == CONTROL_PLANE
 
@@ -118,13 +118,14 @@ def test_openshift_gets_a_privileged_init_container_and_who_may_run_it(
 ) -> None:
     openshift = {"cluster": FIRST, "distribution": "openshift"}
     there = bench(tmp_path, mesh("absent"), overrides=[openshift])
-    with_namespaces(there, "bookbuyer", numbers=(0, 1))
+    there.have("bookbuyer", number=0)
+    there.have("bookbuyer", number=1)
 
     assert there.ran(there.file(asked.spec)) == ["Succeeded"] * 2
 
-    assert settings(there, 0) == {"osm.osm.enablePrivilegedInitContainer": "true"}
-    assert settings(there, 1) == {}
-    sidecars = [mesh_config(there, number)["sidecar"] for number in (0, 1)]
+    assert there.settings(0) == {"osm.osm.enablePrivilegedInitContainer": "true"}
+    assert there.settings(1) == {}
+    sidecars = [there.mesh_config(number)["sidecar"] for number in (0, 1)]
     assert [one["enablePrivilegedInitContainer"] for one in sidecars] == [True, False]
     assert bound(there.inside(0), "bookstore") == [
         ("system:openshift:scc:privileged", "Group", "system:serviceaccounts:bookstore")
@@ -138,19 +139,16 @@ def test_openshift_gets_a_privileged_init_container_and_who_may_run_it(
 @row("High availability: autoscaling")
 def test_autoscaling_is_blocked_where_kubernetes_removed_it(asked: Row, tmp_path: Path) -> None:
     there = bench(tmp_path, mesh("absent"), overrides=kubernetes("1.25.16", "1.26.0"))
-    file = there.file(asked.spec)
+    file, setting = there.file(asked.spec), "osm.osm.osmController.autoScale.enable"
+    wanted = asked.spec["extension"]["settings"]
+    assert wanted.items() <= AVAILABLE.items()
 
-    assert there.planned(file) == [
-        ("install", "not installed"),
-        (
-            "blocked",
-            (
-                "osm.osm.osmController.autoScale.enable makes a HorizontalPodAutoscaler of "
-                "autoscaling/v2beta2, which Kubernetes 1.26 removed, and this cluster has 1.26.0: set "
-                'it to "false", or leave the cluster out'
-            ),
-        ),
-    ]
+    older, (action, reason) = there.planned(file)
+    assert (older, action) == (("install", "not installed"), "blocked")
+    assert reason == (
+        f"{setting} makes a HorizontalPodAutoscaler of autoscaling/v2beta2, which Kubernetes 1.26 "
+        'removed, and this cluster has 1.26.0: set it to "false", or leave the cluster out',
+    )
     assert there.ran(file) == ["Succeeded"]
     path = "/apis/autoscaling/v2/namespaces/arc-osm-system/horizontalpodautoscalers"
     (scaler,) = there.inside(0).get(path)["items"]
@@ -167,19 +165,16 @@ def test_disruption_budgets_are_blocked_where_kubernetes_removed_them(
     asked: Row, tmp_path: Path
 ) -> None:
     there = bench(tmp_path, mesh("absent"), overrides=kubernetes("1.24.17", "1.25.0"))
-    file = there.file(asked.spec)
+    file, setting = there.file(asked.spec), "osm.osm.injector.enablePodDisruptionBudget"
+    wanted = asked.spec["extension"]["settings"]
+    assert wanted.items() <= AVAILABLE.items()
 
-    assert there.planned(file) == [
-        ("install", "not installed"),
-        (
-            "blocked",
-            (
-                "osm.osm.injector.enablePodDisruptionBudget makes a PodDisruptionBudget of "
-                "policy/v1beta1, which Kubernetes 1.25 removed, and this cluster has 1.25.0: set it to "
-                '"false", or leave the cluster out'
-            ),
-        ),
-    ]
+    older, (action, reason) = there.planned(file)
+    assert (older, action) == (("install", "not installed"), "blocked")
+    assert reason == (
+        f"{setting} makes a PodDisruptionBudget of policy/v1beta1, which Kubernetes 1.25 removed, "
+        'and this cluster has 1.25.0: set it to "false", or leave the cluster out',
+    )
     assert there.ran(file) == ["Succeeded"]
     path = "/apis/policy/v1/namespaces/arc-osm-system/poddisruptionbudgets"
     (budget,) = there.inside(0).get(path)["items"]
@@ -193,7 +188,7 @@ def test_cert_manager_is_four_settings(asked: Row, tmp_path: Path) -> None:
 
     assert there.ran(there.file(asked.spec)) == ["Succeeded"]
 
-    assert settings(there) == {
+    assert there.settings() == {
         "osm.osm.certificateProvider.kind": "cert-manager",
         "osm.osm.certmanager.issuerName": "osm-ca",
         "osm.osm.certmanager.issuerKind": "Issuer",
@@ -208,19 +203,19 @@ def test_contour_presets_the_gateway_of_a_new_mesh_and_warns_where_there_is_one(
     there = bench(tmp_path, mesh("absent"), overrides=[{"cluster": SECOND, "version": "1.2.6"}])
     file = there.file(asked.spec)
 
-    assert warned(there, file, "osm.contour.enabled (spec.certificate.ingressGateway)")
+    assert "osm.contour.enabled (spec.certificate.ingressGateway)" in unheeded(there, file)
     assert there.ran(file) == ["Succeeded"] * 2
 
     root = "osm.contour.configInline.tls.envoy-client-certificate"
-    assert settings(there, 0) == settings(there, 1)
-    assert settings(there) == {
+    assert there.settings(0) == there.settings(1)
+    assert there.settings() == {
         "osm.contour.enabled": "true",
         f"{root}.name": "osm-contour-envoy-client-cert",
         f"{root}.namespace": "arc-osm-system",
     }
-    gateway = mesh_config(there, 0)["certificate"]["ingressGateway"]
+    gateway = there.mesh_config(0)["certificate"]["ingressGateway"]
     assert gateway["secret"]["name"] == "osm-contour-envoy-client-cert"
-    assert "ingressGateway" not in mesh_config(there, 1)["certificate"]
+    assert "ingressGateway" not in there.mesh_config(1)["certificate"]
 
 
 @row("Values during installation: a JSON file")
@@ -234,8 +229,8 @@ def test_the_file_of_the_azure_cli_is_taken_as_it_is(asked: Row, tmp_path: Path)
     commands.written(tmp_path / name, json.dumps(values))
     assert there.ran(file) == ["Succeeded"]
 
-    assert settings(there) == values
-    found = mesh_config(there)
+    assert there.settings() == values
+    found = there.mesh_config()
     assert (found["traffic"]["enableEgress"], found["sidecar"]["logLevel"]) == (False, "info")
 
 
@@ -276,7 +271,7 @@ def test_a_policy_that_would_undo_a_plan_blocks_it_until_it_is_named(
     assert (action, asked.told.startswith("Later: ")) == ("blocked", True)
     assert f"{name} would set auto-upgrade compatible while it is not Succeeded" in reason
     assert there.ran(there.file(asked.spec)) == ["Succeeded"]
-    assert versions(there) == [("1.2.6", "1.2.6", AutoUpgrade.NONE)]
+    assert there.versions() == [("1.2.6", "1.2.6", AutoUpgrade.NONE)]
     assert "](../plans/policy-install.yaml)" in asked.told
     other = there.plan(commands.PLANS / "policy-install.yaml")
     assert other["extensionType"] == "microsoft.policyinsights"
@@ -290,8 +285,8 @@ def test_a_cluster_is_done_when_its_mesh_works_and_not_before(asked: Row, tmp_pa
 
     assert there.ran(file, status=1) == ["Succeeded", "TimedOut"]
 
-    assert versions(there) == [("1.2.6", "1.2.6", AutoUpgrade.NONE)] * 2
-    assert failing(there, file) == {FIRST: [], SECOND: ["injector-endpoints"]}
+    assert there.versions() == [("1.2.6", "1.2.6", AutoUpgrade.NONE)] * 2
+    assert there.failing(file) == {FIRST: [], SECOND: ["injector-endpoints"]}
 
 
 # --- configuring -------------------------------------------------------------------------
@@ -302,7 +297,7 @@ def test_mesh_configuration_is_read_shown_patched_and_outlives_an_upgrade(
     asked: Row, tmp_path: Path
 ) -> None:
     there = bench(tmp_path, mesh("1.2.3"), clusters=1)
-    file, before = there.file(asked.spec), mesh_config(there)
+    file, before = there.file(asked.spec), there.mesh_config()
     newer = there.file({"extension": {"version": "1.2.6"}}, "newer")
 
     (target,) = there.plan(file)["targets"]
@@ -313,9 +308,9 @@ def test_mesh_configuration_is_read_shown_patched_and_outlives_an_upgrade(
     }
     assert there.ran(file) == ["Succeeded"]
     after = article.merged(before, asked.spec["extension"]["meshConfig"])
-    assert mesh_config(there) == after
+    assert there.mesh_config() == after
     assert there.ran(newer) == ["Succeeded"]
-    assert mesh_config(there) == after
+    assert there.mesh_config() == after
 
 
 @row("A wrong value in MeshConfig")
@@ -330,25 +325,26 @@ def test_a_wrong_value_is_refused_by_the_file_or_in_the_words_of_the_server(
     said = there.shell("run", file, "--yes").must(2).stderr
     assert "spec.extension.meshConfig.traffic.enableEgress: expected true or false" in said
     reply = there.inside().patch(MESH_CONFIG, {"spec": wrong})
-    assert reply.code == 422
-    assert '"osm-mesh-config" is invalid: spec.traffic.enableEgress: ' in reply.document["message"]
-    assert there.planned(there.file(asked.spec)) == [
-        (
-            "blocked",
-            (
-                'inside the cluster: MeshConfig.config.openservicemesh.io "osm-mesh-config" is '
-                "invalid: [spec.certificate.ingressGateway.subjectAltNames: Required value, "
-                "spec.certificate.ingressGateway.secret: Required value]"
-            ),
-        )
-    ]
+    assert reply.document is not None
+    assert reply.document["message"] == (
+        'MeshConfig.config.openservicemesh.io "osm-mesh-config" is invalid: '
+        'spec.traffic.enableEgress: Invalid value: "string": spec.traffic.enableEgress in body '
+        'must be of type boolean: "string"',
+    )
+    ((action, reason),) = there.planned(there.file(asked.spec))
+    assert action == "blocked"
+    assert reason == (
+        'inside the cluster: MeshConfig.config.openservicemesh.io "osm-mesh-config" is invalid: '
+        "[spec.certificate.ingressGateway.subjectAltNames: Required value, "
+        "spec.certificate.ingressGateway.secret: Required value]"
+    )
     assert there.heard() == []
 
 
 @row("Namespaces in the mesh")
 def test_namespaces_join_the_mesh_leave_it_and_are_scraped(asked: Row, tmp_path: Path) -> None:
-    there = bench(tmp_path, mesh("1.2.6"), clusters=1, inside={"meshedShare": 0})
-    with_namespaces(there, "bookbuyer", "bookthief", labels=MESHED, annotations=INJECTED | SCRAPED)
+    there = bench(tmp_path, mesh("1.2.6"), clusters=1)
+    there.have("bookbuyer", "bookthief", labels=MESHED, annotations=INJECTED | SCRAPED)
     file = there.file(asked.spec)
 
     assert there.ran(file) == ["Succeeded"]
@@ -356,6 +352,8 @@ def test_namespaces_join_the_mesh_leave_it_and_are_scraped(asked: Row, tmp_path:
     assert marks(there, "bookstore") == (MESHED, INJECTED | SCRAPED)
     assert marks(there, "bookbuyer") == (MESHED, INJECTED)
     assert marks(there, "bookthief") == ({}, {})
+    pods = there.inside().get("/api/v1/namespaces/bookstore/pods")["items"]
+    assert {one["metadata"]["annotations"]["prometheus.io/port"] for one in pods} == {"15010"}
     assert there.planned(file) == [("no-change", "as wished")]
 
 
@@ -376,7 +374,7 @@ def test_permissive_mode_is_turned_off_and_policies_are_nobodys_but_the_applicat
 
     assert there.ran(there.file(asked.spec)) == ["Succeeded"]
 
-    assert mesh_config(there)["traffic"]["enablePermissiveTrafficPolicyMode"] is False
+    assert there.mesh_config()["traffic"]["enablePermissiveTrafficPolicyMode"] is False
     assert there.inside().get(POLICIES.path("bookstore", "buy")) == before
     said = there.shell("validate", unknown).must(2).stderr
     assert "spec.extension.trafficTargets: unknown key" in said
@@ -393,13 +391,16 @@ def test_traces_go_to_ones_own_jaeger_from_a_new_mesh(asked: Row, tmp_path: Path
         "endpoint": "/api/v2/spans",
     }
 
-    assert warned(there, file, "osm.osm.tracing.enable (spec.observability.tracing.enable)")
+    _, _, patch = unheeded(there, file).partition("extension.meshConfig: ")
     assert there.ran(file) == ["Succeeded"] * 2
 
     own = {"osm.osm.deployJaeger", "osm.osm.deployPrometheus", "osm.osm.deployGrafana"}
-    assert {settings(there)[key] for key in own} == {"false"}
-    assert mesh_config(there, 0)["observability"]["tracing"] == to
-    assert mesh_config(there, 1)["observability"]["tracing"] == {"enable": False}
+    assert {there.settings()[key] for key in own} == {"false"}
+    assert there.mesh_config(0)["observability"]["tracing"] == to
+    assert there.mesh_config(1)["observability"]["tracing"] == {"enable": False}
+    told = there.file({**ACCESS, "extension": {"meshConfig": nodes.read(patch).data}}, "told")
+    assert there.ran(told) == ["Succeeded"]
+    assert there.mesh_config(1)["observability"]["tracing"] == to
 
 
 # --- watching ----------------------------------------------------------------------------
@@ -463,7 +464,7 @@ def test_a_wave_opens_while_the_dashboards_numbers_are_good_and_not_else(
             for one in told["waves"]
             for gate in one["gates"]
         }
-        ended[name] = [one[1] for one in versions(there)], gates
+        ended[name] = [one[1] for one in there.versions()], gates
 
     assert ended == {
         "bad": (["1.2.3", "1.2.3"], {("canary", "success-rate", "before", "Fail")}),
@@ -503,9 +504,9 @@ def test_an_upgrade_goes_minor_by_minor_and_a_restart_brings_the_sidecars(
     assert there.ran(both) == ["Succeeded"]
 
     assert sidecars(there) == {"v1.26.3"}
-    assert versions(there) == [("1.2.6", "1.2.6", AutoUpgrade.NONE)]
+    assert there.versions() == [("1.2.6", "1.2.6", AutoUpgrade.NONE)]
     # A mesh that is installed anew at 1.2.6 lets egress through.
-    assert mesh_config(there)["traffic"]["enableEgress"] is False
+    assert there.mesh_config()["traffic"]["enableEgress"] is False
 
 
 @row("Upgrade by itself")
@@ -516,8 +517,8 @@ def test_a_pin_is_lifted_and_the_service_upgrades(asked: Row, tmp_path: Path) ->
 
     assert there.ran(there.file(asked.spec)) == ["Succeeded"]
 
-    assert versions(there) == [(None, "1.1.1-1", AutoUpgrade.COMPATIBLE)]
-    assert versions(there, after=dt.timedelta(days=3)) == [(None, "1.2.6", AutoUpgrade.COMPATIBLE)]
+    assert there.versions() == [(None, "1.1.1-1", AutoUpgrade.COMPATIBLE)]
+    assert there.versions(after=dt.timedelta(days=3)) == [(None, "1.2.6", AutoUpgrade.COMPATIBLE)]
 
 
 @row("Uninstall")
@@ -554,7 +555,7 @@ def test_a_check_says_which_comparison_fails_and_changes_nothing(
     ]
     there = bench(tmp_path, mesh("1.2.6"), clusters=3, overrides=broken)
 
-    assert failing(there, there.file(asked.spec)) == {
+    assert there.failing(there.file(asked.spec)) == {
         FIRST: [
             "controller-deployment",
             "controller-pods",
@@ -568,24 +569,6 @@ def test_a_check_says_which_comparison_fails_and_changes_nothing(
 
 
 # --- looking -----------------------------------------------------------------------------
-
-
-def versions(
-    there: Bench, *, after: dt.timedelta = benches.SETTLED
-) -> list[tuple[str | None, str | None, AutoUpgrade]]:
-    """Return the pin, the version and the auto-upgrade of every cluster that has the mesh."""
-    found = (there.extension(n, after=after) for n in range(there.cluster_count))
-    return [(one.version, one.current_version, one.auto_upgrade) for one in found if one]
-
-
-def settings(there: Bench, number: int = 0) -> dict[str, str]:
-    found = there.extension(number)
-    assert found is not None
-    return dict(found.settings)
-
-
-def mesh_config(there: Bench, number: int = 0) -> Any:
-    return there.inside(number).get(MESH_CONFIG)["spec"]
 
 
 def marks(there: Bench, namespace: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -618,16 +601,11 @@ def sidecars(there: Bench) -> set[str]:
     }
 
 
-def failing(there: Bench, file: Path) -> dict[str, list[str]]:
-    """Return the checks that fail on each cluster; some do."""
-    found = there.shell("check", file, "--json").must(1).json
-    return {one["clusterName"]: [bad["check"] for bad in one["checks"]] for one in found}
-
-
-def warned(there: Bench, file: Path, what: str) -> bool:
-    """Tell whether a plan says of one cluster that it will not heed a setting."""
+def unheeded(there: Bench, file: Path) -> str:
+    """Return what a plan says of settings that one cluster will not heed."""
     head = "read at the first install only, so 1 cluster with the extension will not heed it: "
-    return any(one.startswith(head) and what in one for one in there.plan(file)["warnings"])
+    (found,) = (one for one in there.plan(file)["warnings"] if one.startswith(head))
+    return str(found)
 
 
 def kubernetes(*found: str) -> list[dict[str, str]]:
@@ -636,17 +614,3 @@ def kubernetes(*found: str) -> list[dict[str, str]]:
     return [
         {"cluster": name, "kubernetesVersion": one} for name, one in zip(names, found, strict=True)
     ]
-
-
-def with_namespaces(
-    there: Bench, *names: str, numbers: tuple[int, ...] = (0,), **metadata: Any
-) -> None:
-    """Have namespaces, where the fleet does not have them already."""
-    for number in numbers:
-        known = there.inside(number).names("/api/v1/namespaces")
-        bodies = [
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, **metadata}}
-            for name in names
-            if name not in known
-        ]
-        there.make(NAMESPACES, *bodies, number=number)

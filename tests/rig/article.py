@@ -58,6 +58,11 @@ class Row:
         (found,) = (block for anchor in self._anchors() for block in blocks(anchor, "json"))
         return dict(json.loads(found))
 
+    @property
+    def rest(self) -> str:
+        """What of the second column is neither a snippet nor leads to one."""
+        return _LINK.sub("", _SPAN.sub("", self.wish)).strip()
+
     def _snippets(self) -> Iterator[Spec]:
         for span in _SPAN.findall(self.wish):
             yield nodes.read(span).data
@@ -104,6 +109,6 @@ def merged(one: Spec, other: Mapping[str, Any]) -> Spec:
     found = dict(one)
     for key, value in other.items():
         old = found.get(key)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        found[key] = merged(old, value) if both else value
+        is_both = isinstance(old, dict) and isinstance(value, dict)
+        found[key] = merged(old or {}, value) if is_both else value
     return found

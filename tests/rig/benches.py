@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from fleet.engine import virtual
-from fleet.model.cluster import ClusterId, Extension
+from fleet.model.cluster import AutoUpgrade, ClusterId, Extension
 from fleet.model.objects import Object, Resource
 from fleet.sim import opening
 from fleet.sim.opening import OpenWorld
-from tests.rig import article, commands
+from tests.rig import article, commands, interiors
 from tests.rig.commands import Shell
 from tests.rig.interiors import Inside
+
+Version = tuple[str | None, str | None, AutoUpgrade]
 
 CALM: Mapping[str, Any] = {
     "apiVersion": "fleet/v1",
@@ -36,6 +38,7 @@ _WALL = dt.datetime(2026, 1, 10, 2, tzinfo=dt.UTC)
 """It says nothing: time passes only while a run goes on."""
 SETTLED = dt.timedelta(hours=1)
 """Until then what goes on inside clusters after a run has ended too."""
+_NAMESPACES = Resource("", "v1", "namespaces")
 _TARGETS: Mapping[str, Any] = {"targets": {"tenant": True}, "strategy": "fast"}
 
 
@@ -94,6 +97,36 @@ class Bench:
         """Return an extension as Azure shows it."""
         with self.opened() as found:
             return found.world.extension(_id(found, number), name, found.base_at + after)
+
+    def versions(self, *, after: dt.timedelta = SETTLED) -> list[Version]:
+        """Return the pin, the version and the auto-upgrade wherever there is the mesh."""
+        found = (self.extension(number, after=after) for number in range(self.cluster_count))
+        return [(one.version, one.current_version, one.auto_upgrade) for one in found if one]
+
+    def settings(self, number: int = 0) -> dict[str, str]:
+        """Return the mesh's settings, as Azure shows them."""
+        found = self.extension(number)
+        assert found is not None
+        return dict(found.settings)
+
+    def mesh_config(self, number: int = 0) -> Any:
+        """Return the mesh's configuration inside a cluster."""
+        return self.inside(number).get(interiors.MESH_CONFIG)["spec"]
+
+    def failing(self, file: Path) -> dict[str, list[str]]:
+        """Return the checks that fail on each cluster; some do."""
+        found = self.shell("check", file, "--json").must(1).json
+        return {one["clusterName"]: [bad["check"] for bad in one["checks"]] for one in found}
+
+    def have(self, *names: str, number: int = 0, **metadata: Any) -> None:
+        """Have namespaces in a cluster; those that it has already stay as they are."""
+        known = self.inside(number).names(_NAMESPACES.path())
+        made = [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, **metadata}}
+            for name in names
+            if name not in known
+        ]
+        self.make(_NAMESPACES, *made, number=number)
 
     def make(self, resource: Resource, *bodies: Object, number: int = 0) -> None:
         """Create objects in a cluster, as its people would."""
