@@ -147,7 +147,7 @@ def test_autoscaling_is_blocked_where_kubernetes_removed_it(asked: Row, tmp_path
     assert (older, action) == (("install", "not installed"), "blocked")
     assert reason == (
         f"{setting} makes a HorizontalPodAutoscaler of autoscaling/v2beta2, which Kubernetes 1.26 "
-        'removed, and this cluster has 1.26.0: set it to "false", or leave the cluster out',
+        'removed, and this cluster has 1.26.0: set it to "false", or leave the cluster out'
     )
     assert there.ran(file) == ["Succeeded"]
     path = "/apis/autoscaling/v2/namespaces/arc-osm-system/horizontalpodautoscalers"
@@ -173,7 +173,7 @@ def test_disruption_budgets_are_blocked_where_kubernetes_removed_them(
     assert (older, action) == (("install", "not installed"), "blocked")
     assert reason == (
         f"{setting} makes a PodDisruptionBudget of policy/v1beta1, which Kubernetes 1.25 removed, "
-        'and this cluster has 1.25.0: set it to "false", or leave the cluster out',
+        'and this cluster has 1.25.0: set it to "false", or leave the cluster out'
     )
     assert there.ran(file) == ["Succeeded"]
     path = "/apis/policy/v1/namespaces/arc-osm-system/poddisruptionbudgets"
@@ -329,7 +329,7 @@ def test_a_wrong_value_is_refused_by_the_file_or_in_the_words_of_the_server(
     assert reply.document["message"] == (
         'MeshConfig.config.openservicemesh.io "osm-mesh-config" is invalid: '
         'spec.traffic.enableEgress: Invalid value: "string": spec.traffic.enableEgress in body '
-        'must be of type boolean: "string"',
+        'must be of type boolean: "string"'
     )
     ((action, reason),) = there.planned(there.file(asked.spec))
     assert action == "blocked"

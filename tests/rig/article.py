@@ -61,7 +61,7 @@ class Row:
     @property
     def rest(self) -> str:
         """What of the second column is neither a snippet nor leads to one."""
-        return _LINK.sub("", _SPAN.sub("", self.wish)).strip()
+        return _LINK.sub("", _SPAN.sub("", self.wish)).replace("<br>", "").strip()
 
     def _snippets(self) -> Iterator[Spec]:
         for span in _SPAN.findall(self.wish):
