@@ -8,8 +8,11 @@ SAID := $(CURDIR)/$(VENV)/said
 CLIENTS := .venv-clients
 CLIENTS_STAMP := $(CLIENTS)/.installed
 PROMETHEUS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/arc-fleet/prometheus
+APISERVER := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/arc-fleet/real-apiserver
+# Takes a folder to work in and the file to make: about eleven minutes of processor time, once.
+APISERVER_BUILD ?= ../shared/tools/real-apiserver/build
 
-.PHONY: help demo test check lint types contracts unit docs lock benchmark simulate test-clients test-prometheus clean
+.PHONY: help demo test check lint types contracts unit docs lock benchmark simulate test-clients test-prometheus test-real clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -66,6 +69,15 @@ $(PROMETHEUS)/usr/bin/prometheus:
 
 test-prometheus: $(STAMP) $(PROMETHEUS)/usr/bin/prometheus ## A real Prometheus (120 MB), over series made by hand
 	PROMETHEUS_BIN=$(PROMETHEUS)/usr/bin $(BIN)/pytest tests/prometheus
+
+# Built outside of this folder, and what that took is thrown away. Nothing is installed twice.
+$(APISERVER)/kube-apiserver:
+	@mkdir -p $(APISERVER)/work
+	@test -x $(APISERVER_BUILD) && nice -n 15 $(APISERVER_BUILD) $(APISERVER)/work $@ > $(APISERVER)/build.log 2>&1 && rm -rf $(APISERVER)/work \
+		|| echo "A kube-apiserver cannot be built here (see $(APISERVER)/build.log): its tests will be skipped"
+
+test-real: $(STAMP) $(APISERVER)/kube-apiserver ## A real kube-apiserver and etcd (built once, 11 minutes): what is done inside clusters
+	KUBE_APISERVER_BIN=$(APISERVER) $(BIN)/pytest tests/real
 
 simulate: $(STAMP) ## Kill runs after every append: SEEDS=10000 of them, or one with SCENARIO and SEED
 	SIMULATION_SEEDS=$(SEEDS) SIMULATION_SCENARIO=$(SCENARIO) SIMULATION_SEED=$(SEED) $(BIN)/pytest -n auto --dist worksteal -q tests/simulation/test_kill_after_every_append.py -k kill_after_any_append --timeout 3600

@@ -22,7 +22,7 @@ from fleet.cli import context, demonstrating, options
 from fleet.engine import clock
 from fleet.errors import InputError
 from fleet.model import codec
-from fleet.sim import faultfile, names, opening, worldfile
+from fleet.sim import breakage, faultfile, names, opening, worldfile
 from fleet.sim.inside import asking, kubeconfigs
 from fleet.sim.recipe import Recipe
 from fleet.sim.repertoire import REPERTOIRE
@@ -132,15 +132,18 @@ def list_faults(
         return
     profiles = [(one, faultfile.profile(one).description) for one in faultfile.profiles()]
     found = [(one.value, entry.seen) for one, entry in REPERTOIRE.items()]
+    broken = [(one.value, seen) for one, seen in breakage.SEEN.items()]
     match options.chosen(form, as_json=as_json):
         case Format.NAME:
             output.print_names([one for one, _ in profiles])
         case (Format.JSON | Format.YAML) as chosen:
-            output.print_document({"profiles": dict(profiles), "faults": dict(found)}, form=chosen)
+            told = {"profiles": dict(profiles), "faults": dict(found), "breaks": dict(broken)}
+            output.print_document(told, form=chosen)
         case chosen:
             tables = [
                 Table(header=("profile", "what goes wrong"), rows=profiles),
                 Table(header=("fault", "what a client sees"), rows=found),
+                Table(header=("break", "what is seen inside a cluster"), rows=broken),
             ]
             output.print_tables(tables, form=chosen)
 

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import datetime as dt
 import hashlib
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import TypeVar
 
 from fleet import log
@@ -23,10 +22,10 @@ from fleet.core import again, facts, pacing, proof
 from fleet.core.proof import Proof, Reading
 from fleet.engine import calls, inspection, requests
 from fleet.engine.clock import Clock
+from fleet.engine.following import Following
 from fleet.engine.insidework import InsideWork
 from fleet.engine.inspection import Inspection
 from fleet.engine.outcomes import Outbox, Outcome
-from fleet.engine.poller import Followed, Poller
 from fleet.engine.replies import Replies
 from fleet.engine.wavework import WaveWork
 from fleet.errors import AuthError, ClusterError, LostClusterError, RemoteError
@@ -46,7 +45,7 @@ from fleet.model.commands import (
 )
 from fleet.model.plan import Target
 from fleet.model.statuses import Finding, HoldReason
-from fleet.ports import Clusters, OperationKey, OperationStatus, RequestIds, Service
+from fleet.ports import Clusters, OperationKey, RequestIds, Service
 
 T = TypeVar("T")
 
@@ -73,7 +72,6 @@ class Performer:
         self._service = service
         self._clock = clock
         self._outbox = outbox
-        self._urls: MutableMapping[OperationKey, str] = dict(urls)
         self._vault = vault
         self._replies = Replies(header.run_id, clock)
         self._inside = InsideWork(
@@ -85,7 +83,15 @@ class Performer:
         self._inspection = Inspection(header.plan, clusters)
         self._wave = wave_work
         self._found: dict[int, Extension | None] = {}
-        self._poller = Poller(clock, self._read_operation)
+        self._following = Following(
+            service,
+            urls=urls,
+            clock=clock,
+            outbox=outbox,
+            replies=self._replies,
+            heed=self._heed,
+            bug=self._bug,
+        )
         self.refusal: AuthError | None = None
         """The service accepts nobody's token any more: nothing can be done from here."""
         self._calls: set[asyncio.Task[None] | None] = set()
@@ -98,18 +104,18 @@ class Performer:
     def perform(self, command: Command | WaveCommand, tasks: asyncio.TaskGroup) -> None:
         """Start *command*; its outcome comes by the outbox."""
         if isinstance(command, Follow):
-            self._follow(command)
+            self._following.follow(command)
             return
         if isinstance(command, Survey | Measure | Look):
             self._calls.add(tasks.create_task(self._work(command)))
             return
-        self._poller.forget(command.target)
+        self._following.forget(command.target)
         self._outbox.withdraw(command.target)
         self._calls.add(tasks.create_task(self._perform(command)))
 
     async def poll(self, tasks: asyncio.TaskGroup) -> None:
         """Follow operations until cancelled."""
-        await self._poller.run(tasks)
+        await self._following.run(tasks)
 
     def abandon(self) -> None:
         """Stop waiting for answers: whoever runs the run next looks up what became of them."""
@@ -262,7 +268,7 @@ class Performer:
             return self._write_failed(command, error)
         url = accepted.operation_url
         if url is not None:
-            self._urls[_key(command)] = url
+            self._following.remember(command, url)
         return self._replies.accepted(
             command,
             operation_sha256=hashlib.sha256(url.encode()).hexdigest() if url else None,
@@ -281,87 +287,6 @@ class Performer:
                 return self._replies.lost(command, error.code, error.message)
             case pacing.Fail():
                 return self._replies.failed(command, error.code, error.message)
-
-    # --- the operation -------------------------------------------------------------------
-
-    def _follow(self, command: Follow) -> None:
-        if _key(command) not in self._urls:
-            # The URL did not survive; the extension itself tells what became of the operation.
-            self._outbox.put(self._ended(Followed(command=command), "unknown", error=None))
-            return
-        self._poller.follow(Followed(command=command))
-
-    async def _read_operation(self, followed: Followed) -> None:
-        command = followed.command
-        try:
-            outcome = await self._read(followed)
-        except Exception as error:  # noqa: BLE001 - the same edge as in _perform
-            outcome = self._bug(command, error)
-        if outcome is not None and self._poller.is_followed(followed):
-            self._poller.forget(command.target)
-            self._outbox.put(outcome)
-
-    async def _read(self, followed: Followed) -> Outcome | None:
-        command = followed.command
-        followed.poll_count += 1
-        try:
-            status = await calls.limited(
-                self._service.operation(
-                    self._urls[_key(command)], self._replies.ids(command, "poll")
-                )
-            )
-        except LostClusterError as error:
-            return self._ended(followed, "lost", error=error.message)
-        except RemoteError as error:
-            return self._poll_failed(followed, error)
-        if not status.is_terminal:
-            wait_s = status.retry_after_s
-            wait = dt.timedelta(seconds=wait_s) if wait_s is not None else None
-            followed.hold_count = 0
-            self._poller.saw(followed, has_ended=False)
-            self._again(followed, wait)
-            return None
-        return self._operation_over(followed, status)
-
-    def _operation_over(self, followed: Followed, status: OperationStatus) -> Outcome:
-        if status.is_conflict:
-            command = followed.command
-            wait = pacing.backoff(
-                command.held_count,
-                jitter_ppm=self._replies.jitter(command),
-                first=pacing.CONFLICT_WAIT,
-            )
-            message = status.error or "another operation was in progress"
-            held = self._replies.held(command, HoldReason.CONFLICT, wait, "F320", message)
-            return Outcome(event=held.event, drops=True)
-        if self._poller.is_followed(followed):
-            self._poller.saw(followed, has_ended=True)
-        return self._ended(followed, status.status, error=status.error)
-
-    def _poll_failed(self, followed: Followed, error: RemoteError) -> Outcome | None:
-        self._heed(error)
-        count, jitter = followed.hold_count, self._replies.jitter(followed.command)
-        disposition = pacing.after_read(error, count=count, jitter_ppm=jitter)
-        if isinstance(disposition, pacing.Hold):
-            followed.hold_count += 1
-            self._again(followed, disposition.wait)
-            return None
-        return self._ended(followed, "unreadable", error=None)
-
-    def _again(self, followed: Followed, wait: dt.timedelta | None) -> None:
-        if self._poller.is_followed(followed):
-            self._poller.follow(followed, wait=wait)
-
-    def _ended(self, followed: Followed, status: str, *, error: str | None) -> Outcome:
-        event = e.OperationEnded(
-            at=self._clock.now(),
-            target=followed.command.target,
-            step=followed.command.step,
-            status=status,
-            error=error,
-            poll_count=followed.poll_count,
-        )
-        return Outcome(event=event, drops=True)
 
     # --- the GET after -------------------------------------------------------------------
 
@@ -451,7 +376,3 @@ class Performer:
         if isinstance(error, AuthError) and self.refusal is None:
             self.refusal = error
             self._outbox.ring()
-
-
-def _key(command: Command) -> OperationKey:
-    return OperationKey(target=command.target, step=command.step)

@@ -184,6 +184,7 @@ def test_the_writer_may_do_what_works_do_and_nothing_else() -> None:
     assert allowed("writer") == {
         ("patch", "meshconfigs", "osm-mesh-config"),
         ("patch", "namespaces", "*"),
+        ("patch", "pods", "*"),
         ("patch", "deployments", "*"),
         ("patch", "daemonsets", "*"),
         ("patch", "statefulsets", "*"),
@@ -196,6 +197,9 @@ def test_the_writer_may_do_what_works_do_and_nothing_else() -> None:
         ("get", "rolebindings", "*"),
         ("list", "rolebindings", "*"),
         ("create", "rolebindings", "*"),
+        ("patch", "rolebindings", "openservicemesh-privileged"),
+        ("delete", "rolebindings", "openservicemesh-privileged"),
+        ("get", "clusterroles", "system:openshift:scc:privileged"),
         ("bind", "clusterroles", "system:openshift:scc:privileged"),
     }
 

@@ -13,6 +13,7 @@ import pytest
 from fleet.core import selection
 from fleet.model.desired import Scope
 from fleet.sim import faultfile, opening
+from fleet.sim.breakage import Break
 from fleet.sim.repertoire import Fault
 from fleet.sim.world import World
 from tests.rig import commands, serving
@@ -188,7 +189,8 @@ def test_everything_that_can_go_wrong_is_listed(bare: Shell, tmp_path: Path) -> 
     assert list(document["profiles"]) == names.must(0).stdout.split()
     assert {"calm", "throttled", "flaky", "hostile"} <= set(document["profiles"])
     assert list(document["faults"]) == [fault.value for fault in Fault]
-    for name in (*document["profiles"], *document["faults"]):
+    assert list(document["breaks"]) == [one.value for one in Break]
+    for name in (*document["profiles"], *document["faults"], *document["breaks"]):
         assert f"\n{name} " in table.must(0).stdout
     copied = commands.written(tmp_path / "copied.yaml", text.must(0).stdout)
     assert faultfile.read(copied) == faultfile.profile("flaky")

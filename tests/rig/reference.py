@@ -19,15 +19,24 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-_AZURE = Path(__file__).parents[2].parent / "shared" / "reference" / "azure"
+_ROOT = Path(__file__).parents[2].parent / "shared" / "reference"
+_AZURE = _ROOT / "azure"
 
 
 def folder(name: str) -> Path:
     """Return a folder of the reference."""
-    found = _AZURE / name
-    if not found.is_dir():
-        pytest.skip(f"the reference is not here: {name}")
-    return found
+    return _found(_AZURE / name)
+
+
+def mesh(name: str) -> Path:
+    """Return a folder of the reference of Open Service Mesh."""
+    return _found(_ROOT / "osm" / name)
+
+
+def _found(folder: Path) -> Path:
+    if not folder.is_dir():
+        pytest.skip(f"the reference is not here: {folder.name}")
+    return folder
 
 
 def is_here() -> bool:

@@ -220,11 +220,15 @@ def test_what_is_not_there_is_not_found(
     assert said(inside().ask(path, method=method, body=body)) == expected
 
 
-@pytest.mark.parametrize(
-    "path", ["/apis/apps/v1/widgets", "/apis/example.com/v1/things", "/nowhere", "/api/v2/pods"]
-)
-def test_a_kind_that_is_not_served_is_not_found_in_plain_text(path: str) -> None:
+@pytest.mark.parametrize("path", ["/apis/example.com/v1/things", "/nowhere", "/api/v2/pods"])
+def test_a_kind_of_a_group_that_is_not_served_is_not_found_in_plain_text(path: str) -> None:
     assert inside().ask(path) == Reply(code=404, text="404 page not found\n")
+
+
+def test_a_kind_that_a_served_group_does_not_have_is_not_found_by_a_status() -> None:
+    expected = (404, "NotFound", "the server could not find the requested resource")
+
+    assert said(inside().ask("/apis/apps/v1/widgets")) == expected
 
 
 def test_strangers_are_refused_and_those_who_may_not_are_told_what() -> None:
@@ -344,7 +348,7 @@ def test_a_token_is_opaque_and_another_one_is_refused() -> None:
     assert said(found.ask(PODS, query={"continue": token})) == (
         400,
         "BadRequest",
-        "continue key is not valid: unable to decode",
+        "invalid continue token: continue key is not valid: unable to decode",
     )
 
 

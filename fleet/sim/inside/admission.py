@@ -6,11 +6,10 @@ Source:  k8s.io/apiextensions-apiserver for custom resources; the mesh's webhook
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from fleet.sim.breakage import Break
-from fleet.sim.inside import controlplane, kinds, meshspecs, refusals, schemas, workloads
+from fleet.sim.inside import controlplane, forms, kinds, meshspecs, refusals, schemas, workloads
 from fleet.sim.inside.asking import Request, Target
 from fleet.sim.inside.scene import PROXY, Made
 from fleet.sim.inside.schemas import Schema
@@ -39,7 +38,7 @@ def admitted(
     Raises:
         RefusedError: It is not as the server, or a webhook, wants it.
     """
-    _check_form(found, wanted)
+    forms.check(found, wanted, request)
     if Break.API_DENIES_WRITES in view.scene.broken:
         raise refusals.denied(*_DENIAL)
     lost: list[str] = []
@@ -66,28 +65,6 @@ def shown(view: View, found: Target, made: Made) -> Made:
     return {"apiVersion": found.kind.api_version, "kind": found.kind.kind} | {
         key: value for key, value in made.items() if key not in ("apiVersion", "kind")
     }
-
-
-def _check_form(found: Target, wanted: Any) -> None:
-    metadata = wanted.get("metadata") if isinstance(wanted, Mapping) else None
-    if not isinstance(metadata, Mapping):
-        message = f"{found.kind.kind} in version {found.resource.version} cannot be handled"
-        raise refusals.bad_request(message)
-    for part in ("labels", "annotations"):
-        for key, value in (metadata.get(part) or {}).items():
-            if not isinstance(value, str):
-                kind = type(value).__name__.replace("int", "number")
-                message = (
-                    f"json: cannot unmarshal {kind} into Go struct field "
-                    f"ObjectMeta.metadata.{part} of type string: {key}"
-                )
-                raise refusals.bad_request(message)
-    if wanted.get("kind", found.kind.kind) != found.kind.kind:
-        message = (
-            f"{wanted['kind']} in version {found.resource.version} cannot be handled as a "
-            f"{found.kind.kind}"
-        )
-        raise refusals.bad_request(message)
 
 
 def _strict(found: Target, request: Request, lost: list[str]) -> refusals.RefusedError:

@@ -88,6 +88,8 @@ def _answered(interior: Interior, view: View, request: Request) -> Reply:
             return Reply(text=told) if isinstance(told, str) else Reply(document=told)
     found = asking.target(request.path, scene.kinds)
     if found is None:
+        if asking.is_built_in(request.path):
+            raise refusals.unknown_kind()
         # Source: an unknown path is answered in plain text, whatever was accepted.
         return Reply(code=404, text=_TEXT_404)
     verb = asking.verb(request, found)

@@ -14,7 +14,7 @@ from fleet.core import draws
 from fleet.model.objects import Resource
 from fleet.sim.breakage import Break
 from fleet.sim.inside import refusals
-from fleet.sim.inside.kinds import Kind
+from fleet.sim.inside.kinds import BUILT_IN, Kind
 from fleet.sim.inside.scene import Scene
 
 ADMIN, READER, NOBODY = "admin", "reader", "nobody"
@@ -59,7 +59,8 @@ class Request:
     def json(self) -> Any:
         """Return the body."""
         try:
-            return json.loads(self.body)
+            # Source: a number without a fraction is an integer, however it is written.
+            return json.loads(self.body, parse_float=_number)
         except ValueError as error:
             message = f"error decoding: {error}"
             raise refusals.bad_request(message) from error
@@ -77,6 +78,23 @@ class Target:
     def resource(self) -> Resource:
         """Its kind's place."""
         return self.kind.resource
+
+
+def _number(text: str) -> int | float:
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
+def is_built_in(path: str) -> bool:
+    """Tell whether a path is below a group and version that a server serves of its own."""
+    match path.strip("/").split("/"):
+        case ["api", version, *_]:
+            place = "", version
+        case ["apis", group, version, *_]:
+            place = group, version
+        case _:
+            return False
+    return any(place == one[:2] for one in BUILT_IN)
 
 
 def target(path: str, known: Mapping[Resource, Kind]) -> Target | None:

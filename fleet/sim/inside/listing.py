@@ -74,7 +74,10 @@ def selected(view: View, found: Target, request: Request) -> list[Made]:
 
 def _limit(request: Request) -> int:
     text = request.query.get("limit", "0")
-    return int(text) if text.isdecimal() else 0
+    if not text.isdecimal():
+        message = f'strconv.ParseInt: parsing "{text}": invalid syntax'
+        raise refusals.bad_request(message)
+    return int(text)
 
 
 def _is_expired(view: View, version: int) -> bool:
@@ -98,7 +101,7 @@ def _opened(token: str) -> tuple[int, tuple[str, str]]:
         namespace, _, name = found["start"].partition("/")
         return int(found["rv"]), (namespace, name)
     except (ValueError, KeyError, TypeError) as error:
-        message = "continue key is not valid: unable to decode"
+        message = "invalid continue token: continue key is not valid: unable to decode"
         raise refusals.bad_request(message) from error
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fleet.model.objects import Resource
+from fleet.sim.inside.kinds import Kind
 
 _TOO_OLD = (
     "The provided continue parameter is too old to display a consistent list result. You can start "
@@ -46,7 +47,7 @@ class RefusedError(Exception):
             "status": "Failure",
             "message": message,
             **({"reason": reason} if reason else {}),
-            **({"details": given} if given else {}),
+            **({"details": given} if given or details is not None else {}),
             "code": code,
         }
 
@@ -91,11 +92,14 @@ def changed(resource: Resource, name: str) -> RefusedError:
     return RefusedError(409, message, "Conflict", details=_about(resource, name))
 
 
-def other_uid(resource: Resource, name: str, *, wanted: str, found: str) -> RefusedError:
+def other_uid(kind: Kind, name: str, *, wanted: str, found: str) -> RefusedError:
     """Return what is said of a delete that means another object of that name."""
+    # Source: it is the kind that this message names, where others name its plural.
+    resource = kind.resource._replace(plural=kind.kind)
     message = (
-        f'Operation cannot be fulfilled on {qualified(resource)} "{name}": Precondition failed: '
-        f"UID in precondition: {wanted}, UID in object meta: {found}"
+        f'Operation cannot be fulfilled on {qualified(resource)} "{name}": the UID in the '
+        f"precondition ({wanted}) does not match the UID in record ({found}). The object might "
+        "have been deleted and then recreated"
     )
     return RefusedError(409, message, "Conflict", details=_about(resource, name))
 
@@ -158,10 +162,9 @@ def invalid(
     texts = list(dict.fromkeys(texts))
     joined = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     what = f"{kind}.{group}" if group else kind
+    named = {"name": name, "group": group, "kind": kind}
     details = {
-        "name": name,
-        "group": group,
-        "kind": kind,
+        **{key: value for key, value in named.items() if value},
         "causes": [
             {"reason": reason, "message": said, "field": field} for reason, field, said in causes
         ],

@@ -27,6 +27,8 @@ from fleet.sim.inside.scene import Made
 from fleet.sim.inside.view import Interior, View
 
 _SERVER_SETS = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
+_UNCOUNTED = frozenset({"", "rbac.authorization.k8s.io", "autoscaling"})
+"""Groups whose objects have no generation."""
 
 
 def existing(view: View, found: Target) -> Made:
@@ -57,7 +59,11 @@ def created(interior: Interior, view: View, request: Request, found: Target) -> 
         base = view.base(*place)
         uid = None if base is None else base["metadata"]["uid"]
         interior.keep(Entry(key=place, version=version, uid=uid, whole=made), view.scene.now)
-    return Reply(code=201, document=admission.shown(view, found, made), headers=_warned(lost))
+    document = admission.shown(view, found, made)
+    if is_dry_run:
+        metadata = {key: one for key, one in made["metadata"].items() if key != "resourceVersion"}
+        document = {**document, "metadata": metadata}
+    return Reply(code=201, document=document, headers=_warned(lost))
 
 
 def _generated(interior: Interior, metadata: Mapping[str, Any]) -> str:
@@ -105,7 +111,7 @@ def _stamped(view: View, found: Target, wanted: Made, version: int) -> Made:
             "uid": uid,
             "resourceVersion": str(version),
             "creationTimestamp": scenes.stamped(scene.now),
-            **({"generation": 1} if "spec" in wanted else {}),
+            **({"generation": 1} if found.resource.group not in _UNCOUNTED else {}),
         },
     }
 
@@ -134,8 +140,13 @@ def _check_version(found: Target, before: Made, wanted: Made) -> None:
     metadata, name = before["metadata"], found.name or ""
     asked = wanted["metadata"]
     if asked.get("name", name) != name:
-        said = f'Invalid value: "{asked["name"]}": field is immutable'
-        causes = [("FieldValueInvalid", "metadata.name", said)]
+        message = (
+            f"the name of the object ({asked['name']}) does not match the name on the URL ({name})"
+        )
+        raise refusals.bad_request(message)
+    if asked.get("uid", metadata["uid"]) != metadata["uid"]:
+        said = f'Invalid value: "{asked["uid"]}": field is immutable'
+        causes = [("FieldValueInvalid", "metadata.uid", said)]
         raise refusals.invalid(found.kind.kind, found.resource.group, name, causes)
     version = asked.get("resourceVersion") or metadata["resourceVersion"]
     if version != metadata["resourceVersion"]:
@@ -153,13 +164,18 @@ def _kept(view: View, current: Made, wanted: Made, version: int) -> Made:
         made["status"] = current["status"]
     if made == current:
         return current
-    if "spec" in made and made["spec"] != current.get("spec"):
+    if made.get("spec") != current.get("spec") and _group(current) not in _UNCOUNTED:
         metadata["generation"] = int(metadata.get("generation", 1)) + 1
     if workloads.OURS in made and _template(made) != _template(current):
         rolled = view.scene.version_of(view.scene.now)
         made[workloads.ROLLED] = [*current.get(workloads.ROLLED, ()), rolled]
     metadata["resourceVersion"] = str(version)
     return made
+
+
+def _group(made: Made) -> str:
+    group, slash, _ = str(made["apiVersion"]).partition("/")
+    return group if slash else ""
 
 
 def _template(made: Made) -> Any:
@@ -189,7 +205,7 @@ def deleted(interior: Interior, view: View, request: Request, found: Target) -> 
     metadata, name = current["metadata"], found.name or ""
     wanted = options.get("preconditions", {}).get("uid")
     if wanted not in (None, metadata["uid"]):
-        raise refusals.other_uid(found.resource, name, wanted=wanted, found=metadata["uid"])
+        raise refusals.other_uid(found.kind, name, wanted=wanted, found=metadata["uid"])
     if not (request.is_dry_run or options.get("dryRun") == ["All"]):
         _remove(interior, view, found, current)
     details = {
