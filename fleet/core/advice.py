@@ -6,7 +6,9 @@ One line for each kind of surprise, with how many clusters it is about.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+from fleet.core.works.meshfields import GROUPS
 from fleet.model import versions
 from fleet.model.advice import Advice, Drift, Passage, Seed
 from fleet.model.desired import Presence, Rollout
@@ -56,16 +58,28 @@ def _unheard(advice: Advice, targets: Sequence[Target], rollout: Rollout) -> Ite
 
 def _patch(seeds: Sequence[Seed], rollout: Rollout) -> str:
     """Return the fields with the values that were meant, as a plan file writes them."""
-    tree: dict[str, dict[str, str]] = {}
+    tree: dict[str, Any] = {}
     for seed in seeds:
-        part, _, field = seed.field.removeprefix("spec.").partition(".")
-        # NB: a list is several settings; which values it has, stands in the plan file already.
-        tree.setdefault(part, {})[field] = rollout.desired.settings.get(seed.setting, "...")
-    parts = (
-        f"{part}: {{{', '.join(f'{field}: {value}' for field, value in fields.items())}}}"
-        for part, fields in tree.items()
-    )
-    return f"{{{', '.join(parts)}}}"
+        path = seed.field.removeprefix("spec.")
+        *groups, field = path.split(".")
+        part = tree
+        for group in groups:
+            part = part.setdefault(group, {})
+        part[field] = _meant(path, seed, rollout)
+    return _written(tree)
+
+
+def _meant(path: str, seed: Seed, rollout: Rollout) -> str:
+    if path in GROUPS:
+        return "{...}"
+    # NB: a list is several settings; which values it has, stands in the plan file already.
+    return rollout.desired.settings.get(seed.setting, "...")
+
+
+def _written(tree: Any) -> str:
+    if isinstance(tree, str):
+        return tree
+    return f"{{{', '.join(f'{name}: {_written(part)}' for name, part in tree.items())}}}"
 
 
 def _changed(target: Target) -> frozenset[str]:

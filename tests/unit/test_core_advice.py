@@ -12,7 +12,7 @@ from fleet.model.advice import Advice
 from fleet.model.cluster import AutoUpgrade, Cluster
 from fleet.model.desired import Presence, SettingsMode
 from fleet.model.plan import Action, Plan, Target
-from fleet.spec import charts, profiles
+from fleet.spec import charts, nodes, profiles
 from tests.rig import fleets, rollouts
 from tests.rig.fleets import automatic, cluster, extension
 
@@ -134,6 +134,22 @@ def test_settings_that_installed_clusters_will_not_heed_are_told_once() -> None:
         "change the field of MeshConfig osm-mesh-config there instead, by extension.meshConfig: "
         "{traffic: {enableEgress: false, outboundPortExclusionList: ...}}"
     )
+
+
+def test_fields_below_a_group_are_told_as_a_plan_file_takes_them() -> None:
+    tracing = {"enable": "true", "address": "jaeger.here"}
+    wish = {f"osm.osm.tracing.{field}": value for field, value in tracing.items()}
+
+    plan = planned(
+        cluster("a", extension("1.2.6")), settings={**wish, "osm.contour.enabled": "true"}
+    )
+
+    (told,) = plan.head.warnings
+    patch = told.partition("extension.meshConfig: ")[2]
+    assert nodes.read(patch).data == {
+        "observability": {"tracing": {"enable": True, "address": "jaeger.here"}},
+        "certificate": {"ingressGateway": {"...": None}},
+    }
 
 
 @pytest.mark.parametrize(

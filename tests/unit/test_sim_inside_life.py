@@ -7,7 +7,15 @@ import pytest
 
 from fleet.model.plan import Verb
 from fleet.sim.inside import releases
-from tests.rig.interiors import DEPLOYMENTS, MESH_CONFIG, NAMESPACE, WEBHOOKS, Inside, inside
+from tests.rig.interiors import (
+    CLUSTER,
+    DEPLOYMENTS,
+    MESH_CONFIG,
+    NAMESPACE,
+    WEBHOOKS,
+    Inside,
+    inside,
+)
 
 BOOKSTORE = "/api/v1/namespaces/bookstore/pods"
 CONTROL_PLANE = ["osm-bootstrap", "osm-controller", "osm-injector", "osm-metrics-agent"]
@@ -150,6 +158,21 @@ def test_an_uninstallation_goes_on_after_azure_has_forgotten() -> None:
     assert NAMESPACE in found.names("/api/v1/namespaces")
     assert "meshconfigs.config.openservicemesh.io" in found.names(crd)
     assert sidecars(found) == {releases.of("1.2.3").sidecar_image}
+
+
+def test_what_was_left_behind_and_then_deleted_stays_gone_when_the_rest_has_gone_too() -> None:
+    left = [{"cluster": CLUSTER, "breaks": ["orphan-webhooks", "leftovers"]}]
+    found = inside(installed="1.2.3", overrides=left)
+    found.write(Verb.DELETE)
+    found.wait(seconds=205)
+    before = found.get(MESH_CONFIG)
+    for plural, name in zip(HOOKS, hooks(found), strict=True):
+        assert found.ask(f"{WEBHOOKS}/{plural}/{name}", method="DELETE").code == 200
+
+    found.wait(minutes=20)
+
+    assert hooks(found) == []
+    assert found.get(MESH_CONFIG) == before
 
 
 def test_a_new_installation_after_that_seeds_anew() -> None:

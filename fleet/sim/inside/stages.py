@@ -59,9 +59,9 @@ class Stage:
     """While changing, what ran before; else what the last change replaced."""
     settings: Mapping[str, str] = dataclasses.field(default_factory=nothing)
     first: Extension | None = None
-    """As the present installation began: the mesh's configuration was made then."""
+    """As the present installation began, or the last: the mesh's configuration was made then."""
     born_at: dt.datetime | None = None
-    """When the present installation began."""
+    """When it began. What an uninstallation leaves behind is what it was."""
     revision: int = 0
     """Of its Helm release."""
     highest: str | None = None
@@ -282,8 +282,6 @@ def _leaving(stage: Stage, instance: Instance, *, now: dt.datetime, seed: int) -
             since=gone_at,
             version=None,
             previous=stage.version,
-            first=None,
-            born_at=None,
             revision=0,
             ran=ran,
         )
