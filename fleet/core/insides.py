@@ -195,12 +195,12 @@ def warnings(
     unseen = collections.Counter(
         found.why_not
         for one in changes
-        if (found := outlooks.get(one.cluster_id)) is not None and not found.is_seen
+        if (found := outlooks.get(one.cluster_id)) is not None and found.why_not
     )
     return (
         *_unproved(rollout),
         *(
-            f"inside {count} of {len(changes)} nothing could be looked at: {why}"
+            f"inside {count} of {len(changes)} not everything could be looked at: {why}"
             for why, count in unseen.most_common(_SHOWN)
         ),
     )

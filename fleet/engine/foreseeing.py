@@ -61,11 +61,18 @@ async def _outlook(cluster: Cluster, wished: Sequence[Work], port: Clusters) -> 
     ready = [work for work in wished if not works.blocked(work, seen)]
     return Outlook(
         is_seen=True,
+        why_not=_unreadable(wished, seen),
         changes={work.kind: _changes(work, seen) for work in ready},
         undo={work.kind: back for work in ready if (back := works.undo(work, seen)) is not None},
         refused=refused,
         platforms=platforms.seen(seen),
     )
+
+
+def _unreadable(wished: Sequence[Work], seen: Seen) -> str:
+    """Return why something that is wanted may not be read; empty: all of it may."""
+    wants = (want for work in wished for want in works.wants(work))
+    return next((error for want in wants if (error := seen[want].error)), "")
 
 
 def _changes(work: Work, seen: Seen) -> works.Changes:
