@@ -687,10 +687,10 @@ TOKEN = PLANNING["token"][1]
 def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Where tokens are good for seven minutes of a fleet whose time is slower.
 
-    There is half a second of ours between the moment a token is to be renewed and its end.
+    There is a third of a second of ours between the moment a token is to be renewed and its end.
     """
     root = tmp_path_factory.mktemp("brief")
-    with scenes.staged(root, scale=600, token=dt.timedelta(seconds=400)) as found:
+    with scenes.staged(root, scale=300, token=dt.timedelta(seconds=400)) as found:
         yield found
 
 
