@@ -80,8 +80,8 @@ spec:
   extension:
     profile: osm
     version: 1.2.6
-    meshConfig: {observability: {osmLogLevel: info}}
-    namespaces: {add: [legacy]}
+    meshConfig: {observability: {osmLogLevel: debug}}
+    namespaces: {add: [default]}
   strategy: standard
   clusterAccess: {kubeconfig: {}}
 """
@@ -142,7 +142,7 @@ async def recorded(*, is_planned: bool = False) -> Record:
 
     port = Port(found, virtual.clock())
     if is_planned:
-        await foresee(port, found.clusters(found.recipe.epoch))
+        await foresee(port, list(found.clusters(found.recipe.epoch)))
     else:
         await check(port, subjects_of(found), 1)
     return record
