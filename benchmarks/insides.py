@@ -5,7 +5,7 @@ simulator's: what is left is the client's own. Answers come by the port; over HT
 in a process of its own; and over TLS from a server that knows the recorded answers alone.
 
 Memory is that of this process while so many clusters are open at once, each with a connection of
-its own: over TLS, with 500 pods of 8 KB in the mesh of each; what was there before is not counted.
+its own: over TLS, with 100 pods of 8 KB in the mesh of each; what was there before is not counted.
 
 Run:  python benchmarks/insides.py [--quick]
 """
@@ -53,7 +53,7 @@ from tests.rig import canned, runs
 from tests.rig.canned import Canned, Record
 
 WORKERS = 50
-PODS = 500
+PODS = 100
 POD_BYTES = 8_000
 FILE: dict[str, Any] = {
     "apiVersion": "fleet/v1",
