@@ -355,17 +355,17 @@ def in_flight(at_once: int) -> dict[str, float]:
     record = a_record().crowded(PODS, each=POD_BYTES)
     with recorded_served(record, [one.cluster_name for one in subjects]) as (_, way):
 
-        async def work() -> tuple[float, float]:
+        async def work() -> tuple[float, float, float]:
             port = port_of(way, at_once)
             await check(port, subjects[:1], 1)
             gc.collect()
             before = now_kb()
             reset_peak()
-            await check(port, subjects, at_once)
-            return before, most_kb()
+            found = await check(port, subjects, at_once)
+            return before, most_kb(), found.wall_s
 
-        before, most = asyncio.run(work())
-    return {"kb": (most - before) / at_once, "before_mb": before / 1024}
+        before, most, wall = asyncio.run(work())
+    return {"kb": (most - before) / at_once, "mb": (most - before) / 1024, "wall_s": wall}
 
 
 def now_kb() -> float:
