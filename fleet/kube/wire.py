@@ -35,7 +35,7 @@ MOST_BYTES = 64_000_000
 """Of one answer: pages are small, and etcd takes no object of more than 1.5 MB."""
 _CHUNK = 16 * 1024
 """Read at a time: as much as a record of TLS holds."""
-_LARGE = 2 * _CHUNK
+_LARGE = _CHUNK
 _SHARE = 0.3
 """Of an exchange's time that is waited for a place."""
 LARGE_AT_ONCE = 8

@@ -97,6 +97,8 @@ def _narrow(transport: Any, read_bytes: int) -> None:
     Source: asyncio/sslproto.py of 3.11 to 3.14: the size is the class', and nobody can set it. The
     buffer is empty between two calls of the loop. Where that changes, buffers stay as they are.
     """
+    if hasattr(transport, "set_read_buffer_limits"):  # else 256 KB more are read ahead
+        transport.set_read_buffer_limits(high=read_bytes)
     tls = getattr(transport, "_ssl_protocol", None)
     if all(hasattr(tls, name) for name in ("max_size", "_ssl_buffer", "_ssl_buffer_view")):
         buffer = bytearray(read_bytes)
