@@ -35,9 +35,9 @@ async def _objects(api: ClusterApi, want: Want) -> tuple[object, ...]:
         found = await api.get(want.resource, want.name, namespace=want.namespace)
         return () if found is None else (want.shape(found),)
     items = api.items(want.resource, namespace=want.namespace, selector=want.selector)
-    found = []
+    kept: list[object] = []
     async for one in items:
-        found.append(want.shape(one))
+        kept.append(want.shape(one))
         # NB: else it would be kept while the next page comes.
         del one
-    return tuple(found)
+    return tuple(kept)

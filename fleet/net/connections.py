@@ -99,7 +99,7 @@ def _narrow(transport: Any, read_bytes: int) -> None:
     """
     if hasattr(transport, "set_read_buffer_limits"):  # else 256 KB more are read ahead
         transport.set_read_buffer_limits(high=read_bytes)
-    tls = getattr(transport, "_ssl_protocol", None)
+    tls: Any = getattr(transport, "_ssl_protocol", None)
     if all(hasattr(tls, name) for name in ("max_size", "_ssl_buffer", "_ssl_buffer_view")):
         buffer = bytearray(read_bytes)
         tls.max_size, tls._ssl_buffer = read_bytes, buffer  # noqa: SLF001
