@@ -88,6 +88,7 @@ benchmark: $(STAMP) ## Print the table of docs/limits.md, measured here
 	$(BIN)/python benchmarks/wire.py
 	$(BIN)/python benchmarks/makespan.py
 	$(BIN)/python benchmarks/windows.py
+	$(BIN)/python benchmarks/insides.py
 
 lock: $(STAMP) ## Resolve the dependencies anew
 	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip install --quiet uv

@@ -13,13 +13,10 @@ Run:  python benchmarks/engine.py [--quick]
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import dataclasses
 import datetime as dt
 import gc
-import json
-import os
 import resource
 import subprocess
 import sys
@@ -204,8 +201,12 @@ def _placed(target: Target, number: int, each: int) -> Target:
 # --- taking over -----------------------------------------------------------------------------
 
 
-async def leave_half(folder: Path, clusters: int) -> None:
+def leave_half(folder: str, clusters: int) -> None:
     """Carry out half of a run, and leave it to the next runner."""
+    virtual.run(_half(Path(folder), clusters))
+
+
+async def _half(folder: Path, clusters: int) -> None:
     azure = SimulatedAzure(runs.world(**spine.world_file(clusters)), virtual.clock())
     made = await runs.planned(spine.asked(clusters // 10), azure)
 
@@ -293,25 +294,5 @@ def measure(*, quick: bool) -> list[Row]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the size, once")
-    parser.add_argument("--only", nargs="+", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.only:
-        name, *args = options.only
-        if name == "leave_half":
-            virtual.run(leave_half(Path(args[0]), int(args[1])))
-        else:
-            print(json.dumps(globals()[name](*map(int, args))))
-        return
-    rows = measure(quick=options.quick)
-    load = os.getloadavg()[0]
-    print(f"Load when done: {load:.1f} on {os.cpu_count()} cores")
-    table.show(rows)
-    if not options.quick:
-        table.keep(rows, as_="engine")
-
-
 if __name__ == "__main__":
-    main()
+    table.command("engine", measure, globals())

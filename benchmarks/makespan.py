@@ -20,7 +20,6 @@ Run:  python benchmarks/makespan.py [--quick]
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import collections
 import contextlib
@@ -343,20 +342,5 @@ def measure(*, quick: bool) -> list[Row]:
     ]  # fmt: skip
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the size, once")
-    parser.add_argument("--only", nargs="+", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.only:
-        name, *args = options.only
-        print(json.dumps(globals()[name](*map(int, args))))
-        return
-    rows = measure(quick=options.quick)
-    table.show(rows)
-    if not options.quick:
-        table.keep(rows, as_="makespan")
-
-
 if __name__ == "__main__":
-    main()
+    table.command("makespan", measure, globals())

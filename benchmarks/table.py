@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
+import os
 import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -24,6 +27,39 @@ class Row:
     unit: str
     values: tuple[float, ...]
     target: str = ""
+
+
+class Measure(Protocol):
+    """What measures all rows of a benchmark."""
+
+    def __call__(self, *, quick: bool) -> list[Row]:
+        """Measure; a tenth of it and once, if it is to be quick."""
+
+
+def command(name: str, measure: Measure, ways: Mapping[str, Any]) -> None:
+    """Be a benchmark's command: measure, print, and keep the rows among the results.
+
+    Args:
+        name: The benchmark's, and that of its results.
+        measure: All of it.
+        ways: What the script defines. ``--only NAME ARGS`` calls one, and prints as JSON what it
+            returns, if anything: for processes of their own.
+    """
+    parser = argparse.ArgumentParser(description=ways["__doc__"])
+    parser.add_argument("--quick", action="store_true", help="a tenth of the size, once")
+    parser.add_argument("--only", nargs="+", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.only:
+        way, *args = options.only
+        found = ways[way](*(int(one) if one.isdecimal() else one for one in args))
+        if found is not None:
+            print(json.dumps(found))
+        return
+    rows = measure(quick=options.quick)
+    print(f"Load when done: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    show(rows)
+    if not options.quick:
+        keep(rows, as_=name)
 
 
 def repeated(call: Callable[..., Measured], times: int, *args: int) -> dict[str, tuple[float, ...]]:

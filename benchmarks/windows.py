@@ -9,9 +9,7 @@ Run:  python benchmarks/windows.py [--quick]
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -155,20 +153,5 @@ def measure(*, quick: bool) -> list[Row]:
     ]  # fmt: skip
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the size, once")
-    parser.add_argument("--only", nargs="+", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.only:
-        name, *args = options.only
-        print(json.dumps(globals()[name](*map(int, args))))
-        return
-    rows = measure(quick=options.quick)
-    table.show(rows)
-    if not options.quick:
-        table.keep(rows, as_="windows")
-
-
 if __name__ == "__main__":
-    main()
+    table.command("windows", measure, globals())

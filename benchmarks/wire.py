@@ -9,7 +9,6 @@ Run:  python benchmarks/wire.py [--quick]
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import datetime as dt
@@ -84,6 +83,11 @@ def extension(name: str, kind: str) -> dict[str, Any]:
             "isSystemExtension": False,
         },
     }
+
+
+def serve(rows: int) -> None:
+    """Be the server."""
+    asyncio.run(serve_pages(rows))
 
 
 async def serve_pages(rows: int) -> None:
@@ -285,23 +289,5 @@ def measure(*, quick: bool) -> list[Row]:
     ]  # fmt: skip
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the size, once")
-    parser.add_argument("--only", nargs="+", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.only:
-        name, size = options.only
-        if name == "serve":
-            asyncio.run(serve_pages(int(size)))
-        else:
-            print(json.dumps(globals()[name](int(size))))
-        return
-    rows = measure(quick=options.quick)
-    table.show(rows)
-    if not options.quick:
-        table.keep(rows, as_="wire")
-
-
 if __name__ == "__main__":
-    main()
+    table.command("wire", measure, globals())

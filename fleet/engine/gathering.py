@@ -35,4 +35,9 @@ async def _objects(api: ClusterApi, want: Want) -> tuple[object, ...]:
         found = await api.get(want.resource, want.name, namespace=want.namespace)
         return () if found is None else (want.shape(found),)
     items = api.items(want.resource, namespace=want.namespace, selector=want.selector)
-    return tuple([want.shape(one) async for one in items])
+    kept: list[object] = []
+    async for one in items:
+        kept.append(want.shape(one))
+        # NB: else it would be kept while the next page comes.
+        del one
+    return tuple(kept)

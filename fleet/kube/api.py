@@ -5,6 +5,7 @@ Errors:  :exc:`ClusterError`, which begins with the cluster's name.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
@@ -47,12 +48,12 @@ class Api:
         offers for that; where it offers nothing, from the beginning, once, and what was yielded
         is not yielded again. What came to be meanwhile may then be missing.
         """
-        token, is_second, yielded = "", False, set[tuple[str, str]]()
+        token, told, known = "", array("q"), None
         while True:
             request = _listing(resource, namespace, selector, token)
             reply = await self._read(request)
-            if token and answers.is_outdated(reply) and not is_second:
-                token, is_second = answers.token_of(reply), True
+            if token and answers.is_outdated(reply) and known is None:
+                token, known = answers.token_of(reply), frozenset(told)
                 continue
             if answers.is_absent(reply):
                 return
@@ -61,12 +62,15 @@ class Api:
                 message = f"{self._who}: {request.what}: its pages do not end"
                 raise ClusterError(message, status=reply.status)
             del reply
-            for one in page:
-                key = _key(one)
-                if not (is_second and key in yielded):
-                    yield one
-                if token:
-                    yielded.add(key)
+            keys = [_key(one) for one in page]
+            if known:
+                page = [one for one, key in zip(page, keys, strict=True) if key not in known]
+            if token:
+                told.extend(keys)
+            # NB: nothing of a page is kept while the next one comes: its objects are large.
+            page.reverse()
+            while page:
+                yield page.pop()
             if not token:
                 return
 
@@ -187,7 +191,8 @@ def _request(
     )
 
 
-def _key(found: Object) -> tuple[str, str]:
+def _key(found: Object) -> int:
+    """Return what tells an object of a list from the others. NB: a list may be very long."""
     meta = found.get("metadata")
     meta = meta if isinstance(meta, dict) else {}
-    return str(meta.get("namespace", "")), str(meta.get("name", ""))
+    return hash((str(meta.get("namespace", "")), str(meta.get("name", ""))))

@@ -42,6 +42,7 @@ class KubeClusters:
         self._ways = Ways(access, base, clock)
         self._plugins = Plugins(clock)
         self._trust = Trust(network)
+        self._large = asyncio.Semaphore(wire.LARGE_AT_ONCE)
         is_proxied = access.kind is AccessKind.PROXY
         self._places = asyncio.Semaphore(
             arcproxy.AT_A_TIME if is_proxied else access.max_concurrency
@@ -71,6 +72,7 @@ class KubeClusters:
                         network=self._network,
                         trust=self._trust,
                         limit_s=self._access.timeout.total_seconds(),
+                        large=self._large,
                     )
                 )
         except OSError as error:

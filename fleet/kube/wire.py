@@ -11,11 +11,12 @@ Errors:  :exc:`Unanswered` where no answer came.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -32,7 +33,16 @@ from fleet.net.network import Network
 
 MOST_BYTES = 64_000_000
 """Of one answer: pages are small, and etcd takes no object of more than 1.5 MB."""
-_CHUNK = 64 * 1024
+_CHUNK = 16 * 1024
+"""Read at a time: as much as a record of TLS holds."""
+_LARGE = _CHUNK
+_SHARE = 0.3
+"""Of an exchange's time that is waited for a place."""
+LARGE_AT_ONCE = 8
+"""Answers larger than that are read on so many at once, whoever they come from.
+
+Of all others the network keeps the rest meanwhile: a thousand clusters may send a list at once.
+"""
 _HEAD = 100
 _AT_A_TIME = 4
 """Connections to one API server."""
@@ -93,7 +103,10 @@ class _MovedError(aiohttp.ClientError):
 class Wire:
     """The connections to one API server."""
 
-    def __init__(self, client: Any, credentials: Credentials, limit_s: float) -> None:
+    def __init__(
+        self, client: Any, credentials: Credentials, limit_s: float, large: asyncio.Semaphore
+    ) -> None:
+        self._large = large
         self._client = client
         self._credentials = credentials
         self._limit_s = limit_s
@@ -112,10 +125,37 @@ class Wire:
                 _request_timeout=self._timeout,
             )
             async with response:
-                return _reply(response, await _body(response))
+                return _reply(response, await self._body(response))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # NB: not chained: these may hold the URL and the headers.
             raise self._broken(error, request) from None
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        parts, size = [], 0
+        async with AsyncExitStack() as stack:
+            async for part in response.content.iter_chunked(_CHUNK):
+                parts.append(part)
+                if size <= _LARGE < size + len(part):
+                    await stack.enter_async_context(self._place())
+                size += len(part)
+                if size > MOST_BYTES:
+                    message = f"the answer is longer than {MOST_BYTES // 1_000_000} MB"
+                    raise Unanswered(message, may_pass=False)
+            return b"".join(parts)
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """Wait for a place among the large answers, and not for long: servers may be very slow."""
+        try:
+            async with asyncio.timeout(self._limit_s * _SHARE):
+                await self._large.acquire()
+        except TimeoutError:
+            yield
+            return
+        try:
+            yield
+        finally:
+            self._large.release()
 
     async def _headers(self, request: Request) -> CIMultiDict[str]:
         headers: CIMultiDict[str] = CIMultiDict(self._credentials.headers)
@@ -233,7 +273,12 @@ class _Client(RESTClientObject):
 
 @asynccontextmanager
 async def opened(
-    credentials: Credentials, *, network: Network, trust: Trust, limit_s: float
+    credentials: Credentials,
+    *,
+    network: Network,
+    trust: Trust,
+    limit_s: float,
+    large: asyncio.Semaphore,
 ) -> AsyncIterator[Wire]:
     """Connect to the server that *credentials* name; nothing is sent yet.
 
@@ -244,6 +289,7 @@ async def opened(
         network: The way there, where the kubeconfig names no proxy.
         trust: Whom to trust, where it names nobody.
         limit_s: Of one exchange.
+        large: Places for large answers, of :data:`LARGE_AT_ONCE`.
     """
     configuration = credentials.configuration
     try:
@@ -259,9 +305,10 @@ async def opened(
         connector=connector,
         headers={"User-Agent": f"arc-fleet/{__version__}", "Accept": "application/json"},
         cookie_jar=aiohttp.DummyCookieJar(),
+        read_bufsize=_CHUNK,
         middlewares=(_once,),
     ) as session:
-        yield Wire(_Client(configuration, session), credentials, limit_s)
+        yield Wire(_Client(configuration, session), credentials, limit_s, large)
 
 
 def _connector(
@@ -277,7 +324,7 @@ def _connector(
     except (OSError, ValueError) as error:
         message = f"a certificate or key of its kubeconfig cannot be used: {_tls(error)}"
         raise ClusterError(message, hint=_CERTIFICATES) from None
-    return connections.connector(quick, context=context)
+    return connections.connector(quick, context=context, read_bytes=_CHUNK)
 
 
 _CERTIFICATES = (
@@ -315,14 +362,3 @@ def _reply(response: aiohttp.ClientResponse, body: bytes) -> Reply:
         head=body[:_HEAD].strip(),
         size=len(body),
     )
-
-
-async def _body(response: aiohttp.ClientResponse) -> bytes:
-    parts, size = [], 0
-    async for part in response.content.iter_chunked(_CHUNK):
-        size += len(part)
-        if size > MOST_BYTES:
-            message = f"the answer is longer than {MOST_BYTES // 1_000_000} MB"
-            raise Unanswered(message, may_pass=False)
-        parts.append(part)
-    return b"".join(parts)

@@ -23,7 +23,11 @@ class SlowConnectionError(aiohttp.ClientError):
 
 
 def connector(
-    network: Network, *, is_plain: bool = False, context: ssl.SSLContext | None = None
+    network: Network,
+    *,
+    is_plain: bool = False,
+    context: ssl.SSLContext | None = None,
+    read_bytes: int | None = None,
 ) -> aiohttp.TCPConnector:
     """Return what makes connections.
 
@@ -31,9 +35,11 @@ def connector(
         network: How they are made.
         is_plain: Whether they are without TLS.
         context: Whom to trust instead of whom *network* does.
+        read_bytes: What is read at a time by TLS; ``None``: as asyncio does, whose buffer takes 256
+            KB of each connection.
     """
     trusted = True if is_plain else context or trust(network)
-    return _Connector(network.connect_limit_s, limit=network.connections, ssl=trusted)
+    return _Connector(network.connect_limit_s, read_bytes, limit=network.connections, ssl=trusted)
 
 
 def trust(network: Network) -> ssl.SSLContext:
@@ -63,9 +69,10 @@ class _Connector(aiohttp.TCPConnector):
     neither names that resolve slowly nor proxies that say nothing.
     """
 
-    def __init__(self, limit_s: float, **given: Any) -> None:
+    def __init__(self, limit_s: float, read_bytes: int | None, **given: Any) -> None:
         super().__init__(**given)
         self._limit_s = limit_s
+        self._read_bytes = read_bytes
 
     async def _create_connection(
         self,
@@ -75,10 +82,28 @@ class _Connector(aiohttp.TCPConnector):
     ) -> Any:
         try:
             async with asyncio.timeout(self._limit_s):
-                return await super()._create_connection(req, traces, timeout)
+                made = await super()._create_connection(req, traces, timeout)
         except TimeoutError as error:
             message = f"no connection within {self._limit_s:g} s"
             raise SlowConnectionError(message) from error
+        if self._read_bytes is not None:
+            _narrow(made.transport, self._read_bytes)
+        return made
+
+
+def _narrow(transport: Any, read_bytes: int) -> None:
+    """Let a connection's TLS read less at a time.
+
+    Source: asyncio/sslproto.py of 3.11 to 3.14: the size is the class', and nobody can set it. The
+    buffer is empty between two calls of the loop. Where that changes, buffers stay as they are.
+    """
+    if hasattr(transport, "set_read_buffer_limits"):  # else 256 KB more are read ahead
+        transport.set_read_buffer_limits(high=read_bytes)
+    tls: Any = getattr(transport, "_ssl_protocol", None)
+    if all(hasattr(tls, name) for name in ("max_size", "_ssl_buffer", "_ssl_buffer_view")):
+        buffer = bytearray(read_bytes)
+        tls.max_size, tls._ssl_buffer = read_bytes, buffer  # noqa: SLF001
+        tls._ssl_buffer_view = memoryview(buffer)  # noqa: SLF001
 
 
 def of_proxy(error: aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError) -> str:
