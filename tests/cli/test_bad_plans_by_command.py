@@ -53,7 +53,6 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
         GOOD.replace("1.2.6", "1.2.6, autoUpgrade: patch"),
         ["autoUpgrade"],
     ),
-    "a key for later": (GOOD + "  meshConfig: {}\n", ["not supported by this release"]),
     "no way into clusters": (
         GOOD + '  clusterAccess: {command: [get, "{claster}"]}\n',
         ["{claster}", "did you mean"],

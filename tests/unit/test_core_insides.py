@@ -235,4 +235,6 @@ def test_a_plan_says_what_it_does_not_prove(
 
 def test_clusters_that_could_not_be_looked_into_are_counted_by_their_reasons() -> None:
     made = planned(extension("1.2.6"), outlook=Outlook(is_seen=False, why_not="no such context"))
-    assert made.head.warnings == ("inside 1 of 1 not everything could be looked at: no such context",)
+    assert made.head.warnings == (
+        "inside 1 of 1 not everything could be looked at: no such context",
+    )
