@@ -164,11 +164,13 @@ def _judged(head: PlanHead, desired: Desired, clusters: Sequence[Cluster]) -> li
     there = by_location(offered, clusters, local=basis.local_versions or {})
     return [
         insides.judged(
+            one,
             policy.judge(
                 one, desired, catalogues=there[one.location], unreachable=head.unreachable
             ),
             desired.profile,
             basis.works,
+            unreachable=head.unreachable,
         )
         for one in clusters
     ]

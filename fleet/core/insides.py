@@ -12,10 +12,10 @@ import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from fleet.core import platforms, required, steps
+from fleet.core import holds, platforms, required, steps
 from fleet.core.assignment import Member
-from fleet.model.cluster import ClusterId
-from fleet.model.desired import Profile, Rollout
+from fleet.model.cluster import Cluster, ClusterId
+from fleet.model.desired import Profile, Rollout, Unreachable
 from fleet.model.inside import CheckRule, Outlook, Work, WorkKind
 from fleet.model.plan import Action, Change, Rollback, Step, Target, Verb
 from fleet.model.versions import VersionOrder
@@ -38,10 +38,12 @@ def weighed(
         (
             cluster,
             judged(
+                cluster,
                 target,
                 rollout.desired.profile,
                 rollout.inside.works,
                 outlooks.get(cluster.id, NOT_LOOKED),
+                unreachable=rollout.scope.unreachable,
             ),
         )
         for cluster, target in members
@@ -49,9 +51,15 @@ def weighed(
 
 
 def judged(
-    target: Target, profile: Profile, works: Sequence[Work], outlook: Outlook = NOT_LOOKED
+    cluster: Cluster,
+    target: Target,
+    profile: Profile,
+    works: Sequence[Work],
+    outlook: Outlook = NOT_LOOKED,
+    *,
+    unreachable: Unreachable,
 ) -> Target:
-    """Return *target* with what of *works* is due inside its cluster."""
+    """Return *target* with what of *works* is due inside its *cluster*."""
     if target.action in _UNTOUCHED:
         return target
     unmet = platforms.unmet(profile, outlook.platforms)
@@ -60,9 +68,20 @@ def judged(
     works = _due(target, works, outlook)
     if not works:
         return target
+    if not target.action.is_change and (reason := _spared(cluster, unreachable)):
+        return dataclasses.replace(target, action=Action.SKIP, reason=reason)
     if outlook.refused:
         return _blocked(target, f"inside the cluster: {outlook.refused}")
     return _added(target, works, outlook)
+
+
+def _spared(cluster: Cluster, unreachable: Unreachable) -> str:
+    """Say why a cluster is left alone that Azure alone would have left alone anyway."""
+    if holds.is_held(cluster):
+        return holds.reason(Action.RECONFIGURE)
+    if not cluster.is_reachable and unreachable is Unreachable.SKIP:
+        return f"not connected ({cluster.connectivity}); would {Action.RECONFIGURE}"
+    return ""
 
 
 def _due(target: Target, works: Sequence[Work], outlook: Outlook) -> list[Work]:

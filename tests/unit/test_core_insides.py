@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from fleet.core import planner
-from fleet.model.desired import Presence
+from fleet.model.cluster import Connectivity
+from fleet.model.desired import Presence, Scope, Unreachable
 from fleet.model.inside import (
     AccessKind,
     CheckRule,
@@ -44,14 +45,16 @@ SO_ALREADY = Outlook(is_seen=True, changes={"meshConfig": (), "namespaces": ()})
 
 def planned(
     *found: Any,
+    there: Mapping[str, Any] | None = None,
+    scope: Scope | None = None,
     works: tuple[Work, ...] = (SPACES, CONFIG),
     outlook: Outlook | None = None,
     inside: Mapping[str, Any] | None = None,
     **wishes: Any,
 ) -> Plan:
-    one = cluster("a", *found)
+    one = cluster("a", *found, **(there or {}))
     made = rollouts.rollout(
-        spread=rollouts.strategy(max_concurrency=1), wish=rollouts.desired(**wishes)
+        scope=scope, spread=rollouts.strategy(max_concurrency=1), wish=rollouts.desired(**wishes)
     )
     asked: dict[str, Any] = {"access": ACCESS, "works": works} | dict(inside or {})
     made = dataclasses.replace(made, inside=Inside(**asked))
@@ -93,6 +96,23 @@ def test_a_cluster_whose_extension_is_as_wished_is_changed_inside_alone() -> Non
 
 def test_where_all_is_so_inside_nothing_is_done() -> None:
     assert target(extension("1.2.6"), outlook=SO_ALREADY).action is Action.NO_CHANGE
+
+
+@pytest.mark.parametrize("outlook", [SEEN, None])
+def test_a_cluster_that_its_owner_holds_is_left_alone_inside_too(outlook: Outlook | None) -> None:
+    found = target(extension("1.2.6"), outlook=outlook, there={"tags": {"rollout": "hold"}})
+    assert (found.action, found.steps) == (Action.SKIP, ())
+    assert found.reason == "held by its tag rollout=hold; would reconfigure"
+
+
+def test_one_that_is_not_connected_is_left_out_where_the_plan_file_says_so() -> None:
+    found = target(
+        extension("1.2.6"),
+        there={"connectivity": Connectivity.OFFLINE},
+        scope=Scope(unreachable=Unreachable.SKIP),
+    )
+    assert (found.action, found.steps) == (Action.SKIP, ())
+    assert found.reason == "not connected (Offline); would reconfigure"
 
 
 def test_what_is_so_already_is_no_step_of_what_is_changed_anyway() -> None:
