@@ -158,8 +158,6 @@ class Performer:
 
     async def _check(self, command: Check) -> Outcome:
         target = self._targets[command.target]
-        if target.steps[command.step].work is not None:
-            return await self._inside.check(command, target)
         try:
             if command.asks_connectivity and not command.is_in_doubt:
                 ids = self._replies.ids(command, "connectivity")
@@ -167,6 +165,8 @@ class Performer:
                 if not cluster.is_reachable:
                     detail = f"not connected ({cluster.connectivity})"
                     return self._checked(command, Finding.UNREACHABLE, None, detail)
+            if target.steps[command.step].work is not None:
+                return await self._inside.check(command, target)
             found = await self._get(command)
         except LostClusterError as error:
             if command.is_in_doubt:

@@ -198,6 +198,14 @@ def test_what_may_only_be_read_fails_the_target_in_the_servers_words() -> None:
     assert "cannot patch resource" in plan.targets[0].reason
 
 
+def test_a_cluster_that_is_not_connected_is_put_off_and_not_waited_for() -> None:
+    away = {"cluster": ONE, "connectivity": "Offline"}
+    ended, _ = told(world("1.2.6", overrides=[away]), CONFIG, profile=BRIEF)
+
+    assert ended.results == {ONE: "Deferred"}
+    assert ended.state.details[0] == "not connected (Offline)"
+
+
 def test_an_uninstall_is_proved_by_absence_and_waits_for_what_goes_slowly() -> None:
     found = world("1.2.6", "orphan-webhooks")
     ended, events = told(
