@@ -36,7 +36,8 @@ _HEAVY = {
 
 def _loaded(shell: Shell, *args: str) -> tuple[set[str], set[str]]:
     """Return the packages that a command loaded, and which modules of ours."""
-    ended = shell(*args, entry=("-c", _SCRIPT))
+    # NB: a hook before it keeps it from being forked from a process that has loaded all already.
+    ended = shell(*args, before=lambda: None, entry=("-c", _SCRIPT))
     *_, packages, ours = ended.must(0).stderr.splitlines()
     return set(packages.split()[1:]), set(ours.split()[1:])
 

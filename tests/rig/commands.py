@@ -164,11 +164,11 @@ class Shell:
         said.parent.mkdir(exist_ok=True)
         out, err = _streams(said)
         around = environment({})
-        if before is None and entry == _ENTRY and nursery.fits(around, self.environment):
+        if before is None and len(entry) == 2 and nursery.fits(around, self.environment):
             out.touch()
             err.touch()
             forking = nursery.of_this_process(around, ROOT)
-            forked = forking.fork(told, cwd=self.root, env=self.environment, to=(out, err))
+            forked = forking.fork(entry, told, cwd=self.root, env=self.environment, to=(out, err))
             return Living(forked, told, said)
         with out.open("w") as stdout, err.open("w") as stderr:
             process = subprocess.Popen(

@@ -5,7 +5,7 @@ like any other, with its own id, signals, environment and end; only its modules 
 What is about loading itself, or about an environment that Python reads when it starts, is started
 anew: see :func:`fits`.
 
-Shapes:  one request a line, ``{args, cwd, env, out, err}``; answers ``{pid}``, and later
+Shapes:  one request a line, ``{entry, args, cwd, env, out, err}``; answers ``{pid}``, and later
          ``{pid, status}``, each a line.
 """
 
@@ -94,11 +94,18 @@ class Nursery:
         self._begun: list[int] = []
 
     def fork(
-        self, args: Sequence[str], *, cwd: Path, env: Mapping[str, str], to: Sequence[Path]
+        self,
+        entry: Sequence[str],
+        args: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        to: Sequence[Path],
     ) -> Forked:
-        """Begin ``fleet`` with *args*; what it says goes to the two files."""
+        """Begin *entry*, such as ``-m fleet``, with *args*; what it says goes to the two files."""
         out, err = to
         request = {
+            "entry": list(entry),
             "args": list(args),
             "cwd": str(cwd),
             "env": dict(env),
@@ -213,6 +220,20 @@ def _fork(tests: socket.socket, request: Mapping[str, Any], pipe: Sequence[int])
         os._exit(status)
 
 
+def _main(entry: Sequence[str], args: Sequence[str]) -> None:
+    """Run what Python would run, by its own flags."""
+    match entry:
+        case ["-m", module]:
+            sys.argv = [module, *args]
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        case ["-c", script]:
+            sys.argv = ["-c", *args]
+            exec(compile(script, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102 - as -c does
+        case _:
+            message = f"nothing here runs {entry}"
+            raise ValueError(message)
+
+
 def _run(request: Mapping[str, Any]) -> int:
     """Be the command, to its end, and return its status."""
     os.environ.clear()
@@ -224,9 +245,8 @@ def _run(request: Mapping[str, Any]) -> int:
         os.close(opened)
     time.tzset()
     random.seed()
-    sys.argv = ["fleet", *request["args"]]
     try:
-        runpy.run_module("fleet", run_name="__main__", alter_sys=True)
+        _main(request["entry"], request["args"])
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)

@@ -25,7 +25,7 @@ from tests.rig.cases import Case
 from tests.rig.deaths import Deaths, Story
 from tests.rig.entering import SCENARIOS
 
-_PAIRS = 4 * len(SCENARIOS)
+_PAIRS = 2 * len(SCENARIOS)
 
 
 _IS_THOROUGH = any(one.startswith("SIMULATION_") and os.environ[one] for one in os.environ)
