@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# One more than there are cores: many tests wait for processes.
+WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 STAMP := $(VENV)/.installed
 SAID := $(CURDIR)/$(VENV)/said
 CLIENTS := .venv-clients
@@ -47,7 +49,7 @@ docs: $(STAMP) ## Generated pages are what the code says
 unit: $(STAMP) ## Every test, and then everything that simulated servers said meanwhile
 	@rm -rf $(SAID)
 	@$(BIN)/python -m tests.rig.node
-	EXCHANGES=$(SAID) $(BIN)/pytest -n auto --dist worksteal
+	EXCHANGES=$(SAID) $(BIN)/pytest -n $(WORKERS) --dist worksteal
 	EXCHANGES=$(SAID) $(BIN)/pytest tests/afterwards
 
 $(CLIENTS_STAMP): tests/clients/requirements.txt tests/clients/extensions.txt

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import inspect
 import os
+import signal
 from typing import Any
 
 import pytest
@@ -17,6 +18,9 @@ _SETTINGS = ("FLEET_", "AZURE_")
 
 def pytest_configure() -> None:
     """Forget what this machine is set to: a test says itself what it needs."""
+    # NB: in a job in the background these are ignored, and whoever is started from it inherits that.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith(_SETTINGS)]:
         del os.environ[name]
     reference.require()

@@ -293,7 +293,7 @@ def test_a_rollout_meets_a_fault_and_tells_the_truth(
 
 # --- every profile -----------------------------------------------------------------------
 
-HEALED = ("calm", "throttled", "flaky", "outage")
+HEALED = ("calm", "throttled", "flaky", "outage", "insides")
 """What waiting, or asking again, cures."""
 
 
@@ -432,7 +432,7 @@ def test_a_takeover_after_the_clock_has_jumped_finds_what_was_done_meanwhile(
 def test_doctor_tells_of_a_clock_that_has_jumped(tmp_path: Path) -> None:
     late = scripted({"fault": "clockJump", "afterSeconds": 1, "seconds": 3600})
     plan = commands.written(tmp_path / "plan.yaml", PLAN)
-    with background.simulated(dataclasses.replace(fleet(SOME), script=late), scale=60) as served:
+    with background.simulated(dataclasses.replace(fleet(SOME), script=late), scale=600) as served:
         ended = Shell(root=tmp_path)("doctor", plan, "--endpoint", served.endpoint, "--json")
 
     (clock,) = (one for one in ended.must(0).json if one["name"] == "clock")

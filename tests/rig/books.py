@@ -15,7 +15,7 @@ from fleet.model.desired import FailureMode, OnBreach, OnDrift, Unreachable
 from fleet.model.plan import CATCH_UP, Plan, SpreadGroup, Target, Wave
 from fleet.model.statuses import Finding, HoldReason, Result, RunStatus
 
-_NOT_KEPT = (e.TargetStarted, e.TargetPutOff, e.TargetSkipped)
+_NOT_KEPT = (e.TargetStarted, e.TargetReturned, e.TargetPutOff, e.TargetSkipped)
 _OPERATION_OVER = (e.OperationEnded, e.StepProved, e.StepFailed, e.StepChecked, e.TargetReplanned)
 
 
