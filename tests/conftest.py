@@ -18,7 +18,7 @@ _SETTINGS = ("FLEET_", "AZURE_")
 
 def pytest_configure() -> None:
     """Forget what this machine is set to: a test says itself what it needs."""
-    # NB: in a job in the background these are ignored, and whoever is started from it inherits that.
+    # NB: a job in the background ignores these, and whoever is started from it inherits that.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith(_SETTINGS)]:
