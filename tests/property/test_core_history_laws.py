@@ -20,7 +20,7 @@ TIMES = int(os.environ.get("SIMULATION_TIMES", "1"))
 """How many times as many histories as in every check."""
 
 
-@settings(max_examples=200 * TIMES, deadline=None)
+@settings(max_examples=120 * TIMES, deadline=None)
 @given(plan=fleets.run_plans(), seed=SEEDS, luck=LUCK, unrest=st.sampled_from([0, 0, 2000, 8000]))
 def test_every_history_ends_and_breaks_no_law(
     plan: Plan, seed: int, luck: dict[str, int], unrest: int
@@ -36,7 +36,7 @@ def test_every_history_ends_and_breaks_no_law(
     assert rollout.decide(life.state, now=life.now).is_idle
 
 
-@settings(max_examples=60 * TIMES, deadline=None)
+@settings(max_examples=40 * TIMES, deadline=None)
 @given(plan=fleets.run_plans(has_all_day=True), seed=SEEDS)
 def test_a_history_without_mishaps_succeeds(plan: Plan, seed: int) -> None:
     life = histories.Life(plan, seed=seed, luck={"good": 9, "done": 1}, unrest=0)
@@ -48,7 +48,7 @@ def test_a_history_without_mishaps_succeeds(plan: Plan, seed: int) -> None:
     assert not life.state.active
 
 
-@settings(max_examples=60 * TIMES, deadline=None)
+@settings(max_examples=40 * TIMES, deadline=None)
 @given(plan=fleets.run_plans(), seed=SEEDS, luck=LUCK)
 def test_a_death_after_every_decision_changes_no_law(
     plan: Plan, seed: int, luck: dict[str, int]
@@ -69,7 +69,7 @@ def test_a_death_after_every_decision_changes_no_law(
     assert all(one.phase is Phase.UNKNOWN for one in life.state.active.values())
 
 
-@settings(max_examples=60 * TIMES, deadline=None)
+@settings(max_examples=40 * TIMES, deadline=None)
 @given(
     plan=judgements.judged_plans(),
     seed=SEEDS,
