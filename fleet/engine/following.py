@@ -102,11 +102,7 @@ class Following:
     def _operation_over(self, followed: Followed, status: OperationStatus) -> Outcome:
         if status.is_conflict:
             command = followed.command
-            wait = pacing.backoff(
-                command.held_count,
-                jitter_ppm=self._replies.jitter(command),
-                first=pacing.CONFLICT_WAIT,
-            )
+            wait = self._replies.backoff(command, first=pacing.CONFLICT_WAIT)
             message = status.error or "another operation was in progress"
             held = self._replies.held(command, HoldReason.CONFLICT, wait, "F320", message)
             return Outcome(event=held.event, drops=True)

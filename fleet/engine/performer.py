@@ -15,7 +15,6 @@ import asyncio
 import dataclasses
 import hashlib
 from collections.abc import Mapping
-from typing import TypeVar
 
 from fleet import log
 from fleet.core import again, facts, pacing, proof
@@ -46,8 +45,6 @@ from fleet.model.commands import (
 from fleet.model.plan import Target
 from fleet.model.statuses import Finding, HoldReason
 from fleet.ports import Clusters, OperationKey, RequestIds, Service
-
-T = TypeVar("T")
 
 
 class Performer:
@@ -181,9 +178,7 @@ class Performer:
         judged = proof.check(as_is, command.step, reading, is_in_doubt=command.is_in_doubt)
         if judged.finding is Finding.BUSY:
             # It does not wait longer each time: operations take minutes, and this one may be ours.
-            wait = pacing.backoff(
-                0, jitter_ppm=self._replies.jitter(command), first=pacing.CONFLICT_WAIT
-            )
+            wait = self._replies.backoff(command, count=0, first=pacing.CONFLICT_WAIT)
             return self._replies.held(command, HoldReason.BUSY, wait, "F320", judged.detail)
         if judged.finding is Finding.DRIFTED and command.may_replan:
             return await self._replanned(command, found, judged.detail)
@@ -308,7 +303,7 @@ class Performer:
             case Proof.FAILED:
                 return self._replies.failed(command, "F360", detail)
             case Proof.NOT_YET:
-                wait = pacing.backoff(command.held_count, jitter_ppm=self._replies.jitter(command))
+                wait = self._replies.backoff(command)
                 return self._replies.held(command, HoldReason.NOT_YET, wait, "F331", detail)
 
     # --- a target that must stay well ------------------------------------------------------
@@ -319,9 +314,7 @@ class Performer:
         except RemoteError as error:
             return self._not_seen(command, error)
         if found is not None and not found.provisioning_state.is_terminal:
-            wait = pacing.backoff(
-                0, jitter_ppm=self._replies.jitter(command), first=pacing.CONFLICT_WAIT
-            )
+            wait = self._replies.backoff(command, count=0, first=pacing.CONFLICT_WAIT)
             detail = f"it is {found.provisioning_state}"
             return self._replies.held(command, HoldReason.BUSY, wait, "F320", detail)
         if fault := proof.relapse(self._targets[command.target], found):

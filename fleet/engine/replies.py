@@ -134,12 +134,18 @@ class Replies:
 
     def backoff(
         self,
-        command: Check | Prove | Watch,
+        command: Check | Follow | Prove | Watch,
         *,
         first: dt.timedelta = pacing.FIRST_WAIT,
         count: int | None = None,
     ) -> dt.timedelta:
-        """Return how long to wait before the next look."""
+        """Return how long to wait before the next look.
+
+        Args:
+            command: The look that came to nothing.
+            first: The wait after none.
+            count: How often it was waited before; ``None``: as the command says.
+        """
         waited = command.held_count if count is None else count
         return pacing.backoff(waited, jitter_ppm=self.jitter(command), first=first)
 
