@@ -18,13 +18,13 @@ from fleet.core.looks.subject import (
     place,
     some,
 )
+from fleet.core.works import meshconfig
 from fleet.model.inside import CheckRule
 from fleet.model.objects import Object, Resource, Seen, Want
 
 # Source: openservicemesh/osm, CRDs: releases up to 1.0 serve v1alpha1 alone; from 1.1 on v1alpha2
 # is stored, and v1alpha1 does not show all of its fields.
-MESH_CONFIGS = Resource("config.openservicemesh.io", "v1alpha2", "meshconfigs")
-OLD_MESH_CONFIGS = MESH_CONFIGS._replace(version="v1alpha1")
+MESH_CONFIGS, OLD_MESH_CONFIGS = meshconfig.RESOURCES
 _NEW_SINCE = "1.1.0"
 
 _SPEC = "spec"

@@ -21,18 +21,19 @@ GROUP = "config.openservicemesh.io"
 # Source: the resource's definition: 1.1 and later serve both and store the first, 1.0 and earlier
 # have the second alone. A field that only v1alpha2 knows is lost by the way of the other.
 VERSIONS = ("v1alpha2", "v1alpha1")
+RESOURCES = tuple(Resource(GROUP, version, "meshconfigs") for version in VERSIONS)
 
 
 def wants(work: Work) -> tuple[Want, ...]:
     """Return the object, in each version that may be served."""
     return tuple(
         Want(
-            resource=Resource(GROUP, version, "meshconfigs"),
+            resource=resource,
             name=NAME,
             namespace=work.namespace,
             shape=spec_of,
         )
-        for version in VERSIONS
+        for resource in RESOURCES
     )
 
 
