@@ -57,7 +57,7 @@ def frozen(shell: Shell, plan: Path = PIN) -> Iterator[Living]:
     """A runner of r1 that stands still while it holds the run: what is tested need not be quick."""
     with living(shell, "run", plan, "--yes", "--run-id", "r1") as runner:
         runner.wait_for(UNDER_WAY)
-        runner.send(signal.SIGSTOP)
+        commands.freeze(shell, runner)
         yield runner
 
 
@@ -155,7 +155,7 @@ def test_what_a_killed_run_held_is_free_once_its_lease_is_over(lively: Shell) ->
         second.wait_for(WAITS)
         kill(runner)
         second.wait_for(UNDER_WAY)
-        second.send(signal.SIGSTOP)
+        commands.freeze(lively, second)
         late = lively("run", "--run-id", "r1").must(3)
         second.send(signal.SIGCONT)
         ended = second.end().must(0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 from typing import Any
 
@@ -181,7 +180,7 @@ def test_steering_waits_for_a_runner_that_is_slow_to_start_or_gone_while_it_aske
     """The runner dies after it was asked and before it answered: the one that asked answers."""
     with living(lively, "run", PIN, "--yes", "--run-id", "r1") as runner:
         runner.wait_for(UNDER_WAY)
-        runner.process.send_signal(signal.SIGSTOP)
+        commands.freeze(lively, runner)
         with living(lively, "pause", "r1", "--request-id", "p1") as asking:
             time.sleep(1.5)  # long enough to have asked the runner that does not move
             runner.process.kill()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fleet.journal import connections, lockfile
 from tests.rig import nursery, recording
 from tests.rig.nursery import Forked
 
@@ -206,6 +208,30 @@ class Shell:
         if self.world is not None:
             given.setdefault("FLEET_WORLD", self.world)
         return environment(given)
+
+
+@contextlib.contextmanager
+def nobody_else(shell: Shell) -> Iterator[None]:
+    """Hold what processes of one state directory write one after another.
+
+    Who is stopped meanwhile has none of it: it would keep everybody waiting for as long as it
+    stands still.
+    """
+    with contextlib.ExitStack() as stack:
+        for world in shell.state_dir.glob("worlds/*.jsonl"):
+            file = stack.enter_context(world.open())
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if (path := lockfile.path_under(shell.state_dir)).exists():
+            locks = stack.enter_context(contextlib.closing(connections.plain(path)))
+            stack.enter_context(connections.transaction(locks))
+        yield
+
+
+def freeze(shell: Shell, runner: Living) -> None:
+    """Let a runner stand still, in nobody's way."""
+    with nobody_else(shell):
+        runner.send(signal.SIGSTOP)
+        time.sleep(0.02)  # a signal need not have arrived when it is sent
 
 
 @contextlib.contextmanager
