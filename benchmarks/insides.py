@@ -260,9 +260,17 @@ def served(*order: str) -> Iterator[Server]:
             process.terminate()
 
 
-async def check_by(kubeconfig: Path, subjects: Sequence[Subject], at_once: int) -> Found:
-    """Check clusters by contexts of a kubeconfig."""
-    return await check(port_of(kubeconfig, at_once), subjects, at_once)
+async def check_by(
+    kubeconfig: Path, subjects: Sequence[Subject], at_once: int
+) -> tuple[Found, float]:
+    """Check clusters by contexts of a kubeconfig, and tell how many KB that took for a while."""
+    port = port_of(kubeconfig, at_once)
+    await check(port, subjects[:1], 1)
+    gc.collect()
+    before = now_kb()
+    reset_peak()
+    found = await check(port, subjects, at_once)
+    return found, most_kb() - before
 
 
 def port_of(kubeconfig: Path, at_once: int) -> Clusters:
@@ -275,7 +283,7 @@ def port_of(kubeconfig: Path, at_once: int) -> Clusters:
     return clusters_of(access, base=kubeconfig.parent, clock=clock.real())
 
 
-def against_simulator(clusters: int) -> dict[str, float]:
+def against_simulator(clusters: int, at_once: int = WORKERS) -> dict[str, float]:
     """Check clusters of ``fleet sim serve``."""
     subjects = subjects_of(world(clusters))
     with tempfile.TemporaryDirectory() as folder:
@@ -284,9 +292,9 @@ def against_simulator(clusters: int) -> dict[str, float]:
         order = ["sim", "serve", "--world", os.fspath(recipe), "--port", "0", "--json"]
         with served("-m", "fleet", *order, "--kubeconfig", os.fspath(kubeconfig)) as server:
             began = server.cpu_s
-            found = asyncio.run(check_by(kubeconfig, subjects, WORKERS))
+            found, kb = asyncio.run(check_by(kubeconfig, subjects, at_once))
             theirs = server.cpu_s - began
-    return costs(found, clusters) | {"server_ms": theirs / clusters * 1e3}
+    return costs(found, clusters) | {"server_ms": theirs / clusters * 1e3, "kb": kb / at_once}
 
 
 def serve(place: str) -> None:
@@ -340,7 +348,7 @@ def over_tls(clusters: int) -> dict[str, float]:
     subjects = subjects_of(world(clusters))
     with recorded_served(a_record(), [one.cluster_name for one in subjects]) as (server, way):
         began = server.cpu_s
-        found = asyncio.run(check_by(way, subjects, WORKERS))
+        found, _ = asyncio.run(check_by(way, subjects, WORKERS))
         theirs = server.cpu_s - began
     return costs(found, clusters) | {"server_ms": theirs / clusters * 1e3}
 
@@ -355,17 +363,8 @@ def in_flight(at_once: int) -> dict[str, float]:
     record = a_record().crowded(PODS, each=POD_BYTES)
     with recorded_served(record, [one.cluster_name for one in subjects]) as (_, way):
 
-        async def work() -> tuple[float, float, float]:
-            port = port_of(way, at_once)
-            await check(port, subjects[:1], 1)
-            gc.collect()
-            before = now_kb()
-            reset_peak()
-            found = await check(port, subjects, at_once)
-            return before, most_kb(), found.wall_s
-
-        before, most, wall = asyncio.run(work())
-    return {"kb": (most - before) / at_once, "mb": (most - before) / 1024, "wall_s": wall}
+        found, kb = asyncio.run(check_by(way, subjects, at_once))
+    return {"kb": kb / at_once, "mb": kb / 1024, "wall_s": found.wall_s}
 
 
 def waiting(at_once: int) -> dict[str, float]:

@@ -10,7 +10,8 @@ from http import HTTPStatus
 from typing import Any
 
 from fleet.errors import ClusterError
-from fleet.kube.wire import Reply, Request
+from fleet.kube.exchanges import Reply, Request
+from fleet.kube.wire import Page
 from fleet.model.objects import Object
 from fleet.model.redaction import Redactor
 from fleet.net.words import line
@@ -55,17 +56,14 @@ def token_of(reply: Reply) -> str:
     return token if isinstance(token, str) else ""
 
 
-def items(reply: Reply, request: Request) -> list[Object]:
-    """Return the objects of a page."""
+def listed(reply: Reply, request: Request) -> None:
+    """Raise unless the answer was a list; its objects may be gone from it."""
     found = value(reply, request).get("items", ...)
-    if found is None:  # as Go spells a list of nothing
-        return []
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+    if found is not None and not isinstance(found, list):  # Go spells a list of nothing so
         raise _strange(reply)
-    return found
 
 
-def retry_after_s(reply: Reply) -> float | None:
+def retry_after_s(reply: Reply | Page) -> float | None:
     """Return how long the server wants not to be asked."""
     text = reply.headers.get("retry-after", "")
     return float(text) if text.isdecimal() and len(text) <= 6 else None  # noqa: PLR2004

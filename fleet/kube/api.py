@@ -5,19 +5,22 @@ Errors:  :exc:`ClusterError`, which begins with the cluster's name.
 
 from __future__ import annotations
 
-from array import array
+import contextlib
+import functools
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
 from fleet.errors import ClusterError
 from fleet.kube import answers, reads
-from fleet.kube.wire import Reply, Request, Unanswered, Wire
+from fleet.kube.exchanges import Reply, Request, Unanswered
+from fleet.kube.listing import Listing
+from fleet.kube.wire import Wire
 from fleet.model.objects import Object, Resource
 from fleet.ports import Clock
 
-PAGE = 50
-"""Objects of one page: as many are in memory at a time."""
+PAGE = 500
+"""Objects of one page, as kubectl asks for them."""
 _MERGE = "application/merge-patch+json"
 _MANAGER = ("fieldManager", "fleet")
 _DRY = ("dryRun", "All")
@@ -44,35 +47,21 @@ class Api:
     ) -> AsyncIterator[Object]:
         """Yield the objects, page by page; none where the whole kind is not there.
 
-        A list that changed too much while it was read (410) is read on with what the server
-        offers for that; where it offers nothing, from the beginning, once, and what was yielded
-        is not yielded again. What came to be meanwhile may then be missing.
+        As :class:`~fleet.kube.listing.Listing` reads them.
         """
-        token, told, known = "", array("q"), None
-        while True:
-            request = _listing(resource, namespace, selector, token)
-            reply = await self._read(request)
-            if token and answers.is_outdated(reply) and known is None:
-                token, known = answers.token_of(reply), frozenset(told)
-                continue
-            if answers.is_absent(reply):
-                return
-            page, before, token = self._items(reply, request), token, answers.token_of(reply)
-            if token and token == before:
-                message = f"{self._who}: {request.what}: its pages do not end"
-                raise ClusterError(message, status=reply.status)
-            del reply
-            keys = [_key(one) for one in page]
-            if known:
-                page = [one for one, key in zip(page, keys, strict=True) if key not in known]
-            if token:
-                told.extend(keys)
-            # NB: nothing of a page is kept while the next one comes: its objects are large.
-            page.reverse()
-            while page:
-                yield page.pop()
-            if not token:
-                return
+        listing = Listing(
+            self._wire, self._clock, functools.partial(_listing, resource, namespace, selector)
+        )
+        try:
+            async with contextlib.aclosing(listing.objects()) as found:
+                async for one in found:
+                    yield one
+                    # NB: else it would be kept until the next one has come.
+                    del one
+        except ClusterError as error:
+            raise of(error, self._who) from None
+        except Unanswered as error:
+            raise ClusterError(f"{self._who}: {error.why}", hint=error.hint) from None
 
     async def merge(
         self,
@@ -124,7 +113,7 @@ class Api:
 
     async def _read(self, request: Request) -> Reply:
         try:
-            return await reads.reading(self._wire, request, clock=self._clock)
+            return await reads.reading(self._wire.exchange, request, clock=self._clock)
         except Unanswered as error:
             raise ClusterError(f"{self._who}: {error.why}", hint=error.hint) from None
 
@@ -137,12 +126,6 @@ class Api:
     def _value(self, reply: Reply, request: Request) -> Object:
         try:
             return answers.value(reply, request)
-        except ClusterError as error:
-            raise of(error, self._who) from None
-
-    def _items(self, reply: Reply, request: Request) -> list[Object]:
-        try:
-            return answers.items(reply, request)
         except ClusterError as error:
             raise of(error, self._who) from None
 
@@ -189,10 +172,3 @@ def _request(
         what=f"{what} in {namespace}" if namespace else what,
         **more,
     )
-
-
-def _key(found: Object) -> int:
-    """Return what tells an object of a list from the others. NB: a list may be very long."""
-    meta = found.get("metadata")
-    meta = meta if isinstance(meta, dict) else {}
-    return hash((str(meta.get("namespace", "")), str(meta.get("name", ""))))

@@ -10,13 +10,16 @@ Errors:  the last attempt's own; an answer is returned, whatever its status.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-
-import tenacity
+from typing import TypeVar
 
 from fleet.kube import answers
-from fleet.kube.wire import Reply, Request, Unanswered, Wire
+from fleet.kube.exchanges import Reply, Request, Unanswered
+from fleet.kube.wire import Page
 from fleet.ports import Clock
+
+Answer = TypeVar("Answer", Reply, Reply | Page)
 
 TRIES = 4
 LONGEST_WAIT_S = 60.0
@@ -33,42 +36,36 @@ _PASSING = frozenset(
 )
 
 
-async def reading(wire: Wire, request: Request, *, clock: Clock) -> Reply:
-    """Send a request that reads, and return the answer."""
+async def reading(
+    ask: Callable[[Request], Awaitable[Answer]], request: Request, *, clock: Clock
+) -> Answer:
+    """Send a request that reads, and return the answer.
 
-    async def pause(seconds: float) -> None:
-        await clock.sleep(dt.timedelta(seconds=seconds))
-
-    attempts = tenacity.AsyncRetrying(
-        sleep=pause,
-        stop=tenacity.stop_after_attempt(TRIES),
-        wait=_wait_s,
-        retry=tenacity.retry_if_exception(_may_pass) | tenacity.retry_if_result(_is_passing),
-        retry_error_callback=_last,
-    )
-    return await attempts(wire.exchange, request)
-
-
-def _last(state: tenacity.RetryCallState) -> Reply:
-    assert state.outcome is not None  # noqa: S101 - tenacity's promise
-    found: Reply = state.outcome.result()
-    return found
-
-
-def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, Unanswered) and error.may_pass
+    NB: tenacity keeps 18 KB of every request that waits for its answer, which is a quarter of all
+    that a cluster takes.
+    """
+    for attempt in range(1, TRIES):
+        told_s = None
+        try:
+            found = await ask(request)
+        except Unanswered as error:
+            if not error.may_pass:
+                raise
+        else:
+            if not _is_passing(found):
+                return found
+            told_s = answers.retry_after_s(found)
+        await pause(clock, attempt, told_s=told_s)
+    return await ask(request)
 
 
-def _is_passing(reply: Reply) -> bool:
+async def pause(clock: Clock, attempt: int, *, told_s: float | None = None) -> None:
+    """Wait after attempt number *attempt*, from 1, as long as the server says where it does."""
+    doubled_s = min(_FIRST_WAIT_S * 2.0 ** (attempt - 1), _BACKOFF_LIMIT_S)
+    await clock.sleep(dt.timedelta(seconds=doubled_s if told_s is None else told_s))
+
+
+def _is_passing(reply: Reply | Page) -> bool:
     if reply.status not in _PASSING:
         return False
     return (answers.retry_after_s(reply) or 0) <= LONGEST_WAIT_S
-
-
-def _wait_s(state: tenacity.RetryCallState) -> float:
-    if state.outcome is not None and not state.outcome.failed:
-        told_s = answers.retry_after_s(state.outcome.result())
-        if told_s is not None:
-            return told_s
-    doubled: float = _FIRST_WAIT_S * 2.0 ** (state.attempt_number - 1)
-    return min(doubled, _BACKOFF_LIMIT_S)

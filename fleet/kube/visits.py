@@ -22,10 +22,12 @@ from fleet.kube import arcproxy, credentials, wire
 from fleet.kube.api import Api, of
 from fleet.kube.credentials import Credentials
 from fleet.kube.plugins import Plugins
+from fleet.kube.trust import Trust
+from fleet.kube.turns import Turns
 from fleet.kube.ways import Ways
-from fleet.kube.wire import Trust
 from fleet.model.cluster import ClusterId
 from fleet.model.inside import AccessKind, ClusterAccess
+from fleet.net import connections
 from fleet.net.network import Network
 from fleet.ports import Clock, ClusterApi
 
@@ -42,7 +44,8 @@ class KubeClusters:
         self._ways = Ways(access, base, clock)
         self._plugins = Plugins(clock)
         self._trust = Trust(network)
-        self._large = asyncio.Semaphore(wire.LARGE_AT_ONCE)
+        self._turns = Turns()
+        connections.read_tls_by(wire.CHUNK)
         is_proxied = access.kind is AccessKind.PROXY
         self._places = asyncio.Semaphore(
             arcproxy.AT_A_TIME if is_proxied else access.max_concurrency
@@ -70,9 +73,9 @@ class KubeClusters:
                     wire.opened(
                         found,
                         network=self._network,
-                        trust=self._trust,
+                        authorities=self._trust,
                         limit_s=self._access.timeout.total_seconds(),
-                        large=self._large,
+                        turns=self._turns,
                     )
                 )
         except OSError as error:

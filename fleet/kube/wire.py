@@ -1,5 +1,7 @@
 """HTTP to one API server: kubernetes_asyncio's rest client, one exchange at a time.
 
+A list is read as it comes, however long it is: a thousand clusters may send one at once.
+
 Its requests are used as they are, over a session of ours: its own would follow
 redirects with a write, take passwords out of ``~/.netrc``, let aiohttp send a
 DELETE again whose connection broke, and read the system's certificates anew for
@@ -11,12 +13,10 @@ Errors:  :exc:`Unanswered` where no answer came.
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import dataclasses
-import os
-import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -26,87 +26,63 @@ from multidict import CIMultiDict
 
 from fleet import __version__
 from fleet.errors import ClusterError, InputError
+from fleet.kube import breaks, trust
+from fleet.kube.breaks import BrokenWriteError, MovedError
 from fleet.kube.credentials import Credentials
+from fleet.kube.exchanges import Reply, Request, Unanswered
+from fleet.kube.trust import Trust
+from fleet.kube.turns import Turns
+from fleet.kube.unwrapping import Unwrapper
+from fleet.model.objects import Object
 from fleet.net import connections
-from fleet.net.connections import SlowConnectionError
 from fleet.net.network import Network
 
 MOST_BYTES = 64_000_000
 """Of one answer: pages are small, and etcd takes no object of more than 1.5 MB."""
-_CHUNK = 16 * 1024
-"""Read at a time: as much as a record of TLS holds."""
-_LARGE = _CHUNK
-_SHARE = 0.3
-"""Of an exchange's time that is waited for a place."""
-LARGE_AT_ONCE = 8
-"""Answers larger than that are read on so many at once, whoever they come from.
-
-Of all others the network keeps the rest meanwhile: a thousand clusters may send a list at once.
-"""
+CHUNK = 4 * 1024
+"""Read at a time: connections that wait keep such a buffer."""
 _HEAD = 100
 _AT_A_TIME = 4
 """Connections to one API server."""
 _MOVED = frozenset({301, 302, 303, 307, 308})
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What is sent."""
+class Page:
+    """A page of a list, whose objects are read as they come."""
 
-    method: str
-    path: str
-    query: tuple[tuple[str, str], ...] = ()
-    body: Any = None
-    kind: str = "application/json"
-    """The body's content type."""
-    what: str
-    """For messages: ``get of deployments``."""
+    def __init__(self, response: aiohttp.ClientResponse, request: Request, limit_s: float) -> None:
+        self._response = response
+        self._request = request
+        self._limit_s = limit_s
+        self.status = response.status
+        self.headers = _headers_of(response)
 
-    @property
-    def is_write(self) -> bool:
-        """Whether it may change something."""
-        return self.method != "GET"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """What was answered, read to its end."""
-
-    status: int
-    headers: Mapping[str, str]
-    data: Any = dataclasses.field(repr=False)
-    """Its JSON; ``None`` where it is none."""
-    head: bytes = dataclasses.field(repr=False)
-    """How it begins."""
-    size: int
-
-
-class Unanswered(Exception):  # noqa: N818 - caught at once, and worded for people
-    """There was no answer."""
-
-    def __init__(self, why: str, *, hint: str | None = None, may_pass: bool = True) -> None:
-        super().__init__(why)
-        self.why = why
-        self.hint = hint
-        self.may_pass = may_pass
-        """Whether another try may help."""
-
-
-class _BrokenWriteError(aiohttp.ClientError):
-    """A connection broke under a write. No OSError, so aiohttp does not send again."""
-
-
-class _MovedError(aiohttp.ClientError):
-    """The answer was a redirect."""
+    async def objects(self) -> AsyncGenerator[Object | Reply, None]:
+        """Yield the objects, and then what was answered besides; to be closed."""
+        unwrapper, head, size = Unwrapper(), b"", 0
+        async with self._response:
+            async for part in _parts(self._response, self._request, self._limit_s):
+                head, size = head or part[:_HEAD], size + len(part)
+                for one in unwrapper.objects(part):
+                    yield one
+                    # NB: else it would be kept until the next part has come.
+                    del one
+        for one in unwrapper.objects(b"", is_last=True):
+            yield one
+        yield Reply(
+            status=self.status,
+            headers=self.headers,
+            data=unwrapper.rest,
+            head=head.strip(),
+            size=size,
+        )
 
 
 class Wire:
     """The connections to one API server."""
 
-    def __init__(
-        self, client: Any, credentials: Credentials, limit_s: float, large: asyncio.Semaphore
-    ) -> None:
-        self._large = large
+    def __init__(self, client: Any, credentials: Credentials, limit_s: float, turns: Turns) -> None:
+        self.turns = turns
         self._client = client
         self._credentials = credentials
         self._limit_s = limit_s
@@ -114,8 +90,19 @@ class Wire:
 
     async def exchange(self, request: Request) -> Reply:
         """Send a request once, and return the answer, whatever its status."""
-        try:
-            response = await self._client.request(
+        response = await self._sent(request)
+        return await self._whole(response, request)
+
+    async def listing(self, request: Request) -> Page | Reply:
+        """Send a request for a list once, and return its page, or what was answered instead."""
+        response = await self._sent(request)
+        if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+            return Page(response, request, self._limit_s)
+        return await self._whole(response, request)
+
+    async def _sent(self, request: Request) -> aiohttp.ClientResponse:
+        with _worded(request, self._limit_s):
+            response: aiohttp.ClientResponse = await self._client.request(
                 request.method,
                 f"{self._credentials.configuration.host}{request.path}",
                 query_params=request.query or None,
@@ -124,38 +111,22 @@ class Wire:
                 _preload_content=False,
                 _request_timeout=self._timeout,
             )
-            async with response:
-                return _reply(response, await self._body(response))
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            # NB: not chained: these may hold the URL and the headers.
-            raise self._broken(error, request) from None
+        return response
 
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        parts, size = [], 0
-        async with AsyncExitStack() as stack:
-            async for part in response.content.iter_chunked(_CHUNK):
-                parts.append(part)
-                if size <= _LARGE < size + len(part):
-                    await stack.enter_async_context(self._place())
-                size += len(part)
-                if size > MOST_BYTES:
-                    message = f"the answer is longer than {MOST_BYTES // 1_000_000} MB"
-                    raise Unanswered(message, may_pass=False)
-            return b"".join(parts)
-
-    @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        """Wait for a place among the large answers, and not for long: servers may be very slow."""
+    async def _whole(self, response: aiohttp.ClientResponse, request: Request) -> Reply:
+        async with response:
+            body = b"".join([part async for part in _parts(response, request, self._limit_s)])
         try:
-            async with asyncio.timeout(self._limit_s * _SHARE):
-                await self._large.acquire()
-        except TimeoutError:
-            yield
-            return
-        try:
-            yield
-        finally:
-            self._large.release()
+            data = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            data = None
+        return Reply(
+            status=response.status,
+            headers=_headers_of(response),
+            data=data,
+            head=body[:_HEAD].strip(),
+            size=len(body),
+        )
 
     async def _headers(self, request: Request) -> CIMultiDict[str]:
         headers: CIMultiDict[str] = CIMultiDict(self._credentials.headers)
@@ -163,101 +134,6 @@ class Wire:
         for one in (await self._credentials.configuration.auth_settings()).values():
             headers[one["key"]] = one["value"]
         return headers
-
-    def _broken(self, error: Exception, request: Request) -> Unanswered:
-        if isinstance(error, (ssl.SSLError, aiohttp.ClientSSLError, ssl.CertificateError)):
-            return _untrusted(error)
-        if isinstance(error, aiohttp.ClientConnectorDNSError):
-            return Unanswered("its server's name cannot be resolved", hint=_REACHED)
-        if isinstance(error, (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)):
-            return Unanswered(connections.of_proxy(error), hint=_PROXY)
-        if isinstance(error, aiohttp.ClientConnectorError):
-            # NB: asyncio's own words are of its calls, not of what happened.
-            code = error.os_error.errno
-            why = os.strerror(code) if code else connections.reason(error)
-            return Unanswered(f"no connection: {why}", hint=_REACHED)
-        if isinstance(error, SlowConnectionError):
-            return Unanswered(str(error), hint=_REACHED)
-        if isinstance(error, _MovedError):
-            return Unanswered(
-                "its server answers with a redirect, which Kubernetes does not",
-                hint="Is it the API server's URL that the kubeconfig names?",
-                may_pass=False,
-            )
-        if isinstance(error, ValueError):
-            return Unanswered("nothing was sent, a header cannot be used", may_pass=False)
-        why = (
-            f"no answer within {self._limit_s:g} s"
-            if isinstance(error, TimeoutError)
-            else "the connection broke"
-        )
-        if request.is_write:
-            why += "; whether it took effect is unknown"
-        is_cut = isinstance(error, (aiohttp.ServerDisconnectedError, _BrokenWriteError))
-        return Unanswered(f"{request.what}: {why}", hint=_CUT if is_cut else None)
-
-
-_REACHED = "Is its API server reachable from here? clusterAccess says which kubeconfig is meant."
-# NB: with TLS 1.3 a certificate of ours is refused after the handshake, and asyncio tells nobody.
-_CUT = "Its server, or one before it, hangs up: does it want a client certificate, or https?"
-_PROXY = "Look at proxy-url in its kubeconfig, at HTTPS_PROXY and at NO_PROXY."
-
-
-def _untrusted(error: Exception) -> Unanswered:
-    hint = (
-        "Does its kubeconfig hold the cluster's CA and, where it names one, a client certificate "
-        "that is valid now?"
-    )
-    return Unanswered(f"TLS failed: {_tls(error)}", hint=hint, may_pass=False)
-
-
-def _tls(error: Exception) -> str:
-    inner = error.__cause__ or error
-    if isinstance(error, aiohttp.ClientConnectorSSLError):
-        inner = error.os_error
-    if isinstance(inner, ssl.SSLError) and not isinstance(inner, ssl.SSLCertVerificationError):
-        return (inner.reason or type(inner).__name__).replace("_", " ").lower()
-    return connections.reason(error)
-
-
-class Trust:
-    """Whom to trust where a kubeconfig names no authority: read once."""
-
-    def __init__(self, network: Network) -> None:
-        self._network = network
-        self._shared: ssl.SSLContext | None = None
-
-    def context(self, configuration: Any) -> ssl.SSLContext:
-        """Return the TLS of a cluster."""
-        is_own = configuration.ssl_ca_cert or configuration.cert_file
-        if is_own or not configuration.verify_ssl:
-            return self._own(configuration)
-        if self._shared is None:
-            self._shared = _lenient(connections.trust(self._network))
-        return self._shared
-
-    def _own(self, configuration: Any) -> ssl.SSLContext:
-        if configuration.ssl_ca_cert or not configuration.verify_ssl:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        else:
-            context = connections.trust(self._network)
-        if not configuration.verify_ssl:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        elif configuration.ssl_ca_cert:
-            context.load_verify_locations(cafile=configuration.ssl_ca_cert)
-        if configuration.cert_file:
-            # NB: without a password OpenSSL would ask for one at the terminal.
-            context.load_cert_chain(
-                configuration.cert_file, keyfile=configuration.key_file, password=""
-            )
-        return _lenient(context)
-
-
-def _lenient(context: ssl.SSLContext) -> ssl.SSLContext:
-    # NB: Python 3.13 misses extensions in certificates that neither Go nor kubeadm asks for.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context
 
 
 class _Client(RESTClientObject):
@@ -271,14 +147,14 @@ class _Client(RESTClientObject):
         self.pool_manager = session
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def opened(
     credentials: Credentials,
     *,
     network: Network,
-    trust: Trust,
+    authorities: Trust,
     limit_s: float,
-    large: asyncio.Semaphore,
+    turns: Turns,
 ) -> AsyncIterator[Wire]:
     """Connect to the server that *credentials* name; nothing is sent yet.
 
@@ -287,13 +163,13 @@ async def opened(
     Args:
         credentials: Where to, and who we are.
         network: The way there, where the kubeconfig names no proxy.
-        trust: Whom to trust, where it names nobody.
+        authorities: Whom to trust, where it names nobody.
         limit_s: Of one exchange.
-        large: Places for large answers, of :data:`LARGE_AT_ONCE`.
+        turns: To read lists, of all clusters together.
     """
     configuration = credentials.configuration
     try:
-        connector = _connector(configuration, network, trust, limit_s)
+        connector = _connector(configuration, network, authorities, limit_s)
         if configuration.proxy is None:
             configuration.proxy = network.proxy_for(configuration.host)
     except InputError as error:  # of --ca-file, --proxy, or variables of the environment
@@ -305,14 +181,14 @@ async def opened(
         connector=connector,
         headers={"User-Agent": f"arc-fleet/{__version__}", "Accept": "application/json"},
         cookie_jar=aiohttp.DummyCookieJar(),
-        read_bufsize=_CHUNK,
+        read_bufsize=CHUNK,
         middlewares=(_once,),
     ) as session:
-        yield Wire(_Client(configuration, session), credentials, limit_s, large)
+        yield Wire(_Client(configuration, session), credentials, limit_s, turns)
 
 
 def _connector(
-    configuration: Any, network: Network, trust: Trust, limit_s: float
+    configuration: Any, network: Network, authorities: Trust, limit_s: float
 ) -> aiohttp.TCPConnector:
     quick = dataclasses.replace(
         network, connections=_AT_A_TIME, connect_limit_s=min(network.connect_limit_s, limit_s)
@@ -320,11 +196,11 @@ def _connector(
     if str(configuration.host).startswith("http:"):
         return connections.connector(quick, is_plain=True)
     try:
-        context = trust.context(configuration)
+        context = authorities.context(configuration)
     except (OSError, ValueError) as error:
-        message = f"a certificate or key of its kubeconfig cannot be used: {_tls(error)}"
+        message = f"a certificate or key of its kubeconfig cannot be used: {trust.words(error)}"
         raise ClusterError(message, hint=_CERTIFICATES) from None
-    return connections.connector(quick, context=context, read_bytes=_CHUNK)
+    return connections.connector(quick, context=context, read_bytes=CHUNK)
 
 
 _CERTIFICATES = (
@@ -343,22 +219,34 @@ async def _once(
         if request.method == "GET":
             raise
         # Source: aiohttp 3.14 client.py, retry_persistent_connection.
-        raise _BrokenWriteError from error
+        raise BrokenWriteError from error
     if response.status in _MOVED:
         response.close()
-        raise _MovedError
+        raise MovedError
     return response
 
 
-def _reply(response: aiohttp.ClientResponse, body: bytes) -> Reply:
+async def _parts(
+    response: aiohttp.ClientResponse, request: Request, limit_s: float
+) -> AsyncIterator[bytes]:
+    size = 0
+    with _worded(request, limit_s):
+        async for part in response.content.iter_chunked(CHUNK):
+            size += len(part)
+            if size > MOST_BYTES:
+                message = f"the answer is longer than {MOST_BYTES // 1_000_000} MB"
+                raise Unanswered(message, may_pass=False)
+            yield part
+
+
+@contextlib.contextmanager
+def _worded(request: Request, limit_s: float) -> Iterator[None]:
     try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        data = None
-    return Reply(
-        status=response.status,
-        headers={name.lower(): value for name, value in response.headers.items()},
-        data=data,
-        head=body[:_HEAD].strip(),
-        size=len(body),
-    )
+        yield
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        # NB: not chained: these may hold the URL and the headers.
+        raise breaks.unanswered(error, request, limit_s) from None
+
+
+def _headers_of(response: aiohttp.ClientResponse) -> Mapping[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from asyncio.sslproto import SSLProtocol
 from http import HTTPStatus
 from typing import Any
 
@@ -35,8 +36,7 @@ def connector(
         network: How they are made.
         is_plain: Whether they are without TLS.
         context: Whom to trust instead of whom *network* does.
-        read_bytes: What is read at a time by TLS; ``None``: as asyncio does, whose buffer takes 256
-            KB of each connection.
+        read_bytes: What TLS reads ahead; ``None``: as asyncio does, 256 KB of each connection.
     """
     trusted = True if is_plain else context or trust(network)
     return _Connector(network.connect_limit_s, read_bytes, limit=network.connections, ssl=trusted)
@@ -92,18 +92,18 @@ class _Connector(aiohttp.TCPConnector):
 
 
 def _narrow(transport: Any, read_bytes: int) -> None:
-    """Let a connection's TLS read less at a time.
-
-    Source: asyncio/sslproto.py of 3.11 to 3.14: the size is the class', and nobody can set it. The
-    buffer is empty between two calls of the loop. Where that changes, buffers stay as they are.
-    """
-    if hasattr(transport, "set_read_buffer_limits"):  # else 256 KB more are read ahead
+    """Let a connection read no more ahead than that."""
+    if hasattr(transport, "set_read_buffer_limits"):  # else 256 KB more
         transport.set_read_buffer_limits(high=read_bytes)
-    tls: Any = getattr(transport, "_ssl_protocol", None)
-    if all(hasattr(tls, name) for name in ("max_size", "_ssl_buffer", "_ssl_buffer_view")):
-        buffer = bytearray(read_bytes)
-        tls.max_size, tls._ssl_buffer = read_bytes, buffer  # noqa: SLF001
-        tls._ssl_buffer_view = memoryview(buffer)  # noqa: SLF001
+
+
+def read_tls_by(read_bytes: int) -> None:
+    """Let connections over TLS read no more than that at a time, all of this process.
+
+    Source: asyncio/sslproto.py of 3.11 to 3.14: each takes a buffer of the class' size when it is
+    made, 256 KB, and nobody can ask for another. Of a thousand that begin at once it is most.
+    """
+    SSLProtocol.max_size = read_bytes
 
 
 def of_proxy(error: aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError) -> str:

@@ -28,7 +28,8 @@ from fleet.ports import Clusters
 from tests.rig.scripted import SkippingClock
 
 Answer = tuple[int, Any] | tuple[int, Any, Mapping[str, str]]
-"""Status, body (JSON, or text as it is), headers; status 0: the connection is cut; -1: silence."""
+"""Status, body (JSON, or text as it is), headers; status 0: the connection is cut, after the text
+where there is one; -1: silence."""
 SECRET = "canary-5ecret-0f-the-kubec0nfig"  # noqa: S105 - to be found nowhere
 CUT, SILENT = 0, -1
 
@@ -91,11 +92,19 @@ class ApiServer:
         if status == SILENT:
             await self.over.wait()
         if status == CUT:
-            assert request.transport is not None
-            request.transport.abort()
+            await _cut(request, content)
             return web.Response()
         text = content if isinstance(content, str) else json.dumps(content)
         return web.Response(status=status, text=text, headers=more[0] if more else None)
+
+
+async def _cut(request: web.Request, text: str) -> None:
+    assert request.transport is not None
+    if text:
+        begun = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await begun.prepare(request)
+        await begun.write(text.encode())
+    request.transport.abort()
 
 
 @contextlib.asynccontextmanager

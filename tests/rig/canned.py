@@ -16,7 +16,7 @@ from fleet.model.cluster import ClusterId
 from fleet.model.objects import Object, Resource
 from fleet.ports import ClusterApi
 
-PAGE = 50
+PAGE = 500
 """Objects of a page, as :mod:`fleet.kube` asks for them; its modules are not loaded for that."""
 ABSENT = orjson.dumps(
     {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}

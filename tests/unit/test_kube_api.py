@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def page(*names: str, after: str = "") -> dict[str, Any]:
 
 
 def paged(after: str = "") -> Got:
-    query = (("limit", "50"), ("continue", after)) if after else (("limit", "50"),)
+    query = (("limit", "500"), ("continue", after)) if after else (("limit", "500"),)
     return Got(method="GET", path="/api/v1/pods", query=query)
 
 
@@ -187,7 +188,7 @@ async def test_labels_select(tmp_path: Path) -> None:
 
         assert await scene.names(namespace="n", selector="app in (a, b),!c=d") == []
 
-        selected = (("limit", "50"), ("labelSelector", "app in (a, b),!c=d"))
+        selected = (("limit", "500"), ("labelSelector", "app in (a, b),!c=d"))
         assert scene.server.got == [Got(method="GET", path=path, query=selected)]
 
 
@@ -228,6 +229,39 @@ async def test_a_list_that_expired_is_begun_again_once_and_tells_nothing_twice(
         with pytest.raises(ClusterError) as caught:
             await scene.names()
         assert caught.value.message == "cluster c1: The provided continue parameter is too old"
+
+
+async def test_a_page_that_breaks_off_is_read_again_and_tells_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    whole = page("a", "b", "c", after="t")
+    text = json.dumps(whole)
+    async with opened(tmp_path) as scene:
+        scene.server.on(
+            "GET",
+            "/api/v1/pods",
+            (apiserver.CUT, text[: text.index('"c"')]),
+            (200, whole),
+            (apiserver.CUT, json.dumps(page("d"))[:-1]),
+            (200, page("d", "e")),
+        )
+
+        assert await scene.names() == ["a", "b", "c", "d", "e"]
+
+        assert scene.server.got == [paged(), paged(), paged("t"), paged("t")]
+        assert scene.clock.slept_s == [0.5, 1]
+
+
+async def test_a_page_that_always_breaks_off_is_given_up(tmp_path: Path) -> None:
+    async with opened(tmp_path) as scene:
+        text = json.dumps(page("a", "b"))
+        scene.server.on("GET", "/api/v1/pods", (apiserver.CUT, text[:-5]))
+
+        with pytest.raises(ClusterError) as caught:
+            await scene.names()
+
+        assert caught.value.message == "cluster c1: list of pods: the connection broke"
+        assert scene.server.got == [paged()] * 4
 
 
 # --- absence --------------------------------------------------------------------------------
