@@ -147,6 +147,16 @@ _KNOWN: tuple[tuple[str, Cause], ...] = (
         ),
     ),
     (
+        r"clusteraccess leads to another cluster",
+        Cause(
+            code="WrongCluster",
+            what="the way into the cluster leads into another one, and nothing was done there",
+            mover=Mover.PLAN_AUTHOR,
+            next_step="correct clusterAccess: the context, file, command or name that it has for "
+            "this cluster; then retry",
+        ),
+    ),
+    (
         r"helm (?:installation|upgrade) failed|unable to create/update kubernetes resources",
         Cause(
             code="HelmFailed",

@@ -38,6 +38,8 @@ KNOWN: dict[str, str] = {
     "(ResourceNotFound) Extension instance with name 'osm' not found.": "ExtensionMissing",
     "(ResourceNotFound) The Resource 'Microsoft.Kubernetes/connectedClusters/x' under resource "
     "group 'y' was not found. For more details please go to": "ClusterMissing",
+    "cluster store-1: clusterAccess leads to another cluster: store-2 of resource group rg "
+    "(subscription s)": "WrongCluster",
     "Helm upgrade failed : something new": "HelmFailed",
 }
 
