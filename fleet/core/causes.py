@@ -1,4 +1,4 @@
-"""What the service's known words of failure come from, and whose move it is.
+"""What known words of failure come from, and whose move it is: the service's, and few of ours.
 
 Derived from a text whenever somebody looks, and kept nowhere: the service's own
 words stay beside it, and a later release may know them better. A text is known

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fleet.model.plan import Verb
-from fleet.sim import opening
+from fleet.sim import names, opening
 from fleet.sim.breakage import SEEN, Break, Broken, Insides
 from fleet.sim.faultfile import FaultFile
 from fleet.sim.inside import certificates, releases
@@ -125,8 +125,14 @@ def second_page(found: Inside) -> int:
     return found.ask("/api/v1/pods", query={"continue": token}).code
 
 
-def plate(found: Inside) -> Any:
-    return found.get(PLATE)["data"]["AZURE_RESOURCE_NAME"]
+def is_itself(found: Inside) -> bool:
+    data = found.get(PLATE)["data"]
+    own = names.cluster_id(
+        subscription=data["AZURE_SUBSCRIPTION_ID"],
+        resource_group=data["AZURE_RESOURCE_GROUP"],
+        name=data["AZURE_RESOURCE_NAME"],
+    )
+    return own == found.cluster_id
 
 
 def reached(found: Inside) -> str:
@@ -265,7 +271,7 @@ CASES: dict[Break, tuple[Look, Any, Any]] = {
         1,
         0,
     ),
-    Break.ANOTHER_CLUSTER: (plate, "store-0001-a", "not-store-0001-a"),
+    Break.ANOTHER_CLUSTER: (is_itself, True, False),
     Break.CLUSTERCONFIG_MISSING: (is_there(PLATE), True, False),
     Break.INJECTION_SILENT: (new_pod, 2, 1),
     Break.STALE_SIDECARS: (sidecars, {LATEST.sidecar_image}, {OLDEST.sidecar_image}),
