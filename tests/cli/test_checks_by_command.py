@@ -141,7 +141,11 @@ def test_rows_and_names_are_for_programs_too(said: dict[str, Ended]) -> None:
         "store-0004-b,store-0004-b,24,1,0,cluster-identity (warn)",
     ]
     assert len(table) == 2 + len(rows)
-    assert [one.rpartition("/")[2] for one in names] == ["store-0001-b", "store-0002-b", "store-0004-a"]
+    assert [one.rpartition("/")[2] for one in names] == [
+        "store-0001-b",
+        "store-0002-b",
+        "store-0004-a",
+    ]
 
 
 def test_exits_0_where_every_gate_passes_warnings_or_not(said: dict[str, Ended]) -> None:
