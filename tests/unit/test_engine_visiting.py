@@ -58,10 +58,14 @@ async def test_another_is_sent_nothing_else_and_the_error_says_which_it_is_and_w
 
     assert [one.path for one in server.got] == [PATH]
     assert (caught.value.message, caught.value.hint, caught.value.code) == (
-        "cluster c1: clusterAccess leads to another cluster: c2 of resource group rg-x "
-        f"(subscription {SUBSCRIPTION})",
-        "Correct clusterAccess in the plan file: the context, file, command or name that it has "
-        "for this cluster is another's.",
+        (
+            "cluster c1: clusterAccess leads to another cluster: c2 of resource group rg-x "
+            f"(subscription {SUBSCRIPTION})"
+        ),
+        (
+            "Correct clusterAccess in the plan file: the context, file, command or name that it "
+            "has for this cluster is another's."
+        ),
         "F381",
     )
 
