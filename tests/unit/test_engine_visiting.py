@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from fleet.core import nameplates
 from fleet.core.nameplates import Plate
+from fleet.engine import visiting
 from fleet.engine.inspecting import Inspector
 from fleet.engine.visiting import visit
 from fleet.errors import ClusterError, WrongClusterError
@@ -145,3 +147,24 @@ async def test_the_check_of_it_costs_no_request_of_its_own(tmp_path: Path) -> No
         )
     ]
     assert len(server.got) == 1
+
+
+def test_nobody_else_in_the_engine_opens_a_cluster() -> None:
+    """What is opened beside it would not be asked who it is."""
+    folder = Path(visiting.__file__).parent
+    opened = {
+        one.name for one in folder.glob("*.py") if _opens_clusters(ast.parse(one.read_text()))
+    }
+
+    assert opened == {"visiting.py"}
+
+
+def _opens_clusters(tree: ast.Module) -> bool:
+    """Whether a port is asked for a cluster: packaged files and descriptors are opened as well."""
+    calls = [one.func for one in ast.walk(tree) if isinstance(one, ast.Call)]
+    return any(
+        isinstance(one, ast.Attribute)
+        and one.attr == "open"
+        and ast.unparse(one.value).rpartition(".")[2] in ("clusters", "_clusters", "port", "way")
+        for one in calls
+    )
