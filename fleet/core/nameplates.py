@@ -24,7 +24,7 @@ NAME = "azure-clusterconfig"
 
 _KEYS = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZURE_RESOURCE_NAME")
 _LONGEST = 100
-"""Characters of one of them: the service takes no longer ones."""
+"""Characters of one of them. Source: Azure's names of resource groups end at 90."""
 
 
 class Plate(NamedTuple):
