@@ -36,7 +36,7 @@ from aiohttp import web
 
 from benchmarks import table
 from benchmarks.table import Row
-from fleet.core import checkups
+from fleet.core import checkups, nameplates
 from fleet.core.checkups import Tally
 from fleet.core.looks import Subject, namespaces
 from fleet.engine import clock, foreseeing, inspecting, virtual
@@ -145,6 +145,10 @@ async def recorded(*, is_planned: bool = False) -> Record:
         await foresee(port, list(found.clusters(found.recipe.epoch)))
     else:
         await check(port, subjects_of(found), 1)
+    # Where all answer alike, none can say which it is: then it is asked, and not refused.
+    plate = nameplates.CONFIG_MAPS.path(nameplates.NAMESPACE, nameplates.NAME)
+    assert record.objects[plate] is not None
+    record.objects[plate] = None
     return record
 
 

@@ -19,6 +19,7 @@
         OperationFailedError    F360         the extension, or its settings
         UnexpectedPayloadError  F370         the service, or our reading of it
         ClusterError            F380         whoever runs the cluster, or the way into it
+          WrongClusterError     F381         the author of the plan file
       JournalError              F400   5     whoever owns the journal
         FencedError             F410         nobody: another runner took over
         TamperedError           F420         an auditor
@@ -168,6 +169,16 @@ class ClusterError(RemoteError):
 
     code = "F380"
     advice = "Look at clusterAccess in the plan file: `kubectl --context ... get ns` should work."
+
+
+class WrongClusterError(ClusterError):
+    """Another cluster answers than the one that is meant."""
+
+    code = "F381"
+    advice = (
+        "Correct clusterAccess in the plan file: the context, file, command or name that it has "
+        "for this cluster is another's."
+    )
 
 
 class JournalError(FleetError):

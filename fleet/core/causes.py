@@ -1,4 +1,4 @@
-"""What the service's known words of failure come from, and whose move it is.
+"""What known words of failure come from, and whose move it is: the service's, and few of ours.
 
 Derived from a text whenever somebody looks, and kept nowhere: the service's own
 words stay beside it, and a later release may know them better. A text is known
@@ -144,6 +144,16 @@ _KNOWN: tuple[tuple[str, Cause], ...] = (
             what="the cluster is not connected to Azure any more",
             mover=Mover.CLUSTER_OWNER,
             next_step="connect it again, or take it out of the targets",
+        ),
+    ),
+    (
+        r"clusteraccess leads to another cluster",
+        Cause(
+            code="WrongCluster",
+            what="the way into the cluster leads into another one, and nothing was done there",
+            mover=Mover.PLAN_AUTHOR,
+            next_step="correct clusterAccess: the context, file, command or name that it has for "
+            "this cluster; then retry",
         ),
     ),
     (

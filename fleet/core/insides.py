@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fleet.core import holds, platforms, required, steps
 from fleet.core.assignment import Member
@@ -211,18 +211,18 @@ def warnings(
     changes = [one for one in targets if one.action.is_change]
     if not changes:
         return ()
-    unseen = collections.Counter(
-        found.why_not
-        for one in changes
-        if (found := outlooks.get(one.cluster_id)) is not None and found.why_not
-    )
+    seen = [found for one in changes if (found := outlooks.get(one.cluster_id)) is not None]
     return (
         *_unproved(rollout),
-        *(
-            f"inside {count} of {len(changes)} not everything could be looked at: {why}"
-            for why, count in unseen.most_common(_SHOWN)
-        ),
+        *_counted([found.why_not for found in seen], changes, "not everything could be looked at"),
+        *_counted([found.doubt for found in seen], changes, "nothing says which cluster it is"),
     )
+
+
+def _counted(reasons: Iterable[str], changes: Sequence[Target], what: str) -> Iterator[str]:
+    found = collections.Counter(why for why in reasons if why)
+    for why, count in found.most_common(_SHOWN):
+        yield f"inside {count} of {len(changes)} {what}: {why}"
 
 
 _SHOWN = 3

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fleet.core import platforms, works
 from fleet.engine.editing import carried_out
 from fleet.engine.gathering import gathered
-from fleet.errors import ClusterError
+from fleet.engine.visiting import visit
+from fleet.errors import ClusterError, WrongClusterError
 from fleet.model.cluster import Cluster, ClusterId
 from fleet.model.inside import Outlook, Work, WorkKind
 from fleet.model.objects import Seen
@@ -52,12 +53,15 @@ async def _work_off(
 
 async def _outlook(cluster: Cluster, wished: Sequence[Work], port: Clusters) -> Outlook:
     try:
-        async with port.open(cluster.id) as api:
+        async with visit(port, cluster.id) as (api, _, doubt):
             wants = [want for work in wished for want in works.wants(work)]
             seen = await gathered(api, (*platforms.WANTS, *wants))
             refused = await _refused(api, wished, seen)
+    except WrongClusterError as error:
+        told = _told(error, cluster)
+        return Outlook(is_seen=False, why_not=told, refused=told)
     except ClusterError as error:
-        return Outlook(is_seen=False, why_not=error.message.removeprefix(f"{cluster.name}: "))
+        return Outlook(is_seen=False, why_not=_told(error, cluster))
     ready = [work for work in wished if not works.blocked(work, seen)]
     return Outlook(
         is_seen=True,
@@ -66,7 +70,13 @@ async def _outlook(cluster: Cluster, wished: Sequence[Work], port: Clusters) -> 
         undo={work.kind: back for work in ready if (back := works.undo(work, seen)) is not None},
         refused=refused,
         platforms=platforms.seen(seen),
+        doubt=doubt,
     )
+
+
+def _told(error: ClusterError, cluster: Cluster) -> str:
+    """Return an error's words without the cluster's name: those of many are told together."""
+    return error.message.removeprefix("cluster ").removeprefix(f"{cluster.name}: ")
 
 
 def _unreadable(wished: Sequence[Work], seen: Seen) -> str:

@@ -12,13 +12,19 @@ from fleet.model.objects import Seen, Sight, Want
 from fleet.ports import ClusterApi
 
 
-async def gathered(api: ClusterApi, wants: Iterable[Want]) -> Seen:
+async def gathered(api: ClusterApi, wants: Iterable[Want], *, known: Seen | None = None) -> Seen:
     """Return what is seen of *wants*.
+
+    Args:
+        api: The cluster's.
+        wants: What to read.
+        known: What was read of it already, and is not read again.
 
     Raises:
         ClusterError: The cluster does not answer at all.
     """
-    return {want: await _sight(api, want) for want in dict.fromkeys(wants)}
+    known = known or {}
+    return {want: known.get(want) or await _sight(api, want) for want in dict.fromkeys(wants)}
 
 
 async def _sight(api: ClusterApi, want: Want) -> Sight:

@@ -13,12 +13,13 @@ import datetime as dt
 from collections.abc import Sequence
 
 from fleet.core import chain, pacing, works
+from fleet.engine import visiting
 from fleet.engine.clock import Clock
 from fleet.engine.editing import carried_out
 from fleet.engine.gathering import gathered
 from fleet.engine.outcomes import Outcome
 from fleet.engine.replies import Replies
-from fleet.errors import ClusterError
+from fleet.errors import ClusterError, WrongClusterError
 from fleet.model.commands import Check, Prove, Send
 from fleet.model.inside import Work, WorkKind
 from fleet.model.objects import Seen
@@ -26,7 +27,6 @@ from fleet.model.plan import Target
 from fleet.model.statuses import Finding, HoldReason
 from fleet.ports import Clusters
 
-_CODE = ClusterError.code
 _ROLLING = dt.timedelta(seconds=10)
 """Between two looks at workloads that are being restarted."""
 
@@ -81,6 +81,8 @@ class InsideWork:
         work = _work(target, command.step)
         try:
             seen = await self._seen(target, work)
+        except WrongClusterError as error:
+            return self._replies.failed(command, error.code, error.message)
         except ClusterError as error:
             return self._not_yet(command, error.message)
         left = works.changes(work, seen)
@@ -91,7 +93,7 @@ class InsideWork:
 
     async def _is_more(self, command: Send, target: Target, work: Work) -> bool:
         """Send what may be sent now, and tell whether some of it must wait for that."""
-        async with self._clusters.open(target.cluster_id) as api:
+        async with visiting.visit(self._clusters, target.cluster_id) as (api, *_):
             seen = await gathered(api, works.wants(work))
             token = command.correlation_id
             left = works.edits(work, seen, token=token)
@@ -100,7 +102,7 @@ class InsideWork:
             return is_gradual and bool(left or works.pending(work, seen, token=token))
 
     async def _seen(self, target: Target, work: Work) -> Seen:
-        async with self._clusters.open(target.cluster_id) as api:
+        async with visiting.visit(self._clusters, target.cluster_id) as (api, *_):
             return await gathered(api, works.wants(work))
 
     def _token(self, command: Check | Prove) -> str:
@@ -108,16 +110,23 @@ class InsideWork:
         return self._replies.ids(command, "restart").correlation_id
 
     def _unseen(self, command: Check, error: ClusterError) -> Outcome:
+        if isinstance(error, WrongClusterError):
+            # It does not pass by itself: somebody has to say where the right one is.
+            return self._replies.failed(command, error.code, error.message)
         wait = self._replies.backoff(command)
-        return self._replies.held(command, HoldReason.TRANSIENT, wait, _CODE, error.message)
+        return self._replies.held(command, HoldReason.TRANSIENT, wait, error.code, error.message)
 
     def _not_sent(self, command: Send, error: ClusterError) -> Outcome:
+        if isinstance(error, WrongClusterError):
+            return self._replies.failed(command, error.code, error.message)
         if error.status is None:
-            return self._replies.lost(command, _CODE, error.message)
+            return self._replies.lost(command, error.code, error.message)
         if error.status in _PASSING or error.status >= _SERVER:
             wait = pacing.backoff(command.attempt, jitter_ppm=self._replies.jitter(command))
-            return self._replies.held(command, HoldReason.TRANSIENT, wait, _CODE, error.message)
-        return self._replies.failed(command, _CODE, error.message)
+            return self._replies.held(
+                command, HoldReason.TRANSIENT, wait, error.code, error.message
+            )
+        return self._replies.failed(command, error.code, error.message)
 
     def _not_yet(self, command: Check | Prove, why: str) -> Outcome:
         wait = self._replies.backoff(command)

@@ -14,12 +14,13 @@ from contextlib import AbstractAsyncContextManager
 from fleet.core import chain, checkups, looks
 from fleet.core.checkups import Inspection, Tally
 from fleet.core.looks import Subject, meshes
-from fleet.engine import gathering
+from fleet.engine import gathering, visiting
+from fleet.engine.visiting import Visit
 from fleet.errors import ClusterError
 from fleet.model.cluster import ClusterId
 from fleet.model.inside import CheckResult, CheckRule, Severity
 from fleet.model.objects import Seen, Sight, Want
-from fleet.ports import ClusterApi, Clusters
+from fleet.ports import Clusters
 
 _ROUNDS = 3
 """What is wanted may follow from what was seen; nothing follows from more than that."""
@@ -51,8 +52,8 @@ class Inspector:
         if not looks.wants(rules, subject):
             return Inspection(results=looks.judge(rules, subject, {}), is_reached=None)
         try:
-            async with self._opened(subject.cluster_id) as api:
-                seen = await _seen(api, subject, rules)
+            async with self._visit(subject.cluster_id) as found:
+                seen = await _seen(found, subject, rules)
         except ClusterError as error:
             return _unreached(rules, subject, error.message)
         if all(one.error for one in seen.values()):
@@ -68,31 +69,31 @@ class Inspector:
         Raises:
             ClusterError: It could not be read.
         """
-        async with self._opened(cluster_id) as api:
+        async with self._visit(cluster_id) as (api, *_):
             for resource in (meshes.MESH_CONFIGS, meshes.OLD_MESH_CONFIGS):
                 found = await api.get(resource, name, namespace=namespace)
                 if found is not None:
                     return chain.canonical(meshes.spec(found)).decode()
         return None
 
-    def _opened(self, cluster_id: ClusterId) -> AbstractAsyncContextManager[ClusterApi]:
+    def _visit(self, cluster_id: ClusterId) -> AbstractAsyncContextManager[Visit]:
         if self._clusters is None:
             message = "no way into clusters is named"
             raise ClusterError(message, hint="Name one in the plan file: clusterAccess.")
-        return self._clusters.open(cluster_id)
+        return visiting.visit(self._clusters, cluster_id)
 
 
 def _unreached(rules: Sequence[CheckRule], subject: Subject, message: str) -> Inspection:
     return Inspection(results=looks.unreached(rules, subject, message), is_reached=False)
 
 
-async def _seen(api: ClusterApi, subject: Subject, rules: Sequence[CheckRule]) -> Seen:
+async def _seen(visit: Visit, subject: Subject, rules: Sequence[CheckRule]) -> Seen:
     seen: dict[Want, Sight] = {}
     for _ in range(_ROUNDS):
         new = [one for one in looks.wants(rules, subject, seen) if one not in seen]
         if not new:
             break
-        seen.update(await gathering.gathered(api, new))
+        seen.update(await gathering.gathered(visit.api, new, known=visit.known))
     return seen
 
 

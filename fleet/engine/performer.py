@@ -27,7 +27,13 @@ from fleet.engine.inspection import Inspection
 from fleet.engine.outcomes import Outbox, Outcome
 from fleet.engine.replies import Replies
 from fleet.engine.wavework import WaveWork
-from fleet.errors import AuthError, ClusterError, LostClusterError, RemoteError
+from fleet.errors import (
+    AuthError,
+    ClusterError,
+    LostClusterError,
+    RemoteError,
+    WrongClusterError,
+)
 from fleet.model import events as e
 from fleet.model.cluster import Extension
 from fleet.model.commands import (
@@ -195,6 +201,8 @@ class Performer:
             return self._checked(command, finding, found, detail)
         try:
             snapshot = await self._inspection.snapshot(target)
+        except WrongClusterError as error:
+            return self._replies.failed(command, error.code, error.message)
         except ClusterError as error:
             wait = self._replies.backoff(command)
             return self._replies.held(

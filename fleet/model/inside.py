@@ -207,6 +207,8 @@ class Outlook:
     undo: Mapping[str, Work] = dataclasses.field(default_factory=dict)
     """``{work's kind: what leads back}``, where anything would change and does come back."""
     refused: str = ""
-    """What the API server said of a dry run that it refused."""
+    """What the API server said of a dry run that it refused, or why nobody may go in."""
     platforms: tuple[str, ...] = ()
     """Of its nodes, such as ``linux/amd64``; empty: not known."""
+    doubt: str = ""
+    """Why nothing says that it is the cluster that is meant; empty: it says so."""

@@ -67,7 +67,9 @@ class Clusters(Protocol):
     """The way into clusters."""
 
     def open(self, cluster_id: ClusterId) -> AbstractAsyncContextManager[ClusterApi]:
-        """Open one; waits while as many as may be are open.
+        """Open what its name leads to; waits while as many as may be are open.
+
+        NB: the engine goes in by :mod:`fleet.engine.visiting`, which asks whether it is that one.
 
         Raises:
             ClusterError: There is no way in; the message says what was tried.

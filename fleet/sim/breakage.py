@@ -55,6 +55,8 @@ class Break(enum.StrEnum):
     METRICS_AGENT_UNAVAILABLE = "metrics-agent-unavailable"
     METRICS_AGENT_CONTAINERS = "metrics-agent-containers"
     ARC_AGENTS_UNAVAILABLE = "arc-agents-unavailable"
+    ANOTHER_CLUSTER = "another-cluster"
+    CLUSTERCONFIG_MISSING = "clusterconfig-missing"
     INJECTION_SILENT = "injection-silent"
     STALE_SIDECARS = "stale-sidecars"
     HELM_FAILED = "helm-failed"
@@ -113,6 +115,8 @@ SEEN: Mapping[Break, str] = {
     Break.METRICS_AGENT_UNAVAILABLE: "The metrics agent's pod is never ready.",
     Break.METRICS_AGENT_CONTAINERS: "The metrics agent has no container telegraf.",
     Break.ARC_AGENTS_UNAVAILABLE: "The extension manager of Azure Arc is not available.",
+    Break.ANOTHER_CLUSTER: "The ConfigMap azure-clusterconfig in azure-arc names another cluster.",
+    Break.CLUSTERCONFIG_MISSING: "There is no ConfigMap azure-clusterconfig in azure-arc.",
     Break.INJECTION_SILENT: "New pods get no sidecar, and nobody says why.",
     Break.STALE_SIDECARS: "Pods have the sidecar of a release before, however new they are.",
     Break.HELM_FAILED: "The Helm release's last revision has failed.",

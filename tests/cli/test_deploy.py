@@ -50,7 +50,7 @@ OBJECTS = {one["kind"]: one for one in manifests()}
 POD = OBJECTS["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
 (CONTAINER,) = POD["containers"]
 CLUSTER = {
-    f"{kind} {one['kind']}": one
+    f"{kind} {one['metadata'].get('namespace', 'everywhere')} {one['kind']}": one
     for kind in ("reader", "writer", "openshift")
     for one in manifests(MANIFESTS.with_name(f"cluster-{kind}.yaml"))
 }
@@ -178,6 +178,13 @@ def test_the_reader_changes_nothing_and_no_role_reads_a_secret() -> None:
     assert {verb for verb, _, _ in allowed("reader")} == {"get", "list"}
     everything = allowed("reader") | allowed("writer") | allowed("openshift")
     assert not {"*", "secrets"} & {resource for _, resource, _ in everything}
+
+
+def test_of_maps_the_reader_may_read_two_by_name() -> None:
+    assert {one for one in allowed("reader") if one[1] == "configmaps"} == {
+        ("get", "configmaps", "azure-clusterconfig"),
+        ("get", "configmaps", "container-azm-ms-osmconfig"),
+    }
 
 
 def test_the_writer_may_do_what_works_do_and_nothing_else() -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from fleet.core import works
+from fleet.core.nameplates import CONFIG_MAPS
 from fleet.engine.inspecting import Inspector
 from fleet.errors import ClusterError
+from fleet.model.cluster import ClusterId
 from fleet.model.inside import CheckMoment, CheckResult, Work, WorkKind
 from fleet.model.objects import Resource
 from tests.rig import charted, deployed, openshift, waysin
@@ -204,8 +206,47 @@ async def test_after_an_uninstall_the_reader_sees_what_is_left(
 
     assert found == {
         "failed": {"orphan-webhooks-after-delete"},
-        "passed": {"leftovers-after-delete"},
+        "passed": {"leftovers-after-delete", "identity-after-delete"},
     }
+
+
+async def test_the_reader_may_know_which_cluster_it_is_and_read_no_other_map(
+    holder: Holder, server: RealServer, healthy: Objects, tmp_path: Path
+) -> None:
+    await holder.hold({**healthy, **granted("cluster-reader")})
+    async with waysin.opened(server, tmp_path, token=LIMITED) as api:
+        found = await api.get(CONFIG_MAPS, "azure-clusterconfig", namespace="azure-arc")
+        with pytest.raises(ClusterError) as refused:
+            await api.get(CONFIG_MAPS, "another", namespace="azure-arc")
+
+    assert found is not None
+    assert found["data"]["AZURE_RESOURCE_NAME"] == waysin.NAME
+    assert refused.value.status == 403
+
+
+async def test_who_may_not_know_which_cluster_it_is_is_let_in_and_told(
+    holder: Holder, server: RealServer, healthy: Objects, tmp_path: Path
+) -> None:
+    roles = granted("cluster-reader")
+    own = [at for at in roles if at.namespace == "azure-arc"]
+    await holder.hold({**healthy, **without(roles, own)})
+    found = by_verdict(await checked(server, tmp_path))
+
+    assert own
+    assert found["unknown"] == {"cluster-identity", "helm-release"}
+
+
+async def test_another_cluster_is_refused_whoever_asks(
+    holder: Holder, server: RealServer, healthy: Objects, tmp_path: Path
+) -> None:
+    other = charted.nameplate(ClusterId(f"{charted.CLUSTER}0"))
+    await holder.hold({**healthy, charted.place(other): other, **granted("cluster-reader")})
+    found = await checked(server, tmp_path)
+
+    assert by_verdict(found)["passed"] == {"arm-provisioning"}
+    assert found[0].detail.startswith(
+        "cluster store-1: clusterAccess leads to another cluster: store-10 of resource group shops "
+    )
 
 
 async def test_without_the_reader_s_role_the_writer_is_in_the_dark(

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.rig import commands, realserver, roles, serving
+from fleet.sim import names
+from tests.rig import charted, commands, realserver, roles, serving
 from tests.rig.charted import Objects
 from tests.rig.commands import Ended, Shell
 from tests.rig.realserver import RealServer
@@ -73,6 +74,17 @@ class Site:
         return self.shell(args[0], "plan.yaml", *args[1:])
 
 
+@pytest.fixture(scope="module", name="healthy")
+def _healthy(healthy: Objects) -> Objects:
+    """The same, as the cluster of the world that it is."""
+    own = charted.nameplate(
+        names.cluster_id(
+            subscription=names.subscription(0), resource_group="rg-westeurope", name=CLUSTER
+        )
+    )
+    return {**healthy, charted.place(own): own}
+
+
 @pytest.fixture(name="site")
 def _site(azure: Any, server: RealServer, tmp_path: Path) -> Site:
     shell = Shell(root=tmp_path).with_(FLEET_ENDPOINT=azure["endpoint"], COLUMNS="300")
@@ -94,7 +106,7 @@ async def test_a_healthy_cluster_passes_and_a_broken_one_does_not(
     await holder.hold(without(healthy, gone))
     broken = site("check").must(1)
 
-    assert [(one["passed"], one["failed"], one["unknown"]) for one in well] == [(24, 0, 0)]
+    assert [(one["passed"], one["failed"], one["unknown"]) for one in well] == [(25, 0, 0)]
     assert "there is no MeshConfig osm-mesh-config in arc-osm-system" in broken.stdout
 
 
@@ -142,7 +154,7 @@ async def test_who_may_only_read_checks_and_changes_nothing(
     checked = site("check", "--json", token=realserver.LIMITED).must(0).json
     refused = site("run", "--run-id", "r1", "--yes", more=WISHED, token=realserver.LIMITED).must(3)
 
-    assert [(one["passed"], one["failed"], one["unknown"]) for one in checked] == [(23, 0, 1)]
+    assert [(one["passed"], one["failed"], one["unknown"]) for one in checked] == [(24, 0, 1)]
     said = 'User "limited" cannot patch resource "namespaces" in API group ""'
     assert said in " ".join(refused.stderr.split())
     assert await told(admin) == before

@@ -19,13 +19,18 @@ from typing import Any, NamedTuple
 import trustme
 from ruamel.yaml import YAML
 
-from tests.rig import reference
+from fleet.model.cluster import ClusterId
+from tests.rig import insights, reference
 from tests.rig.deployed import boxes, made, workload
 
 VERSION = "1.2.6"
 NAMESPACE = "arc-osm-system"
 MESHED = ("bookbuyer", "bookstore")
 """Namespaces in the mesh, each with a workload of the same name."""
+CLUSTER = ClusterId(
+    "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/shops"
+    "/providers/Microsoft.Kubernetes/connectedClusters/store-1"
+)
 PLAIN = "warehouse"
 """A namespace with a workload and no mesh."""
 _CRDS = "openservicemesh-osm-v1.2.4/crds"
@@ -67,6 +72,7 @@ def _healthy() -> Iterator[Mapping[str, Any]]:
     yield made("config.openservicemesh.io/v1alpha2", "MeshConfig", "osm-mesh-config", spec=_spec())
     yield made("v1", "Secret", "osm-ca-bundle", data={"ca.crt": _bundle()})
     yield _release()
+    yield nameplate(CLUSTER)
     for name in _AGENTS:
         yield from workload("azure-arc", name, {"app.kubernetes.io/component": name}, boxes(name))
     for namespace in MESHED:
@@ -95,6 +101,11 @@ def _namespaces() -> Iterator[dict[str, Any]]:
 def namespace(name: str, **about: Any) -> dict[str, Any]:
     """Return a namespace."""
     return made("v1", "Namespace", name, metadata={"namespace": None, **about})
+
+
+def nameplate(cluster_id: ClusterId) -> dict[str, Any]:
+    """Return what Azure's agents were told that the cluster is."""
+    return {"apiVersion": "v1", "kind": "ConfigMap", **insights.nameplate(cluster_id)}
 
 
 def crds() -> Iterator[dict[str, Any]]:

@@ -55,6 +55,7 @@ _CORE = {
     "endpoints": Resource("", "v1", "endpoints"),
     "namespaces": Resource("", "v1", "namespaces"),
     "secrets": Resource("", "v1", "secrets"),
+    "configmaps": Resource("", "v1", "configmaps"),
     "meshconfigs": Resource("config.openservicemesh.io", "v1alpha2", "meshconfigs"),
     "mutating": Resource("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations"),
     "validating": Resource("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations"),
@@ -142,9 +143,10 @@ def _holds(labels: Mapping[str, str], term: str) -> bool:
 # --- what healthy clusters hold ----------------------------------------------------------
 
 
-def healthy() -> Cluster:
+def healthy(cluster_id: ClusterId = STORE) -> Cluster:
     """Return a cluster with a mesh at 1.2.6 in which everything is well."""
     found = Cluster()
+    found.put("configmaps", nameplate(cluster_id))
     for name in ("kube-system", "azure-arc", SYSTEM):
         found.put("namespaces", namespace(name, {"openservicemesh.io/ignore": "true"}))
     found.put("namespaces", meshed("shop"))
@@ -177,10 +179,24 @@ def healthy() -> Cluster:
 def uninstalled() -> Cluster:
     """Return a cluster from which the mesh was taken away, as it should be."""
     found = Cluster()
+    found.put("configmaps", nameplate())
     found.put("namespaces", namespace(SYSTEM, {}))
     for name, versions in _KINDS.items():
         found.put("definitions", definition(name, versions))
     return found
+
+
+def nameplate(cluster_id: ClusterId = STORE) -> dict[str, Any]:
+    """Return what Azure's agents were told that a cluster is."""
+    _, _, subscription, _, group, *_, name = cluster_id.split("/")
+    return {
+        "metadata": {"name": "azure-clusterconfig", "namespace": "azure-arc"},
+        "data": {
+            "AZURE_SUBSCRIPTION_ID": subscription,
+            "AZURE_RESOURCE_GROUP": group,
+            "AZURE_RESOURCE_NAME": name,
+        },
+    }
 
 
 def namespace(name: str, labels: Mapping[str, str], **notes: str) -> dict[str, Any]:

@@ -9,16 +9,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from fleet.core.state import RunState
 from fleet.core.trail import Trail
 from fleet.engine import history, opening, virtual
+from fleet.engine.clock import Clock
 from fleet.engine.runner import Observe, Runner
 from fleet.journal.memory import MemoryStore
 from fleet.model.cluster import Extension
 from fleet.model.desired import Rollout
 from fleet.model.plan import Plan, RunId
+from fleet.ports import Clusters
 from fleet.sim.ports import SimulatedAzure
 from fleet.sim.world import World
 from tests.rig import runs
 
 Child = Callable[[RunState, Trail], Plan]
+Way = Callable[[SimulatedAzure, Clock], Clusters | None]
+"""Into clusters, while the run goes on."""
 NOTHING: Mapping[str, str] = {}
 
 
@@ -45,13 +49,14 @@ def forward(
     *,
     vault: Mapping[str, str] = NOTHING,
     observe: Observe = lambda _events, _state: None,
+    way: Way = runs.inside,
 ) -> Told:
     """Carry out what a plan file asks for."""
 
     async def make(azure: SimulatedAzure) -> Plan:
         return await runs.planned(asked, azure)
 
-    return _told(world, make, run=runs.RUN, vault=vault, observe=observe)
+    return _told(world, make, run=runs.RUN, vault=vault, observe=observe, way=way)
 
 
 def child(
@@ -62,13 +67,14 @@ def child(
     run: str = "child",
     after: dt.timedelta = dt.timedelta(hours=1),
     vault: Mapping[str, str] = NOTHING,
+    way: Way = runs.inside,
 ) -> Told:
     """Carry out the plan that *make* makes of *parent*, a while later."""
 
     async def made(_azure: SimulatedAzure) -> Plan:
         return make(parent.state, parent.trail)
 
-    return _told(world, made, run=RunId(run), vault=vault, after=after)
+    return _told(world, made, run=RunId(run), vault=vault, after=after, way=way)
 
 
 def _told(
@@ -79,6 +85,7 @@ def _told(
     vault: Mapping[str, str],
     after: dt.timedelta = dt.timedelta(0),
     observe: Observe = lambda _events, _state: None,
+    way: Way,
 ) -> Told:
     store = MemoryStore()
 
@@ -97,7 +104,7 @@ def _told(
                 vault=vault,
                 settings=runs.QUIET,
                 observe=observe,
-                clusters=runs.inside(azure, virtual.clock()),
+                clusters=way(azure, virtual.clock()),
             ).run()
         return plan
 

@@ -9,17 +9,13 @@ from pathlib import Path
 from fleet.core.looks import Subject
 from fleet.engine import clock
 from fleet.kube.clusters import clusters_of
-from fleet.model.cluster import AutoUpgrade, ClusterId, Extension, ProvisioningState
+from fleet.model.cluster import AutoUpgrade, Extension, ProvisioningState
 from fleet.model.inside import AccessKind, CheckMoment, CheckResult, CheckRule, ClusterAccess
 from fleet.ports import ClusterApi, Clusters
 from fleet.spec import profiles
-from tests.rig.charted import MESHED, NAMESPACE, VERSION
+from tests.rig.charted import CLUSTER, MESHED, NAMESPACE, VERSION
 from tests.rig.realserver import ADMIN, RealServer
 
-CLUSTER = ClusterId(
-    "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/shops"
-    "/providers/Microsoft.Kubernetes/connectedClusters/store-1"
-)
 NAME = "store-1"
 _TYPE = "microsoft.openservicemesh"
 

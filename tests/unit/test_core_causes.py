@@ -38,6 +38,8 @@ KNOWN: dict[str, str] = {
     "(ResourceNotFound) Extension instance with name 'osm' not found.": "ExtensionMissing",
     "(ResourceNotFound) The Resource 'Microsoft.Kubernetes/connectedClusters/x' under resource "
     "group 'y' was not found. For more details please go to": "ClusterMissing",
+    "cluster store-1: clusterAccess leads to another cluster: store-2 of resource group rg "
+    "(subscription s)": "WrongCluster",
     "Helm upgrade failed : something new": "HelmFailed",
 }
 
@@ -64,7 +66,8 @@ def test_every_message_that_the_facts_list_has_a_cause_and_whose_move_it_is() ->
     assert len(rows) == 11
     found = {one.code for line in told if (one := causes.cause_of(line)) is not None}
     assert [line for line in told if causes.cause_of(line) is None] == []
-    assert found == set(KNOWN.values()) - {"HelmFailed"}
+    # The rest of Helm's words, and what are ours and not the service's.
+    assert found == set(KNOWN.values()) - {"HelmFailed", "WrongCluster"}
 
 
 @pytest.mark.parametrize("text", ["", "Internal server error.", "TooManyRequests", "osm not found"])

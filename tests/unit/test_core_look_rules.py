@@ -341,6 +341,7 @@ def test_a_rule_that_nobody_understands_is_unknown(rule: CheckRule, detail: str)
 
 def test_other_extensions_are_judged_by_what_runs_in_their_namespace() -> None:
     rules, cluster = profiles.load("flux").checks, Cluster()
+    cluster.put("configmaps", insights.nameplate())
     cluster.put("deployments", insights.deployment("config-agent", where="azure-arc"))
     cluster.put("deployments", insights.deployment("source", where="flux-system"))
     flux = insights.extension("1.19.0", namespace="flux-system", name="flux")
@@ -350,6 +351,7 @@ def test_other_extensions_are_judged_by_what_runs_in_their_namespace() -> None:
 
     assert [(one.check, one.severity.value, one.verdict, one.detail) for one in found] == [
         ("azure-arc-agents", "gate", Verdict.PASSED, ""),
+        ("cluster-identity", "warn", Verdict.PASSED, ""),
         ("arm-provisioning", "gate", Verdict.PASSED, ""),
         ("release-deployments", "gate", Verdict.PASSED, ""),
         (
@@ -405,6 +407,7 @@ def test_rules_are_chosen_by_moment_and_take_the_severities_that_are_wished_for(
     assert [(one.id, one.severity) for one in found] == [
         ("orphan-webhooks-after-delete", Severity.GATE),
         ("leftovers-after-delete", Severity.GATE),
+        ("identity-after-delete", Severity.WARN),
     ]
 
 

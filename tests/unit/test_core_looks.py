@@ -21,9 +21,10 @@ ALL = tuple(one.id for one in insights.RULES)
 INNER = tuple(one.id for one in insights.RULES if not looks.is_outside(one))
 
 
-def test_there_are_26_of_the_mesh_in_this_order() -> None:
+def test_there_are_28_of_the_mesh_in_this_order() -> None:
     assert [(one.id, one.severity.value, one.since) for one in insights.RULES] == [
         ("azure-arc-agents", "gate", None),
+        ("cluster-identity", "warn", None),
         ("arm-provisioning", "gate", None),
         ("helm-release", "warn", None),
         ("controller-deployment", "gate", None),
@@ -49,6 +50,7 @@ def test_there_are_26_of_the_mesh_in_this_order() -> None:
         ("stale-sidecars", "warn", None),
         ("orphan-webhooks-after-delete", "gate", None),
         ("leftovers-after-delete", "warn", None),
+        ("identity-after-delete", "warn", None),
     ]
 
 
@@ -138,6 +140,13 @@ def _unready(name: str) -> Break:
     return broken
 
 
+def _named(**data: str) -> Break:
+    def broken(cluster: Cluster) -> None:
+        cluster.at("configmaps", "azure-clusterconfig", "azure-arc")["data"] |= data
+
+    return broken
+
+
 AGAIN = "install the extension again"
 BROKEN = {
     "agents down": (
@@ -146,6 +155,23 @@ BROKEN = {
         (
             "not available in azure-arc: config-agent (0 of 1): "
             "`kubectl -n azure-arc describe pods` says why"
+        ),
+    ),
+    "another cluster": (
+        "cluster-identity",
+        _named(AZURE_RESOURCE_NAME="store-2", AZURE_RESOURCE_GROUP="rg-x"),
+        (
+            "it is store-2 of resource group rg-x "
+            "(subscription 00000000-0000-0000-0000-000000000001): "
+            "correct clusterAccess in the plan file"
+        ),
+    ),
+    "a cluster that says nothing": (
+        "identity-after-delete",
+        _gone("configmaps", "azure-clusterconfig", "azure-arc"),
+        (
+            "nothing says that it is store-1: the ConfigMap azure-clusterconfig in azure-arc is "
+            "not there: connect it to Azure again, or make sure that clusterAccess leads there"
         ),
     ),
     "helm pending": (

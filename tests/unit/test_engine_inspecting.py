@@ -50,7 +50,7 @@ async def test_warnings_alone_bar_nothing() -> None:
 async def test_a_cluster_that_cannot_be_opened_is_unknown_and_its_message_told_once() -> None:
     cluster = Cluster(trouble="store-1: no route to host")
 
-    found = await inspector(cluster).inspection(insights.subject(), RULES[:3])
+    found = await inspector(cluster).inspection(insights.subject(), RULES[:4])
 
     assert found == Inspection(
         is_reached=False,
@@ -60,6 +60,12 @@ async def test_a_cluster_that_cannot_be_opened_is_unknown_and_its_message_told_o
                 severity=Severity.GATE,
                 verdict=Verdict.UNKNOWN,
                 detail="store-1: no route to host",
+            ),
+            CheckResult(
+                check="cluster-identity",
+                severity=Severity.WARN,
+                verdict=Verdict.UNKNOWN,
+                detail="the cluster was not reached",
             ),
             CheckResult(
                 check="arm-provisioning",
@@ -119,7 +125,9 @@ async def test_nothing_is_opened_for_what_azure_says() -> None:
 
 
 async def test_without_a_way_into_clusters_only_azure_is_believed() -> None:
-    found = await Inspector(None).inspect(insights.subject(), RULES[:2])
+    found = await Inspector(None).inspect(
+        insights.subject(), insights.rules("azure-arc-agents", "arm-provisioning")
+    )
 
     assert [(one.verdict, one.detail) for one in found] == [
         (Verdict.UNKNOWN, "no way into clusters is named"),
@@ -160,7 +168,7 @@ def many(count: int) -> list[Subject]:
 
 async def test_clusters_are_looked_into_by_so_many_at_once_and_read_as_they_come() -> None:
     subjects, taken, told = many(50), 0, list[Tally]()
-    fleet = Fleet({one.cluster_id: insights.healthy() for one in subjects})
+    fleet = Fleet({one.cluster_id: insights.healthy(one.cluster_id) for one in subjects})
     ahead = []
 
     def one_by_one() -> Iterator[Subject]:
@@ -182,11 +190,11 @@ async def test_clusters_are_looked_into_by_so_many_at_once_and_read_as_they_come
 
 async def test_of_a_cluster_only_what_is_wrong_is_kept() -> None:
     well, ill, lost = many(3)
-    crashing = insights.healthy()
+    crashing = insights.healthy(ill.cluster_id)
     crashing.remove("deployments", "osm-controller", SYSTEM)
     fleet = Fleet(
         {
-            well.cluster_id: insights.healthy(),
+            well.cluster_id: insights.healthy(well.cluster_id),
             ill.cluster_id: crashing,
             lost.cluster_id: Cluster(trouble="no route"),
         }
@@ -208,10 +216,10 @@ async def test_of_a_cluster_only_what_is_wrong_is_kept() -> None:
         )
         for one in told
     ] == [
-        (True, (24, 0, 0, 0), [], False, False),
+        (True, (25, 0, 0, 0), [], False, False),
         (
             True,
-            (23, 1, 0, 0),
+            (24, 1, 0, 0),
             [
                 (
                     "controller-deployment",
@@ -224,7 +232,7 @@ async def test_of_a_cluster_only_what_is_wrong_is_kept() -> None:
             True,
             True,
         ),
-        (False, (1, 0, 23, 0), [("azure-arc-agents", "no route")], True, False),
+        (False, (1, 0, 24, 0), [("azure-arc-agents", "no route")], True, False),
     ]
 
 

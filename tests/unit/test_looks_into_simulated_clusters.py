@@ -84,6 +84,8 @@ TOLD: Mapping[Break, Sequence[str]] = {
     Break.METRICS_AGENT_UNAVAILABLE: ("metrics-agent",),
     Break.METRICS_AGENT_CONTAINERS: ("metrics-agent",),
     Break.ARC_AGENTS_UNAVAILABLE: ("azure-arc-agents",),
+    Break.ANOTHER_CLUSTER: LOST,
+    Break.CLUSTERCONFIG_MISSING: ("cluster-identity",),
     Break.INJECTION_SILENT: (),  # no pod is new
     Break.STALE_SIDECARS: ("stale-sidecars",),
     Break.HELM_FAILED: ("helm-release",),

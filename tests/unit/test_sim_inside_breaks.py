@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fleet.model.plan import Verb
-from fleet.sim import opening
+from fleet.sim import names, opening
 from fleet.sim.breakage import SEEN, Break, Broken, Insides
 from fleet.sim.faultfile import FaultFile
 from fleet.sim.inside import certificates, releases
@@ -23,6 +23,7 @@ from tests.rig.interiors import DEPLOYMENTS, MESH_CONFIG, NAMESPACE, WEBHOOKS, I
 PAGE = ROOT / "docs" / "simulator.md"
 CORE = f"/api/v1/namespaces/{NAMESPACE}"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+PLATE = "/api/v1/namespaces/azure-arc/configmaps/azure-clusterconfig"
 MUTATING = f"{WEBHOOKS}/mutatingwebhookconfigurations"
 VALIDATING = f"{WEBHOOKS}/validatingwebhookconfigurations"
 Look = Callable[[Inside], Any]
@@ -122,6 +123,16 @@ def write(found: Inside) -> int:
 def second_page(found: Inside) -> int:
     token = found.get("/api/v1/pods", limit="1")["metadata"]["continue"]
     return found.ask("/api/v1/pods", query={"continue": token}).code
+
+
+def is_itself(found: Inside) -> bool:
+    data = found.get(PLATE)["data"]
+    own = names.cluster_id(
+        subscription=data["AZURE_SUBSCRIPTION_ID"],
+        resource_group=data["AZURE_RESOURCE_GROUP"],
+        name=data["AZURE_RESOURCE_NAME"],
+    )
+    return own == found.cluster_id
 
 
 def reached(found: Inside) -> str:
@@ -260,6 +271,8 @@ CASES: dict[Break, tuple[Look, Any, Any]] = {
         1,
         0,
     ),
+    Break.ANOTHER_CLUSTER: (is_itself, True, False),
+    Break.CLUSTERCONFIG_MISSING: (is_there(PLATE), True, False),
     Break.INJECTION_SILENT: (new_pod, 2, 1),
     Break.STALE_SIDECARS: (sidecars, {LATEST.sidecar_image}, {OLDEST.sidecar_image}),
     Break.HELM_FAILED: (helm, ("deployed", "1.2.6"), ("failed", "1.2.6")),

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 
 from fleet.core.looks import (
     azure,
+    identities,
     kinds,
     meshes,
     namespaces,
@@ -35,6 +36,7 @@ from fleet.model.objects import Seen, Sight, Want
 
 LOOKS: Mapping[str, Look] = {
     "azure": azure.AZURE,
+    "clusterIdentity": identities.CLUSTER_IDENTITY,
     "helmRelease": kinds.HELM_RELEASE,
     "deployment": workloads.DEPLOYMENT,
     "deployments": workloads.ALL_DEPLOYMENTS,

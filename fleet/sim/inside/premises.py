@@ -168,6 +168,9 @@ def _node_status(scene: Scene, system: str, chip: str, name: str) -> dict[str, A
 
 def config_maps(scene: Scene) -> Iterator[Made]:
     """Yield what the agents were told of the cluster."""
+    if Break.CLUSTERCONFIG_MISSING in scene.broken:
+        return
+    is_another = Break.ANOTHER_CLUSTER in scene.broken
     yield scene.made(
         kinds.built_in("", "configmaps"),
         "azure-clusterconfig",
@@ -176,7 +179,7 @@ def config_maps(scene: Scene) -> Iterator[Made]:
         data={
             "AZURE_REGION": scene.cluster.location,
             "AZURE_RESOURCE_GROUP": scene.cluster.resource_group,
-            "AZURE_RESOURCE_NAME": scene.cluster.name,
+            "AZURE_RESOURCE_NAME": f"{'not-' if is_another else ''}{scene.cluster.name}",
             "AZURE_SUBSCRIPTION_ID": scene.cluster.subscription,
         },
     )
