@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
 
 from fleet.core import holds, policy
 from fleet.core.catalogue import Catalogue
@@ -17,18 +18,26 @@ from fleet.model.cluster import Cluster, ClusterId, Extension, nothing
 from fleet.model.desired import Desired, Unreachable
 from fleet.model.plan import Target
 
-_CLUSTERS_OWN = frozenset(
-    {"id", "name", "subscription", "resource_group", "agent_version", "last_connectivity_at"}
-)
-_EXTENSIONS_OWN = frozenset({"modified_at"})
-_of_cluster = operator.attrgetter(
-    *sorted(
-        {one.name for one in dataclasses.fields(Cluster)} - _CLUSTERS_OWN - {"tags", "extensions"}
-    )
-)
-_of_extension = operator.attrgetter(
-    *sorted({one.name for one in dataclasses.fields(Extension)} - _EXTENSIONS_OWN - {"settings"})
-)
+_BLANK: Mapping[str, Any] = {
+    "id": ClusterId(""),
+    "name": "",
+    "subscription": "",
+    "resource_group": "",
+    "agent_version": None,
+    "last_connectivity_at": None,
+}
+"""What no verdict rests on, as the first of a kind has it when it is judged."""
+_UNSTAMPED: Mapping[str, Any] = {"modified_at": None}
+"""The same of an extension."""
+
+
+def _others(cls: type, *without: str) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what reads all fields of a *cls* but some."""
+    return operator.attrgetter(*sorted({one.name for one in dataclasses.fields(cls)} - {*without}))
+
+
+_of_cluster = _others(Cluster, *_BLANK, "tags", "extensions")
+_of_extension = _others(Extension, *_UNSTAMPED, "settings")
 
 
 def judged(
@@ -82,12 +91,7 @@ def _nameless(cluster: Cluster) -> Cluster:
     """Return *cluster* without what others that are like it have otherwise."""
     return dataclasses.replace(
         cluster,
-        id=ClusterId(""),
-        name="",
-        subscription="",
-        resource_group="",
-        agent_version=None,
-        last_connectivity_at=None,
+        **_BLANK,
         tags={holds.TAG: holds.WORD} if holds.is_held(cluster) else nothing(),
-        extensions=tuple(dataclasses.replace(one, modified_at=None) for one in cluster.extensions),
+        extensions=tuple(dataclasses.replace(one, **_UNSTAMPED) for one in cluster.extensions),
     )
