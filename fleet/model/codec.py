@@ -112,6 +112,10 @@ def _object(
     return found
 
 
+_MOST_KNOWN = 1_000
+"""Of parts: where there are more, hardly anything is common, and keeping them all costs memory."""
+
+
 def _once(encode: Encoder) -> Encoder:
     """Return an encoder that encodes an object once, however often it is asked."""
     known: dict[int, tuple[Any, Any]] = {}
@@ -119,6 +123,8 @@ def _once(encode: Encoder) -> Encoder:
     def encoded(value: Any) -> Any:
         found = known.get(id(value))
         if found is None:
+            if len(known) >= _MOST_KNOWN:
+                known.clear()
             # NB: the object is kept as well, or another might get its id.
             found = known[id(value)] = (value, encode(value))
         return found[1]
