@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
-from fleet.core import bindings, catalogue, insides, labels, policy, required, selection
+from fleet.core import alike, bindings, catalogue, insides, labels, required, selection
 from fleet.core.catalogue import Catalogue
 from fleet.core.wish import DEFAULT_TRAIN
 from fleet.errors import InvariantError
@@ -162,17 +162,10 @@ def _judged(head: PlanHead, desired: Desired, clusters: Sequence[Cluster]) -> li
     basis = _basis(head)
     offered = catalogues(desired, clusters, versions=basis.versions, limits=basis.version_limits)
     there = by_location(offered, clusters, local=basis.local_versions or {})
+    found = alike.judged(clusters, desired, there=there, unreachable=head.unreachable)
     return [
-        insides.judged(
-            one,
-            policy.judge(
-                one, desired, catalogues=there[one.location], unreachable=head.unreachable
-            ),
-            desired.profile,
-            basis.works,
-            unreachable=head.unreachable,
-        )
-        for one in clusters
+        insides.judged(one, target, desired.profile, basis.works, unreachable=head.unreachable)
+        for one, target in zip(clusters, found, strict=True)
     ]
 
 

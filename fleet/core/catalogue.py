@@ -28,6 +28,14 @@ class Catalogue:
     """Where a version does not run, by its text; what is not in here, runs everywhere."""
     location: str = ""
     """Whose list it is; empty: that of every location that is asked for."""
+    releases: tuple[Version, ...] = dataclasses.field(init=False, compare=False, repr=False)
+    """Those of :attr:`offered` that are no prereleases: every cluster is judged by them."""
+
+    def __post_init__(self) -> None:
+        """Tell releases from prereleases."""
+        order = self.profile.version_order
+        found = tuple(v for v in self.offered if not versions.is_prerelease(v, order=order))
+        object.__setattr__(self, "releases", found)
 
     @property
     def title(self) -> str:
@@ -41,16 +49,24 @@ class Catalogue:
 
     def find(self, version: Version) -> Version | None:
         """Return *version* as the service spells it: people write ``v1.2`` for ``1.2.0``."""
-        return next((one for one in self.offered if self.compare(one, version) == 0), None)
+        return next(
+            (
+                one
+                for one in self.offered
+                # Whole keys are compared only of those that can be the same.
+                if one.release == version.release and self.compare(one, version) == 0
+            ),
+            None,
+        )
 
     def latest(self) -> Version | None:
         """Return the newest version that is no prerelease."""
-        return next(reversed(self._releases()), None)
+        return next(reversed(self.releases), None)
 
     def supported_lines(self) -> frozenset[tuple[int, int]] | None:
         """Return the minors that the publisher supports; ``None`` where that is not known."""
         count = self.profile.supported_minor_count
-        lines = sorted({version.minor_line for version in self._releases()})
+        lines = sorted({version.minor_line for version in self.releases})
         return frozenset(lines[-count:]) if count and lines else None
 
     def compare(self, one: Version, other: Version) -> int:
@@ -68,7 +84,7 @@ class Catalogue:
         first, last = start.minor_line, end.minor_line
         between = {
             version.minor_line: version
-            for version in self._releases()
+            for version in self.releases
             if first < version.minor_line < last
         }
         # NB: how many minors a major had is known only inside one major.
@@ -78,10 +94,6 @@ class Catalogue:
         if any(line not in between for line in needed):
             return None
         return (*(between[line] for line in sorted(between)), end)
-
-    def _releases(self) -> list[Version]:
-        order = self.profile.version_order
-        return [v for v in self.offered if not versions.is_prerelease(v, order=order)]
 
 
 def of_train(

@@ -46,7 +46,15 @@ def canonical(value: Any) -> bytes:
 
 def digest(value: Any) -> Digest:
     """Return the digest that names *value*."""
-    return Digest("sha256:" + hashlib.sha256(canonical(value)).hexdigest())
+    return digest_of([canonical(value)])
+
+
+def digest_of(parts: Iterable[bytes]) -> Digest:
+    """Return the digest that names a value, of which *parts* are the canonical bytes in turn."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part)
+    return Digest("sha256:" + found.hexdigest())
 
 
 def link(previous: bytes, body: bytes) -> bytes:

@@ -33,7 +33,7 @@ def warnings(judged: Iterable[tuple[Cluster, Target]]) -> tuple[str, ...]:
     held = [
         cluster.name
         for cluster, target in judged
-        if is_held(cluster) and target.action is Action.SKIP
+        if target.action is Action.SKIP and is_held(cluster)
     ]
     if not held:
         return ()

@@ -43,11 +43,21 @@ class Reader:
     def __init__(self, rules: Sequence[TagCalendars], zones: Zones) -> None:
         self._rules = rules
         self._zones = zones
+        self._names = tuple(
+            name.lower() for one in rules for name in (one.tag, one.zone_tag) if name
+        )
+        self._found: dict[tuple[str | None, ...], Found] = {}
         self._known: dict[tuple[int, str, str], Calendar | str] = {}
 
     def read(self, cluster: Cluster) -> Found:
         """Return the calendars that *cluster*'s tags name, one for each rule that binds it."""
         tags = {name.lower(): value for name, value in cluster.tags.items()}
+        told = tuple(map(tags.get, self._names))
+        if told not in self._found:
+            self._found[told] = self._read(tags)
+        return self._found[told]
+
+    def _read(self, tags: Mapping[str, str]) -> Found:
         found: list[Calendar] = []
         for n, rule in enumerate(self._rules):
             value, zone = said(tags, rule)

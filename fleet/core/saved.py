@@ -36,7 +36,7 @@ def document(plan: Plan) -> dict[str, Any]:
         "kind": KIND,
         "digest": plan.digest,
         **head,
-        "targets": [codec.to_json(target) for target in plan.targets],
+        "targets": list(codec.each_to_json(Target, plan.targets)),
     }
 
 

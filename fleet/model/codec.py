@@ -19,7 +19,7 @@ import enum
 import functools
 import types
 import typing
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 SPARSE: Mapping[str, bool] = types.MappingProxyType({"sparse": True})
@@ -37,14 +37,22 @@ def to_json(value: Any) -> dict[str, Any]:
     {'path': 'version', 'before': '1.1.1', 'after': '1.2.6'}
     """
     cls = typing.cast("Hashable", type(value))
-    found = {
-        name: getattr(value, field) if encode is None else encode(getattr(value, field))
-        for field, name, encode in _encoders(cls)
-    }
-    for field, name, encode, default in _sparse(cls):
-        if (one := getattr(value, field)) != default:
-            found[name] = one if encode is None else encode(one)
-    return found
+    return _object(value, _encoders(cls), _sparse(cls))
+
+
+def each_to_json(cls: type[T], values: Iterable[T]) -> Iterator[dict[str, Any]]:
+    """Yield of each of *values* what :func:`to_json` returns.
+
+    What several of them have in common is encoded once: nobody may change a part of what comes.
+    """
+    kind = typing.cast("Hashable", cls)
+    fields = [(field, name, encode and _once(encode)) for field, name, encode in _encoders(kind)]
+    sparse = [
+        (field, name, encode and _once(encode), default)
+        for field, name, encode, default in _sparse(kind)
+    ]
+    for value in values:
+        yield _object(value, fields, sparse)
 
 
 def from_json(cls: type[T], data: object, *, path: str = "$") -> T:
@@ -87,6 +95,41 @@ def json_name(field: str, hint: object = None) -> str:
     head, *rest = field.split("_")
     text = head + "".join(part.title() for part in rest)
     return text + "Seconds" if hint is dt.timedelta else text
+
+
+def _object(
+    value: Any,
+    fields: Iterable[tuple[str, str, Encoder | None]],
+    sparse: Iterable[tuple[str, str, Encoder | None, Any]],
+) -> dict[str, Any]:
+    found = {
+        name: getattr(value, field) if encode is None else encode(getattr(value, field))
+        for field, name, encode in fields
+    }
+    for field, name, encode, default in sparse:
+        if (one := getattr(value, field)) != default:
+            found[name] = one if encode is None else encode(one)
+    return found
+
+
+_MOST_KNOWN = 1_000
+"""Of parts: where there are more, hardly anything is common, and keeping them all costs memory."""
+
+
+def _once(encode: Encoder) -> Encoder:
+    """Return an encoder that encodes an object once, however often it is asked."""
+    known: dict[int, tuple[Any, Any]] = {}
+
+    def encoded(value: Any) -> Any:
+        found = known.get(id(value))
+        if found is None:
+            if len(known) >= _MOST_KNOWN:
+                known.clear()
+            # NB: the object is kept as well, or another might get its id.
+            found = known[id(value)] = (value, encode(value))
+        return found[1]
+
+    return encoded
 
 
 # Plain words where the field's name is bent by Python (``from`` is a keyword).

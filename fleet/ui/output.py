@@ -161,5 +161,6 @@ def yaml_text(document: Any) -> str:
     yaml.default_flow_style = False
     yaml.width = _WIDE
     out = io.StringIO()
-    yaml.dump(document, out)
+    # NB: parts that targets have in common would be written as anchors and aliases.
+    yaml.dump(orjson.loads(orjson.dumps(document)), out)
     return out.getvalue()

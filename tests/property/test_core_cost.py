@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from types import FrameType
 from typing import Any, NoReturn
 
 import pytest
@@ -14,7 +12,7 @@ from fleet.core.state import RunState
 from fleet.model import events as e
 from fleet.model.commands import Check, Follow, Prove, Send
 from fleet.model.plan import Spread, SpreadGroup
-from tests.rig import fleets
+from tests.rig import fleets, work
 
 PARALLEL = 50
 WARM_UP, COUNTED = 200, 400
@@ -95,22 +93,15 @@ def life(state: RunState) -> Iterator[int]:
 
 def calls_of(state: RunState) -> int:
     """Count every call, of Python and of C, of some hundred events in the middle of a run."""
-    count = 0
-
-    def note(_frame: FrameType, event: str, _arg: Any) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
     playing = life(state)
     while next(playing) < WARM_UP:
         pass
-    sys.setprofile(note)
-    try:
+
+    def play() -> None:
         while next(playing) < WARM_UP + COUNTED:
             pass
-    finally:
-        sys.setprofile(None)
-    return count
+
+    return work.calls_of(play)
 
 
 def test_twenty_times_the_fleet_is_the_same_work_per_event() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -55,6 +55,31 @@ JSON: dict[str, Any] = {
     "leaves": [{"name": "a"}],
     "notes": {"some_key": "v"},
 }
+
+
+def test_each_of_several_is_written_as_it_would_be_alone_and_common_parts_once() -> None:
+    leaves, best = (Leaf(name="a"), Leaf(name="b")), Leaf(name="c")
+    trees = [
+        dataclasses.replace(TREE, leaf_count=n, leaves=leaves, best=best if n % 2 else None)
+        for n in range(4)
+    ]
+
+    found = list(codec.each_to_json(Tree, trees))
+
+    assert found == [codec.to_json(one) for one in trees]
+    assert found[0]["leaves"] is found[3]["leaves"]
+
+
+def test_parts_that_are_gone_by_then_are_not_taken_for_others() -> None:
+    """An id is given again as soon as nobody has its object."""
+
+    def trees() -> Iterator[Tree]:
+        for n in range(100):
+            yield dataclasses.replace(TREE, leaves=(Leaf(name=f"{n}"),), best=Leaf(name=f"{n}"))
+
+    found = list(codec.each_to_json(Tree, trees()))
+
+    assert found == [codec.to_json(one) for one in trees()]
 
 
 def test_writes_camel_case_seconds_utc_and_nulls_and_leaves_keys_of_maps_alone() -> None:

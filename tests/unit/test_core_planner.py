@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from fleet.core import again, planner, policy
+from fleet.core import again, chain, planner, policy
 from fleet.errors import InputError
+from fleet.model import codec
 from fleet.model.cluster import Cluster, Connectivity
 from fleet.model.desired import (
     Desired,
@@ -248,6 +249,17 @@ def test_a_plan_that_nobody_judges_anew_has_no_basis() -> None:
 
 
 # --- what a digest is of -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_digest_is_that_of_the_whole_plan_as_json(count: int) -> None:
+    plan = planned(*stores(count, OLD))
+
+    targets = [codec.to_json(one) for one in plan.targets]
+    assert plan.digest == chain.digest({"head": codec.to_json(plan.head), "targets": targets})
+    assert planner.digest(plan.head, ()) == chain.digest(
+        {"head": codec.to_json(plan.head), "targets": []}
+    )
 
 
 def test_the_digest_does_not_depend_on_the_order_of_the_inventory() -> None:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from fleet.core import planner, saved
 from fleet.errors import InputError, TamperedError
 from fleet.model.desired import WaveRule
+from fleet.ui import output
 from tests.rig import rollouts
 from tests.rig.fleets import cluster, extension, inventory, stores
 
@@ -41,6 +43,14 @@ def test_a_document_names_the_targets_of_each_wave() -> None:
         [PLAN.targets[0].cluster_id],
         [PLAN.targets[1].cluster_id, PLAN.targets[2].cluster_id],
     ]
+
+
+def test_as_yaml_every_target_stands_there_whole() -> None:
+    """What targets have in common is the same object in a document, and no alias in its text."""
+    text = output.yaml_text(saved.document(PLAN))
+
+    assert "*id" not in text
+    assert YAML(typ="safe").load(text) == DOCUMENT
 
 
 def test_reading_leaves_the_document_as_it_was() -> None:
