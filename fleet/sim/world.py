@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -125,6 +125,8 @@ class World:
         self._edits: dict[str, list[Edit]] = {}
         self.interiors: dict[str, Any] = {}
         """``{cluster's id: its inside}`` of those looked into, for :mod:`fleet.sim.inside`."""
+        self.recent: OrderedDict[str, Any] = OrderedDict()
+        """Those of them that were looked into last, in order."""
 
     # --- reading ---------------------------------------------------------------------
 
@@ -206,6 +208,14 @@ class World:
                 if _begun_at(one) <= now
             )
         return found
+
+    def turn(self, cluster_id: ClusterId) -> int:
+        """Return how often writes have changed a cluster."""
+        return self._landscape.turn(self._landscape.number(cluster_id, self.recipe.epoch))
+
+    def is_still(self, cluster_id: ClusterId) -> bool:
+        """Tell whether time alone changes nothing of a cluster, but for its operations' ends."""
+        return self._landscape.is_still(self._landscape.number(cluster_id, self.recipe.epoch))
 
     def special(self, cluster_id: ClusterId, now: dt.datetime) -> Special | None:
         """Return what the world file says of this very cluster."""

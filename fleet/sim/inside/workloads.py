@@ -134,7 +134,7 @@ def _generations(view: View, found: Made) -> tuple[dt.datetime, dt.datetime | No
     lasts = _lasts(scene, found)
     for stamp in found.get(ROLLED, ()):
         moment = scene.moment_of(stamp)
-        if moment + lasts <= scene.now and not _is_stuck(view, found, moment):
+        if scene.has_come(moment + lasts) and not _is_stuck(view, found, moment):
             current, pending = moment, None
         else:
             pending = moment
