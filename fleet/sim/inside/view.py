@@ -214,8 +214,12 @@ class View:
 
     def _known(self, group: str, plural: str, only: str | None) -> dict[tuple[str, str], Made]:
         found = self._items.get((group, plural, None))
-        if found is None and only is not None:
-            found = self._items.get((group, plural, only))
+        if found is not None:
+            return found
+        if self.scene.is_still:
+            # NB: it will be kept, and most often another namespace is asked about next.
+            only = None
+        found = self._items.get((group, plural, only))
         if found is None:
             found = self._items[group, plural, only] = self._changed(group, plural, only)
         return found

@@ -118,12 +118,11 @@ def with_status(view: View, found: Made) -> Made:
         replicas=replicas, ready=replicas, is_changing=pending is not None, generation=generation
     )
     if pending is not None and _is_blocked(view, found["metadata"]["namespace"]):
-        status.pop("updatedReplicas", None)
-        status["conditions"].append(
-            {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
-        )
+        failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
+        status = {key: one for key, one in status.items() if key != "updatedReplicas"}
+        status["conditions"] = [*status["conditions"], failure]
     if found["kind"] == "StatefulSet":
-        status["currentReplicas"] = replicas
+        status = status | {"currentReplicas": replicas}
     return {**found, "status": status}
 
 
