@@ -62,7 +62,11 @@ class Landscape:
     def cased(self, cluster_id: ClusterId) -> ClusterId:
         """Return a cluster's id as the service spells it; as it came where there is none."""
         found = self._census.number(cluster_id)
-        return cluster_id if found is None else self._census.cluster(found).id
+        return cluster_id if found is None else self.cluster_id(found)
+
+    def cluster_id(self, number: int) -> ClusterId:
+        """Return the id of the cluster with a number."""
+        return self._census.cluster(number).id
 
     def is_there(self, number: int, now: dt.datetime) -> bool:
         """Tell whether a cluster has not been removed."""

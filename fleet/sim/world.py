@@ -155,6 +155,11 @@ class World:
             if self._landscape.is_there(number, now):
                 yield self._landscape.cluster(number, now)
 
+    def cluster_id(self, number: int, now: dt.datetime) -> ClusterId | None:
+        """Return the id of the cluster with a number; ``None`` where it is not there any more."""
+        is_there = self._landscape.is_there(number, now)
+        return self._landscape.cluster_id(number) if is_there else None
+
     def cased(self, cluster_id: ClusterId) -> ClusterId:
         """Return a cluster's id as the service spells it; as it came where there is none."""
         return self._landscape.cased(cluster_id)

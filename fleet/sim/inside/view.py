@@ -58,7 +58,7 @@ _BUILDERS: Mapping[tuple[str, str], tuple[Builder, ...]] = {
 
 
 _MOST = 100
-"""Clusters of one world whose objects are kept: some 300 KB each."""
+"""Clusters of one world whose objects are kept: some 200 KB each."""
 
 
 class Kept:
