@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -178,6 +179,8 @@ async def _serve(
             _write_kubeconfig(kubeconfig, served)
         sys.stdout.write(_document(served) if as_json else _words(served))
         sys.stdout.flush()
+        # What was loaded stays: the garbage collector need not look at it again and again.
+        gc.freeze()
         await stopped.wait()
 
 

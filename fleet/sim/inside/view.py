@@ -57,7 +57,7 @@ _BUILDERS: Mapping[tuple[str, str], tuple[Builder, ...]] = {
 }
 
 
-_MOST = 100
+MOST = 100
 """Clusters of one world whose objects are kept: some 200 KB each."""
 
 
@@ -113,9 +113,14 @@ class Interior:
         recent = self.world.recent
         recent[self.cluster_id] = self
         recent.move_to_end(self.cluster_id)
-        if len(recent) > _MOST:
+        if len(recent) > MOST:
             _, other = recent.popitem(last=False)
             other.forget()
+
+    @property
+    def is_keeping(self) -> bool:
+        """Whether objects are kept."""
+        return self._kept is not None
 
     def forget(self) -> None:
         """Let go of the objects: they can be made again."""
