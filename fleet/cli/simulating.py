@@ -181,7 +181,10 @@ async def _serve(
         sys.stdout.flush()
         # What was loaded stays: the garbage collector need not look at it again and again.
         gc.freeze()
-        await stopped.wait()
+        try:
+            await stopped.wait()
+        finally:
+            gc.unfreeze()
 
 
 def _write_kubeconfig(place: Path, served: Served) -> None:
