@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -178,7 +179,12 @@ async def _serve(
             _write_kubeconfig(kubeconfig, served)
         sys.stdout.write(_document(served) if as_json else _words(served))
         sys.stdout.flush()
-        await stopped.wait()
+        # What was loaded stays: the garbage collector need not look at it again and again.
+        gc.freeze()
+        try:
+            await stopped.wait()
+        finally:
+            gc.unfreeze()
 
 
 def _write_kubeconfig(place: Path, served: Served) -> None:

@@ -156,6 +156,11 @@ class Broken:
     """From the epoch."""
     until: dt.timedelta | None = None
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether it is so at some times and not at others."""
+        return self.after > _AT_ONCE or self.until is not None
+
     def is_now(self, at: dt.timedelta) -> bool:
         """Tell whether it is so, that long after the epoch."""
         return self.after <= at and (self.until is None or at < self.until)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import itertools
+from collections import Counter
 from collections.abc import Mapping
 
 from fleet.core import draws
@@ -45,6 +46,7 @@ class Landscape:
         """What those were before, in order."""
         self._lost: dict[int, tuple[dt.datetime, dt.datetime | None]] = {}
         """When agents fell silent, and until when; ``None``: for good."""
+        self._turns: Counter[int] = Counter()
 
     def __len__(self) -> int:
         """Return how many clusters there were when the world began."""
@@ -60,7 +62,11 @@ class Landscape:
     def cased(self, cluster_id: ClusterId) -> ClusterId:
         """Return a cluster's id as the service spells it; as it came where there is none."""
         found = self._census.number(cluster_id)
-        return cluster_id if found is None else self._census.cluster(found).id
+        return cluster_id if found is None else self.cluster_id(found)
+
+    def cluster_id(self, number: int) -> ClusterId:
+        """Return the id of the cluster with a number."""
+        return self._census.cluster(number).id
 
     def is_there(self, number: int, now: dt.datetime) -> bool:
         """Tell whether a cluster has not been removed."""
@@ -122,6 +128,18 @@ class Landscape:
             past = self._past.setdefault(number, {})
             past[key] = (*past.get(key, ()), earlier)
         self._instances.setdefault(number, {})[key] = instance
+        self._turns[number] += 1
+
+    def turn(self, number: int) -> int:
+        """Return how often a cluster was changed: while that stays, what is still stays so."""
+        return self._turns[number]
+
+    def is_still(self, number: int) -> bool:
+        """Tell whether time alone changes nothing of a cluster, but for its operations' ends."""
+        cluster, recipe = self._census.cluster(number), self._recipe
+        is_kept = recipe.offline_s is None or cluster.connectivity is Connectivity.CONNECTED
+        is_usual = self.special(number) is None and number not in self._lost
+        return is_kept and is_usual and recipe.auto_upgrade_after_s is None
 
     def histories(self, number: int) -> Mapping[str, tuple[Instance, ...]]:
         """Return ``{name, lower case: what became of it, in order}`` of all there ever was."""
@@ -144,6 +162,7 @@ class Landscape:
         if earlier is not None and earlier[1] is None:
             at, until = min(at, earlier[0]), None
         self._lost[number] = at, until
+        self._turns[number] += 1
 
     def _connectivity(
         self, number: int, cluster: Cluster, now: dt.datetime

@@ -7,6 +7,7 @@ is made from the cluster's number and read back to it, so that a world of
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 
@@ -33,6 +34,7 @@ def cluster(index: int, *, count: int) -> str:
     return f"{site(index, count=count)}-{_UNITS[index % len(_UNITS)]}"
 
 
+@functools.lru_cache(maxsize=1024)
 def index(name: str, *, count: int) -> int | None:
     """Return the number of the cluster of that name; ``None`` where there is none."""
     match = _NAME.fullmatch(name.lower())

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -125,6 +125,8 @@ class World:
         self._edits: dict[str, list[Edit]] = {}
         self.interiors: dict[str, Any] = {}
         """``{cluster's id: its inside}`` of those looked into, for :mod:`fleet.sim.inside`."""
+        self.recent: OrderedDict[str, Any] = OrderedDict()
+        """Those of them that were looked into last, in order."""
 
     # --- reading ---------------------------------------------------------------------
 
@@ -152,6 +154,11 @@ class World:
         for number in range(len(self._landscape)) if numbers is None else numbers:
             if self._landscape.is_there(number, now):
                 yield self._landscape.cluster(number, now)
+
+    def cluster_id(self, number: int, now: dt.datetime) -> ClusterId | None:
+        """Return the id of the cluster with a number; ``None`` where it is not there any more."""
+        is_there = self._landscape.is_there(number, now)
+        return self._landscape.cluster_id(number) if is_there else None
 
     def cased(self, cluster_id: ClusterId) -> ClusterId:
         """Return a cluster's id as the service spells it; as it came where there is none."""
@@ -206,6 +213,14 @@ class World:
                 if _begun_at(one) <= now
             )
         return found
+
+    def turn(self, cluster_id: ClusterId) -> int:
+        """Return how often writes have changed a cluster."""
+        return self._landscape.turn(self._landscape.number(cluster_id, self.recipe.epoch))
+
+    def is_still(self, cluster_id: ClusterId) -> bool:
+        """Tell whether time alone changes nothing of a cluster, but for its operations' ends."""
+        return self._landscape.is_still(self._landscape.number(cluster_id, self.recipe.epoch))
 
     def special(self, cluster_id: ClusterId, now: dt.datetime) -> Special | None:
         """Return what the world file says of this very cluster."""

@@ -8,8 +8,9 @@ from typing import Any
 from hypothesis import given, settings, strategies as st
 
 from fleet.model.plan import Verb
-from fleet.sim.inside import merging, selecting
-from tests.rig.interiors import inside
+from fleet.sim.inside import clusters, merging, selecting, view
+from tests.rig import runs
+from tests.rig.interiors import CONFIG, inside
 
 keys = st.sampled_from(["a", "b", "c"])
 leaves = st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["", "x"])
@@ -125,6 +126,55 @@ def test_what_was_is_told_alike_however_late_it_is_asked(steps: list[tuple[str, 
             assert told == [one["metadata"]["uid"] for one in document["items"]]
 
 
+broken = st.sampled_from(
+    [{}, {"what": "injector-crash", "afterSeconds": 200, "untilSeconds": 700}]
+    + [{"what": one} for one in ("restart-stuck", "leftovers", "webhook-missing")]
+)
+waits = st.sampled_from([0, 1, 500, 9_000, 60_000, 900_000])
+EVERY = (*KINDS, "/api/v1/namespaces/bookstore/pods", "/apis/apps/v1/replicasets", CONFIG)
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["upgrade", "delete", "install", "patch", "mesh", "look"]), waits
+        ),
+        min_size=3,
+        max_size=7,
+    ),
+    broken=broken,
+    upgrades=st.booleans(),
+)
+def test_what_is_kept_is_what_would_be_made_anew(
+    steps: list[tuple[str, int]], broken: dict[str, Any], upgrades: bool
+) -> None:
+    """Objects are kept while they would be made alike; whoever asks cannot tell."""
+    keys: dict[str, Any] = {"inside": {"breaks": [broken] if broken else []}}
+    if upgrades:
+        keys["autoUpgradeAfterSeconds"] = {"min": 60, "max": 600}
+    found = inside(installed="1.1.1", **keys)
+    for act, milliseconds in steps:
+        _do(found, act)
+        # NB: twice: the first time some of it is made, while time goes on.
+        for _ in range(2):
+            found.wait(milliseconds=milliseconds)
+            told = [found.ask(path).document for path in EVERY]
+            found.world.interiors[found.cluster_id].forget()
+            assert told == [found.ask(path).document for path in EVERY]
+
+
+def test_only_the_clusters_looked_into_last_keep_what_was_made() -> None:
+    world = runs.world(clusters=view.MOST + 5, offlineShare=0)
+    now = world.recipe.epoch
+    interiors = [clusters.interior(world, one.id) for one in world.clusters(now)]
+    for one in interiors:
+        one.view(now).items("", "nodes")
+
+    assert list(world.recent.values()) == interiors[5:]
+    assert [one.is_keeping for one in interiors] == [False] * 5 + [True] * view.MOST
+
+
 def _do(found: Any, act: str) -> None:
     is_there = found.world.extension(found.cluster_id, "osm", found.now) is not None
     match act:
@@ -134,6 +184,10 @@ def _do(found: Any, act: str) -> None:
             found.write(Verb.DELETE)
         case "install":
             found.write(Verb.PUT, version="1.2.6", settings={})
+        case "mesh":
+            value = None if len(found.world.edits(found.cluster_id)) % 2 else "enabled"
+            annotations = {"openservicemesh.io/sidecar-injection": value}
+            found.patch("/api/v1/namespaces/bookstore", {"metadata": {"annotations": annotations}})
         case "patch":
             path = "/apis/apps/v1/namespaces/bookstore/deployments/bookstore"
             found.patch(

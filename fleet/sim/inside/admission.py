@@ -58,13 +58,12 @@ def admitted(
 
 def shown(view: View, found: Target, made: Made) -> Made:
     """Return an object as it is served: in the version asked for, without what is ours."""
-    made = {key: value for key, value in made.items() if not key.startswith("x-")}
+    told = {"apiVersion": found.kind.api_version, "kind": found.kind.kind}
+    told |= {key: one for key, one in made.items() if key not in told and key[:2] != "x-"}
     known = schema(view, found)
-    if known is not None and "spec" in made:
-        made["spec"] = schemas.pruned(made["spec"], known)
-    return {"apiVersion": found.kind.api_version, "kind": found.kind.kind} | {
-        key: value for key, value in made.items() if key not in ("apiVersion", "kind")
-    }
+    if known is not None and "spec" in told:
+        told["spec"] = schemas.pruned(told["spec"], known)
+    return told
 
 
 def _strict(found: Target, request: Request, lost: list[str]) -> refusals.RefusedError:

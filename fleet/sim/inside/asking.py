@@ -6,6 +6,7 @@ Source:  Kubernetes' API conventions; paths that kubectl and the Python client s
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -148,6 +149,7 @@ def verb(request: Request, found: Target) -> str:
 # --- users -------------------------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=64)
 def token(seed: int, user: str) -> str:
     """Return the token of a user of all clusters."""
     return f"sim-{user}-{draws.guid(seed, 'token of a cluster', user)}"

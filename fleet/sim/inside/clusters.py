@@ -35,10 +35,10 @@ _UNKNOWN_KIND = "the server could not find the requested resource"
 
 def interior(world: World, cluster_id: ClusterId) -> Interior:
     """Return the inside of a cluster: the same for everybody who speaks to its world."""
-    cased = world.cased(cluster_id)
-    found = world.interiors.get(cased)
+    found = world.interiors.get(cluster_id)
     if found is None:
-        found = world.interiors[cased] = Interior(world, cased)
+        cased = world.cased(cluster_id)
+        found = world.interiors.setdefault(cased, Interior(world, cased))
     return cast("Interior", found)
 
 

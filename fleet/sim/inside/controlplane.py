@@ -169,6 +169,7 @@ def deployments(scene: Scene) -> Iterator[Made]:
     for one in components(scene):
         found = podding.deployment(scene, one)
         containers = found["spec"]["template"]["spec"]["containers"]
+        containers[0] = dict(containers[0])
         release = _at_work(scene)
         if one.name == INJECTOR:
             image = release.sidecar_image

@@ -16,6 +16,10 @@ from fleet.sim.inside.scene import Made, Scene
 _POD = kinds.built_in("", "pods")
 _DEPLOYMENT = kinds.built_in("apps", "deployments")
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+_STRATEGY = {
+    "type": "RollingUpdate",
+    "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"},
+}
 _RESTARTS = 12
 """Of a container that crashes."""
 
@@ -56,10 +60,7 @@ def deployment(scene: Scene, one: Component) -> Made:
         "replicas": one.replicas,
         "revisionHistoryLimit": 10,
         "selector": {"matchLabels": selector},
-        "strategy": {
-            "type": "RollingUpdate",
-            "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"},
-        },
+        "strategy": _STRATEGY,
         "template": {
             "metadata": {"labels": dict(one.labels)},
             "spec": {"containers": _specs(one.containers)},
@@ -82,8 +83,12 @@ def deployment(scene: Scene, one: Component) -> Made:
     return found
 
 
+@functools.lru_cache(maxsize=256)
 def counts(*, replicas: int, ready: int, is_changing: bool, generation: int = 1) -> dict[str, Any]:
-    """Return the status of a deployment; while it changes the old pods are the ready ones."""
+    """Return the status of a deployment; while it changes the old pods are the ready ones.
+
+    NB: shared, as other parts of objects here are: no object is changed once it is made.
+    """
     available = ready == replicas and not is_changing
     numbers = {
         "replicas": replicas + 1 if is_changing else replicas,
@@ -201,15 +206,7 @@ def pod(  # noqa: PLR0913 - what makes a pod
             "podIP": address(scene, "10.244", "pod", name),
             "hostIP": address(scene, "192.168", "node", node),
             "startTime": started,
-            "conditions": [
-                {"type": kind, "status": str(is_so)}
-                for kind, is_so in (
-                    ("Initialized", True),
-                    ("Ready", is_ready),
-                    ("ContainersReady", is_ready),
-                    ("PodScheduled", waits != "Pending"),
-                )
-            ],
+            "conditions": _conditions(is_ready=is_ready, is_placed=waits != "Pending"),
             "containerStatuses": [
                 container_status(key, image, is_ready=is_ready, waits=waits, started=started)
                 for key, image in containers.items()
@@ -222,11 +219,25 @@ def pod(  # noqa: PLR0913 - what makes a pod
     return found
 
 
+@functools.cache
+def _conditions(*, is_ready: bool, is_placed: bool) -> list[dict[str, str]]:
+    return [
+        {"type": kind, "status": str(is_so)}
+        for kind, is_so in (
+            ("Initialized", True),
+            ("Ready", is_ready),
+            ("ContainersReady", is_ready),
+            ("PodScheduled", is_placed),
+        )
+    ]
+
+
 def replica_set_uid(scene: Scene, namespace: str, name: str) -> str:
     """Return what a replica set is known by to its pods."""
     return scene.identity(kinds.REPLICA_SETS.plural, namespace, name)
 
 
+@functools.lru_cache(maxsize=4096)
 def container_status(
     name: str, image: str, *, is_ready: bool, waits: str, started: str
 ) -> dict[str, Any]:
@@ -281,10 +292,12 @@ def is_ready(found: Mapping[str, Any]) -> bool:
 
 
 def _specs(containers: Mapping[str, str]) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "image": image, "imagePullPolicy": "IfNotPresent"}
-        for name, image in containers.items()
-    ]
+    return [_spec(name, image) for name, image in containers.items()]
+
+
+@functools.lru_cache(maxsize=4096)
+def _spec(name: str, image: str) -> dict[str, Any]:
+    return {"name": name, "image": image, "imagePullPolicy": "IfNotPresent"}
 
 
 def node_name(scene: Scene, place: int) -> str:

@@ -6,6 +6,7 @@ Source:  the published charts osm-arc 0.11.1 to 1.2.6, rendered; the definitions
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 from fleet.model import versions
@@ -146,6 +147,7 @@ RELEASES = (
 )
 
 
+@functools.lru_cache(maxsize=256)
 def of(version: str) -> Release:
     """Return a release: the one of that version, or else like the nearest before it.
 

@@ -35,6 +35,19 @@ _MILLISECOND = dt.timedelta(milliseconds=1)
 Made = dict[str, Any]
 
 
+class Ahead:
+    """Until when what was made would be made alike, as far as time alone is concerned."""
+
+    def __init__(self) -> None:
+        self.until: dt.datetime | None = None
+        """``None``: for good."""
+
+    def note(self, moment: dt.datetime) -> None:
+        """Hear that something goes by whether a moment has come, and that it has not."""
+        if self.until is None or moment < self.until:
+            self.until = moment
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scene:
     """A cluster, as far as its extensions and the world file determine it."""
@@ -48,6 +61,35 @@ class Scene:
     special: Special | None = None
     only: str | None = None
     """The one namespace that is asked about; ``None``: all are."""
+    is_still: bool = False
+    """Whether time alone changes nothing of all this any more."""
+    ahead: Ahead = dataclasses.field(default_factory=Ahead, compare=False, repr=False)
+    """Hears of every comparison with :attr:`now` that will end otherwise some day."""
+
+    def is_like(self, other: Scene) -> bool:
+        """Tell whether the same objects follow from another scene of this cluster, but for time."""
+        return (self.mesh, self.others, self.broken) == (other.mesh, other.others, other.broken)
+
+    def but(self, **changes: Any) -> Scene:
+        """Return the scene with another moment or the like; what was worked out stays with it."""
+        found = object.__new__(Scene)
+        # NB: frozen for everybody else.
+        found.__dict__.update(self.__dict__, **changes)
+        return found
+
+    def has_come(self, moment: dt.datetime) -> bool:
+        """Tell whether a moment has come."""
+        if moment <= self.now:
+            return True
+        self.ahead.note(moment)
+        return False
+
+    def _told(self, moment: dt.datetime) -> dt.datetime:
+        """Return a moment that an object tells of: none that is yet to come."""
+        if moment <= self.now:
+            return moment
+        self.ahead.note(self.now)
+        return self.now
 
     def is_wanted(self, namespace: str) -> bool:
         """Tell whether a namespace is asked about."""
@@ -127,8 +169,8 @@ class Scene:
         **rest: Any,
     ) -> Made:
         """Return an object with what all objects have."""
-        created_at = min(created_at, self.now)
-        changed_at = min(changed_at or created_at, self.now)
+        created_at = self._told(created_at)
+        changed_at = self._told(changed_at or created_at)
         stamp = stamped(created_at)
         place = (kind.resource.plural, namespace or "", name, stamp)
         metadata: dict[str, Any] = {
@@ -186,6 +228,9 @@ def of(world: World, cluster: Cluster, now: dt.datetime, special: Special | None
         others=tuple(one for one in known if one.extension_type != MESH_TYPE),
         broken=_broken(recipe, cluster, special, mesh, now),
         special=special,
+        is_still=world.is_still(cluster.id)
+        and all(stages.are_over(parts, now=now) for parts in lives.values())
+        and not any(one.is_passing for one in (*recipe.insides.broken, *recipe.script.broken)),
     )
 
 

@@ -6,6 +6,7 @@ Source:  k8s.io/apimachinery, packages labels and fields.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,6 +21,7 @@ _FIELDS = ("metadata.name", "metadata.namespace")
 _OF_PODS = ("spec.nodeName", "status.phase")
 
 
+@functools.lru_cache(maxsize=256)
 def of_labels(text: str) -> Rule:
     """Return what tells whether labels fit a selector.
 

@@ -115,6 +115,13 @@ def of(lives: Sequence[Life], *, epoch: dt.datetime, now: dt.datetime, seed: int
     return stage
 
 
+def are_over(lives: Sequence[Life], *, now: dt.datetime) -> bool:
+    """Tell whether all that was asked of an extension has been over for long, linger as it may."""
+    operations = [instance.operation for instance, _ in lives if instance.operation is not None]
+    longest = dt.timedelta(seconds=_LINGERS_S[1])
+    return all(one.ends_at is not None and one.ends_at + longest < now for one in operations)
+
+
 def _ended(stage: Stage) -> Stage:
     """Return a stage whose end is overtaken by the next write."""
     match stage.going:

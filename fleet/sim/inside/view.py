@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -30,6 +29,8 @@ from fleet.sim.inside.scene import Made, Scene
 from fleet.sim.world import World
 
 Builder = Callable[[Scene], Iterator[Made]]
+Items = dict[tuple[str, str, str | None], dict[tuple[str, str], Made]]
+"""``{(group, plural, the one namespace that was asked about): {(namespace, name): object}}``."""
 
 _BUILDERS: Mapping[tuple[str, str], tuple[Builder, ...]] = {
     ("", "namespaces"): (premises.namespaces,),
@@ -56,6 +57,32 @@ _BUILDERS: Mapping[tuple[str, str], tuple[Builder, ...]] = {
 }
 
 
+MOST = 100
+"""Clusters of one world whose objects are kept: some 200 KB each."""
+
+
+class Kept:
+    """Objects that were made, for as long as they would be made alike."""
+
+    def __init__(self, found: Scene, *, turn: int, edit_count: int) -> None:
+        self.scene = found
+        self.items: Items = {}
+        self.turn = turn
+        self._since = found.now
+        self._edit_count = edit_count
+
+    def scene_at(self, now: dt.datetime, turn: int) -> Scene | None:
+        """Return what is at a moment, where that needs no working out; else ``None``."""
+        is_known = self.scene.is_still and turn == self.turn and self.scene.now <= now
+        return self.scene.but(now=now) if is_known else None
+
+    def is_good(self, found: Scene, edit_count: int) -> bool:
+        """Tell whether they would be made alike from a scene, after so many edits."""
+        until = self.scene.ahead.until
+        is_now = self._since <= found.now and (until is None or found.now < until)
+        return is_now and edit_count == self._edit_count and found.is_like(self.scene)
+
+
 class Interior:
     """One cluster that somebody has looked into."""
 
@@ -66,12 +93,38 @@ class Interior:
         self.asked_count = 0
         """Requests that came to its API."""
         self._taken = 0
+        self._kept: Kept | None = None
 
     def view(self, now: dt.datetime) -> View:
         """Return its objects at a moment."""
         self._catch_up()
-        found = self._scene(now)
-        return View(self, found, max(found.version_of(now), self.overlay.last))
+        turn, kept = self.world.turn(self.cluster_id), self._kept
+        found = (kept and kept.scene_at(now, turn)) or self._scene(now)
+        if kept is None or not kept.is_good(found, self._taken):
+            kept = self._kept = Kept(found, turn=turn, edit_count=self._taken)
+        elif found.ahead is not kept.scene.ahead:
+            found = kept.scene.but(now=now, cluster=found.cluster, is_still=found.is_still)
+        kept.scene, kept.turn = found, turn
+        self._remember()
+        return View(self, found, max(found.version_of(now), self.overlay.last), kept.items)
+
+    def _remember(self) -> None:
+        """Be the one that was looked into last; who was longest ago keeps nothing any more."""
+        recent = self.world.recent
+        recent[self.cluster_id] = self
+        recent.move_to_end(self.cluster_id)
+        if len(recent) > MOST:
+            _, other = recent.popitem(last=False)
+            other.forget()
+
+    @property
+    def is_keeping(self) -> bool:
+        """Whether objects are kept."""
+        return self._kept is not None
+
+    def forget(self) -> None:
+        """Let go of the objects: they can be made again."""
+        self._kept = None
 
     def keep(self, entry: Entry, now: dt.datetime) -> None:
         """Take an edit, and let the world remember it."""
@@ -120,12 +173,14 @@ class Interior:
 class View:
     """A cluster's objects at one version."""
 
-    def __init__(self, interior: Interior, found: Scene, version: int) -> None:
+    def __init__(
+        self, interior: Interior, found: Scene, version: int, items: Items | None = None
+    ) -> None:
         self._scene = found
         self.version = version
         self._interior = interior
         self._entries = interior.overlay.at(version)
-        self._items: dict[tuple[str, str, str | None], dict[tuple[str, str], Made]] = {}
+        self._items: Items = {} if items is None else items
         self._pasts: dict[dt.datetime, View] = {}
 
     @property
@@ -136,6 +191,7 @@ class View:
     def at(self, moment: dt.datetime) -> View:
         """Return the cluster as it was at an earlier moment."""
         if moment >= self.scene.now:
+            self.scene.ahead.note(moment)
             return self
         found = self._pasts.get(moment)
         if found is None:
@@ -162,10 +218,15 @@ class View:
         return self._entries.get(key)
 
     def _known(self, group: str, plural: str, only: str | None) -> dict[tuple[str, str], Made]:
-        key = group, plural, only
-        found = self._items.get(key)
+        found = self._items.get((group, plural, None))
+        if found is not None:
+            return found
+        if self.scene.is_still:
+            # NB: it will be kept, and most often another namespace is asked about next.
+            only = None
+        found = self._items.get((group, plural, only))
         if found is None:
-            found = self._items[key] = self._changed(group, plural, only)
+            found = self._items[group, plural, only] = self._changed(group, plural, only)
         return found
 
     def _changed(self, group: str, plural: str, only: str | None) -> dict[tuple[str, str], Made]:
@@ -205,7 +266,7 @@ class View:
         return not mesh.is_there and bool(mesh.ran) and made_at < mesh.since
 
     def _made(self, group: str, plural: str, only: str | None) -> Iterator[Made]:
-        scene = self.scene if only is None else dataclasses.replace(self.scene, only=only)
+        scene = self.scene if only is None else self.scene.but(only=only)
         for build in _BUILDERS.get((group, plural), ()):
             yield from build(scene)
         if (group, plural) == ("", "pods"):

@@ -118,12 +118,11 @@ def with_status(view: View, found: Made) -> Made:
         replicas=replicas, ready=replicas, is_changing=pending is not None, generation=generation
     )
     if pending is not None and _is_blocked(view, found["metadata"]["namespace"]):
-        status.pop("updatedReplicas", None)
-        status["conditions"].append(
-            {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
-        )
+        failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
+        status = {key: one for key, one in status.items() if key != "updatedReplicas"}
+        status["conditions"] = [*status["conditions"], failure]
     if found["kind"] == "StatefulSet":
-        status["currentReplicas"] = replicas
+        status = status | {"currentReplicas": replicas}
     return {**found, "status": status}
 
 
@@ -134,7 +133,7 @@ def _generations(view: View, found: Made) -> tuple[dt.datetime, dt.datetime | No
     lasts = _lasts(scene, found)
     for stamp in found.get(ROLLED, ()):
         moment = scene.moment_of(stamp)
-        if moment + lasts <= scene.now and not _is_stuck(view, found, moment):
+        if scene.has_come(moment + lasts) and not _is_stuck(view, found, moment):
             current, pending = moment, None
         else:
             pending = moment

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 import orjson
 from aiohttp import web
 
-from fleet.model.cluster import ClusterId
 from fleet.sim import names
 from fleet.sim.inside import answering, clusters
 from fleet.sim.inside.answering import UnreachableError
@@ -69,13 +68,10 @@ async def answer(plane: Plane, request: web.BaseRequest) -> web.StreamResponse:
 
 
 def _cluster(plane: Plane, name: str) -> Interior | None:
+    world = plane.azure.world
     number = names.index(name, count=plane.recipe.cluster_count)
-    if number is None:
-        return None
-    cluster = next(iter(plane.azure.world.clusters(plane.now(), [number])), None)
-    if cluster is None:
-        return None
-    return clusters.interior(plane.azure.world, ClusterId(cluster.id))
+    cluster_id = None if number is None else world.cluster_id(number, plane.now())
+    return None if cluster_id is None else clusters.interior(world, cluster_id)
 
 
 def _sent(reply: Reply) -> web.Response:
