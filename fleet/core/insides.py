@@ -12,7 +12,7 @@ import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from fleet.core import holds, platforms, required, steps
+from fleet.core import holds, looks, platforms, required, steps
 from fleet.core.assignment import Member
 from fleet.model.cluster import Cluster, ClusterId
 from fleet.model.desired import Profile, Rollout, Unreachable
@@ -192,10 +192,8 @@ def checks_of(rollout: Rollout) -> tuple[CheckRule, ...]:
     inside = rollout.inside
     if not (inside.has_checks and inside.access.is_given):
         return ()
-    return tuple(
-        dataclasses.replace(rule, severity=inside.severities.get(rule.id, rule.severity))
-        for rule in rollout.desired.profile.checks
-    )
+    # NB: what only warns is settled when a run looks: plans of old runs do not have it in them.
+    return looks.graded(rollout.desired.profile.checks, severities=inside.severities)
 
 
 def order_of(rollout: Rollout) -> VersionOrder:

@@ -7,7 +7,6 @@ What is wanted of a cluster, and what follows from what is seen, is
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 
@@ -17,7 +16,7 @@ from fleet.core.looks import Subject, meshes
 from fleet.engine import gathering
 from fleet.errors import ClusterError
 from fleet.model.cluster import ClusterId
-from fleet.model.inside import CheckResult, CheckRule, Severity
+from fleet.model.inside import CheckResult, CheckRule
 from fleet.model.objects import Seen, Sight, Want
 from fleet.ports import ClusterApi, Clusters
 
@@ -33,17 +32,14 @@ class Inspector:
         self._clusters = clusters
 
     async def inspect(
-        self, subject: Subject, rules: Sequence[CheckRule], *, is_warn_only: bool = False
+        self, subject: Subject, rules: Sequence[CheckRule]
     ) -> tuple[CheckResult, ...]:
         """Return what each rule comes to; one whose cluster cannot be reached is unknown.
 
         Args:
             subject: The cluster, and what is known of it.
             rules: In the order of the results.
-            is_warn_only: Whether none may be more than a warning.
         """
-        if is_warn_only:
-            rules = [dataclasses.replace(one, severity=Severity.WARN) for one in rules]
         return (await self.inspection(subject, rules)).results
 
     async def inspection(self, subject: Subject, rules: Sequence[CheckRule]) -> Inspection:

@@ -41,7 +41,8 @@ async def test_looks_are_the_same_through_the_port() -> None:
 
 
 async def test_warnings_alone_bar_nothing() -> None:
-    found = await inspector(Cluster()).inspect(insights.subject(), RULES, is_warn_only=True)
+    warnings = looks.graded(RULES, is_warn_only=True)
+    found = await inspector(Cluster()).inspect(insights.subject(), warnings)
 
     assert {one.severity for one in found} == {Severity.WARN}
     assert not any(one.is_barrier for one in found)
