@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
 
 from fleet.core import chain, checkups, looks
 from fleet.core.checkups import Inspection, Tally
@@ -26,9 +25,9 @@ _MESH_CONFIG = "osm-mesh-config"
 
 
 class Inspector:
-    """Looks into clusters; without a way into them, at what Azure says alone."""
+    """Looks into clusters; where there is no way into them, at what Azure says alone."""
 
-    def __init__(self, clusters: Clusters | None) -> None:
+    def __init__(self, clusters: Clusters) -> None:
         self._clusters = clusters
 
     async def inspect(
@@ -47,7 +46,7 @@ class Inspector:
         if not looks.wants(rules, subject):
             return Inspection(results=looks.judge(rules, subject, {}), is_reached=None)
         try:
-            async with self._opened(subject.cluster_id) as api:
+            async with self._clusters.open(subject.cluster_id) as api:
                 seen = await _seen(api, subject, rules)
         except ClusterError as error:
             return _unreached(rules, subject, error.message)
@@ -64,18 +63,12 @@ class Inspector:
         Raises:
             ClusterError: It could not be read.
         """
-        async with self._opened(cluster_id) as api:
+        async with self._clusters.open(cluster_id) as api:
             for resource in (meshes.MESH_CONFIGS, meshes.OLD_MESH_CONFIGS):
                 found = await api.get(resource, name, namespace=namespace)
                 if found is not None:
                     return chain.canonical(meshes.spec(found)).decode()
         return None
-
-    def _opened(self, cluster_id: ClusterId) -> AbstractAsyncContextManager[ClusterApi]:
-        if self._clusters is None:
-            message = "no way into clusters is named"
-            raise ClusterError(message, hint="Name one in the plan file: clusterAccess.")
-        return self._clusters.open(cluster_id)
 
 
 def _unreached(rules: Sequence[CheckRule], subject: Subject, message: str) -> Inspection:

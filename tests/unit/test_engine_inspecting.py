@@ -14,6 +14,7 @@ from fleet.core.checkups import Inspection, Tally
 from fleet.core.looks import Subject
 from fleet.engine import inspecting
 from fleet.engine.inspecting import Inspector
+from fleet.engine.nowhere import Nowhere
 from fleet.errors import ClusterError
 from fleet.model.cluster import ClusterId
 from fleet.model.inside import CheckResult, Severity, Verdict
@@ -120,10 +121,10 @@ async def test_nothing_is_opened_for_what_azure_says() -> None:
 
 
 async def test_without_a_way_into_clusters_only_azure_is_believed() -> None:
-    found = await Inspector(None).inspect(insights.subject(), RULES[:2])
+    found = await Inspector(Nowhere()).inspect(insights.subject(), RULES[:2])
 
     assert [(one.verdict, one.detail) for one in found] == [
-        (Verdict.UNKNOWN, "no way into clusters is named"),
+        (Verdict.UNKNOWN, "store-1: the plan file says nothing of how clusters are reached"),
         (Verdict.PASSED, ""),
     ]
 
