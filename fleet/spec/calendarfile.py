@@ -19,6 +19,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from fleet import zones
 from fleet.model.calendars import Calendar, Level, Rule
 from fleet.model.desired import TagCalendars
 from fleet.spec import (
@@ -26,7 +27,6 @@ from fleet.spec import (
     document as documents,
     explanation,
     icalendars,
-    moments,
     publicholidays,
 )
 from fleet.spec.calendarform import CalendarFile, FeedFile, RuleFile
@@ -265,7 +265,7 @@ class _Freezer:
         if self.around.now is None:
             self.known_until = NEVER_KNOWN
             return ()
-        zone = moments.zone_of(self.file.zone) or dt.UTC
+        zone = zones.found(self.file.zone) or dt.UTC
         year = self.around.now.astimezone(zone).year
         found = publicholidays.dates(country, subdivision, first_year=year)
         if not found:

@@ -13,10 +13,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from fleet import zones
 from fleet.core import chain, facts, fold, planner
 from fleet.core.assignment import Member
 from fleet.core.state import RunState
-from fleet.engine import zones
 from fleet.model import codec, events as e
 from fleet.model.cluster import (
     AutoUpgrade,

@@ -13,10 +13,10 @@ from typing import Any, assert_never
 
 import orjson
 
+from fleet import zones
 from fleet.core import answers, chain, draws, fold, rollout, targets
 from fleet.core.rollout import Decision
 from fleet.core.state import RunState
-from fleet.engine import zones
 from fleet.model import events as e, records
 from fleet.model.commands import Check, Command, Follow, Look, Measure, Prove, Send, Survey, Watch
 from fleet.model.plan import Action, Plan, Target

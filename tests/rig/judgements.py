@@ -13,8 +13,8 @@ from typing import Any, cast
 
 from hypothesis import strategies as st
 
+from fleet import zones
 from fleet.core import draws, judgefold, planner, windows
-from fleet.engine import zones
 from fleet.model import events as e
 from fleet.model.approvals import ApprovalRule
 from fleet.model.calendars import Calendar, Level, Overrun, Rule

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from fleet import zones
 from fleet.core import bindings, planner, waves
-from fleet.engine import zones
 from fleet.errors import InputError, InvariantError
 from fleet.model import codec
 from fleet.model.calendars import Calendar, Level, Rule

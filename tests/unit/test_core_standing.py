@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from fleet import zones
 from fleet.core import standing
 from fleet.core.forecast import Window
 from fleet.core.standing import Hold, Standing
 from fleet.core.waves import TYPICAL_TARGET
-from fleet.engine import zones
 from fleet.errors import InputError
 from fleet.model import events as e
 from fleet.model.approvals import ApprovalRule

@@ -10,8 +10,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from fleet import zones
 from fleet.core import planner, saved
-from fleet.engine import zones
 from fleet.model import codec
 from fleet.model.calendars import Calendar, Level, Rule
 from fleet.model.cluster import AutoUpgrade, ClusterId
