@@ -13,7 +13,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fleet.core import detours, judgefold, members, moves, planner, targets, wavefold
+from fleet.core import detours, judgefold, members, moves, planner, stepfold, targets, wavefold
 from fleet.core.caps import Caps
 from fleet.core.lines import Line
 from fleet.core.moves import Phase
@@ -271,4 +271,5 @@ _HANDLERS: Mapping[type, Callable[[RunState, Any], None]] = {
     **wavefold.HANDLERS,
     **judgefold.HANDLERS,
     **targets.HANDLERS,
+    **stepfold.HANDLERS,
 }
