@@ -28,7 +28,8 @@ from fleet.core.state import RunState
 from fleet.engine import virtual
 from fleet.engine.runner import Runner
 from fleet.journal.sqlite import SqliteStore
-from fleet.model.desired import Rollout, TagCalendars, WaveRule
+from fleet.model.desired import Rollout, TagCalendars
+from fleet.model.strategy import WaveRule
 from fleet.sim.ports import SimulatedAzure
 from tests.rig import fleets, rollouts, runs
 

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from fleet.core import planner
 from fleet.core.state import RunState
 from fleet.errors import InvariantError
-from fleet.model.desired import FailureMode, Membership, OnBreach, OnDrift
+from fleet.model.desired import Membership, OnDrift
 from fleet.model.plan import Limits, Parent, Plan, Purpose, Spread, Target, Verb, Wave
+from fleet.model.strategy import FailureMode, OnBreach
 
 # Source: 30 minutes for a write, 45 for an uninstall, where nothing else is said.
 _UNINSTALL_DEADLINE = dt.timedelta(minutes=45)

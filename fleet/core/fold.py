@@ -20,11 +20,11 @@ from fleet.core.moves import Phase
 from fleet.core.state import RunState, WaveState
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
-from fleet.model.desired import FailureMode, OnBreach
 from fleet.model.events import Event
 from fleet.model.gates import OnVerdict
 from fleet.model.plan import Target
 from fleet.model.statuses import HoldReason, RunStatus, WaveStatus
+from fleet.model.strategy import FailureMode, OnBreach
 
 
 def apply(state: RunState, event: Event) -> RunState:

@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from fleet.core import holds, looks, platforms, required, steps
 from fleet.core.assignment import Member
 from fleet.model.cluster import Cluster, ClusterId
-from fleet.model.desired import Profile, Rollout, Unreachable
+from fleet.model.desired import Profile, Rollout
 from fleet.model.inside import CheckRule, Outlook, Work, WorkKind
 from fleet.model.plan import Action, Change, Rollback, Step, Target, Verb
+from fleet.model.scope import Unreachable
 from fleet.model.versions import VersionOrder
 
 NOT_LOOKED = Outlook(is_seen=False)

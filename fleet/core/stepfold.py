@@ -17,8 +17,10 @@ from fleet.core.moves import Phase
 from fleet.core.state import Active, RunState
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
-from fleet.model.desired import FailureClass, OnDrift, Unreachable
+from fleet.model.desired import OnDrift
+from fleet.model.scope import Unreachable
 from fleet.model.statuses import Finding, HoldReason, Result
+from fleet.model.strategy import FailureClass
 
 
 def _checked(state: RunState, event: e.StepChecked) -> None:

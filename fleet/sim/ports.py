@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from fleet.core import selection
 from fleet.errors import InputError
 from fleet.model.cluster import Cluster, ClusterId, Extension, Inventory, ProvisioningState
-from fleet.model.desired import Scope
+from fleet.model.scope import Scope
 from fleet.ports import (
     Accepted,
     Clock,

@@ -16,18 +16,10 @@ from fleet.core import order, planner, saved, selection
 from fleet.errors import InputError
 from fleet.model import codec
 from fleet.model.cluster import Cluster
-from fleet.model.desired import (
-    Desired,
-    FailureMode,
-    OnBreach,
-    Presence,
-    Rollout,
-    Scope,
-    SettingsMode,
-    Strategy,
-    WaveRule,
-)
+from fleet.model.desired import Desired, Presence, Rollout, SettingsMode
 from fleet.model.plan import Action, Plan, PlanHead, Target
+from fleet.model.scope import Scope
+from fleet.model.strategy import FailureMode, OnBreach, Strategy, WaveRule
 from fleet.model.versions import parse
 from tests.rig import fleets, rollouts
 

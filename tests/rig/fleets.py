@@ -27,24 +27,7 @@ from fleet.model.cluster import (
     Inventory,
     ProvisioningState,
 )
-from fleet.model.desired import (
-    FailureClass,
-    FailureMode,
-    Match,
-    Membership,
-    OnBreach,
-    OnDrift,
-    PoolRule,
-    Profile,
-    RampUp,
-    RollbackRule,
-    RollbackScope,
-    Scope,
-    SpreadRule,
-    Strategy,
-    Unreachable,
-    WaveRule,
-)
+from fleet.model.desired import Membership, OnDrift, Profile
 from fleet.model.gates import Moment, OnVerdict, Verdict
 from fleet.model.plan import (
     Action,
@@ -64,6 +47,7 @@ from fleet.model.plan import (
     Verb,
     Wave,
 )
+from fleet.model.scope import Match, Scope, Unreachable
 from fleet.model.statuses import (
     Finding,
     HoldReason,
@@ -71,6 +55,18 @@ from fleet.model.statuses import (
     RunStatus,
     WaitCause,
     WaveStatus,
+)
+from fleet.model.strategy import (
+    FailureClass,
+    FailureMode,
+    OnBreach,
+    PoolRule,
+    RampUp,
+    RollbackRule,
+    RollbackScope,
+    SpreadRule,
+    Strategy,
+    WaveRule,
 )
 
 T0 = dt.datetime(2026, 1, 10, 2, tzinfo=dt.UTC)

@@ -19,11 +19,11 @@ from fleet.model import events as e
 from fleet.model.approvals import ApprovalRule
 from fleet.model.calendars import Calendar, Level, Overrun, Rule
 from fleet.model.commands import Look, Measure
-from fleet.model.desired import OnBreach, RollbackScope
 from fleet.model.events import Actor
 from fleet.model.gates import Gate, Moment, OnVerdict, Probe, ProbeKind, Verdict
 from fleet.model.plan import Plan, Undo
 from fleet.model.statuses import Result, WaveStatus
+from fleet.model.strategy import OnBreach, RollbackScope
 from tests.rig import fleets
 from tests.rig.books import Books
 from tests.rig.histories import Life

@@ -13,24 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from fleet.core import draws
-from fleet.model.desired import (
+from fleet.model.desired import Membership, OnDrift, Requirement, Rollout, SettingsMode
+from fleet.model.scope import Match, Scope, Unreachable
+from fleet.model.strategy import (
     FailureClass,
     FailureMode,
-    Match,
-    Membership,
     OnBreach,
-    OnDrift,
     PoolRule,
     RampUp,
-    Requirement,
     RetryRule,
     RollbackRule,
     RollbackScope,
-    Rollout,
-    Scope,
-    SettingsMode,
     SpreadRule,
-    Unreachable,
     WaveRule,
 )
 from fleet.sim import names

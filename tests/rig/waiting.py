@@ -11,9 +11,10 @@ from typing import Any
 
 from fleet.model.approvals import ApprovalRule
 from fleet.model.calendars import Calendar, Level, Overrun, Rule as Hours
-from fleet.model.desired import FailureMode, OnBreach, Rollout, TagCalendars, WaveRule
+from fleet.model.desired import Rollout, TagCalendars
 from fleet.model.events import Actor
 from fleet.model.gates import Gate, Moment, OnVerdict, Probe, ProbeKind
+from fleet.model.strategy import FailureMode, OnBreach, WaveRule
 from fleet.sim import names
 from fleet.sim.recipe import Metric, Recipe, Turn
 from fleet.sim.repertoire import Fault

@@ -13,9 +13,11 @@ from fleet.core.moves import Phase
 from fleet.core.state import RunState
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
-from fleet.model.desired import OnBreach, OnDrift, Unreachable
+from fleet.model.desired import OnDrift
 from fleet.model.plan import Digest
+from fleet.model.scope import Unreachable
 from fleet.model.statuses import Finding, HoldReason, Result
+from fleet.model.strategy import OnBreach
 from tests.rig.fleets import (
     T0,
     event,

@@ -13,9 +13,10 @@ from fleet.core.rollout import Decision
 from fleet.core.state import RunState
 from fleet.model import events as e
 from fleet.model.commands import Check, Follow, Prove
-from fleet.model.desired import FailureMode, OnBreach, Unreachable
 from fleet.model.plan import CATCH_UP, Plan
+from fleet.model.scope import Unreachable
 from fleet.model.statuses import Finding, HoldReason, Result, RunStatus, WaveStatus
+from fleet.model.strategy import FailureMode, OnBreach
 from tests.rig import rounds
 from tests.rig.fleets import (
     ALICE,

@@ -15,9 +15,9 @@ import pytest
 from fleet.core import fold, planner
 from fleet.core.state import RunState
 from fleet.model import events as e
-from fleet.model.desired import WaveRule
 from fleet.model.plan import Plan
 from fleet.model.statuses import Result, RunStatus
+from fleet.model.strategy import WaveRule
 from tests.rig import rollouts, rounds
 from tests.rig.fleets import T0, cluster, event, extension, inventory, opened
 

@@ -9,7 +9,7 @@ import pytest
 
 from fleet.core import planner, saved
 from fleet.errors import InputError, TamperedError
-from fleet.model.desired import WaveRule
+from fleet.model.strategy import WaveRule
 from tests.rig import rollouts
 from tests.rig.fleets import cluster, extension, inventory, stores
 
