@@ -18,16 +18,7 @@ from fleet.core.trail import Footprint, Trail
 from fleet.errors import InputError, RefusedError
 from fleet.model import codec
 from fleet.model.cluster import nothing
-from fleet.model.plan import (
-    CATCH_UP,
-    Action,
-    Facts,
-    Plan,
-    PlanHead,
-    Purpose,
-    Step,
-    Target,
-)
+from fleet.model.plan import CATCH_UP, Action, Facts, Plan, PlanHead, Purpose, Step, Target
 from fleet.model.statuses import Result, RunStatus
 
 FAILED = frozenset({Result.FAILED, Result.TIMED_OUT})

@@ -24,14 +24,7 @@ from fleet.sim.metricsfile import MetricsPart
 from fleet.sim.overridefile import OverridePart
 from fleet.sim.policyfile import PolicyPart
 from fleet.sim.quantities import Count, Share, SpanPart, Weights
-from fleet.sim.recipe import (
-    Casing,
-    ExtensionRecipe,
-    PatchSettings,
-    Recipe,
-    Span,
-    Wire,
-)
+from fleet.sim.recipe import Casing, ExtensionRecipe, PatchSettings, Recipe, Span, Wire
 from fleet.sim.wirefile import ArmPart, ChallengePart, PermissionsPart
 from fleet.spec import explanation
 from fleet.spec.explanation import FileModel

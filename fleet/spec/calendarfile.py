@@ -22,13 +22,7 @@ from pydantic_core import PydanticCustomError
 from fleet import zones
 from fleet.model.calendars import Calendar, Level, Rule
 from fleet.model.desired import TagCalendars
-from fleet.spec import (
-    calendarform,
-    document as documents,
-    explanation,
-    icalendars,
-    publicholidays,
-)
+from fleet.spec import calendarform, document as documents, explanation, icalendars, publicholidays
 from fleet.spec.calendarform import CalendarFile, FeedFile, RuleFile
 from fleet.spec.document import Document
 from fleet.spec.flaws import Flaw, Path, below, quoted
