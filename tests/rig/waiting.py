@@ -21,15 +21,8 @@ from fleet.sim.repertoire import Fault
 from fleet.sim.script import Rule
 from tests.rig import rollouts
 from tests.rig.cases import Ask, Case, Meddling
-from tests.rig.scenarios import (
-    MINUTE,
-    SCENARIOS as SCENARIOS,  # noqa: PLC0414 - all of them, these included
-    STORM,
-    mesh,
-    scenario,
-    scripted,
-    world,
-)
+from tests.rig.meddling import SCENARIOS as SCENARIOS  # noqa: PLC0414 - all of them, these included
+from tests.rig.scenarios import MINUTE, STORM, mesh, scenario, scripted, world
 
 HOUR = 60 * MINUTE
 BOB = Actor(name="bob", host="desk", pid=1)
