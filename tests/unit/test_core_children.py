@@ -31,7 +31,8 @@ from fleet.model.plan import (
 from fleet.model.statuses import Finding, HoldReason, Result, RunStatus, WaveStatus
 from fleet.model.strategy import FailureMode, OnBreach
 from tests.rig import fleets
-from tests.rig.fleets import PIN, T0, event
+from tests.rig.fleets import PIN, T0
+from tests.rig.samples import event
 
 BACK = Step(verb=Verb.PATCH, version="1.1.1", release_train="stable")
 WAY = Rollback(is_possible=True, note="restore version 1.1.1", steps=(BACK,))

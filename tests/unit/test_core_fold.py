@@ -18,18 +18,8 @@ from fleet.model.plan import Digest
 from fleet.model.scope import Unreachable
 from fleet.model.statuses import Finding, HoldReason, Result
 from fleet.model.strategy import OnBreach
-from tests.rig.fleets import (
-    T0,
-    event,
-    folded,
-    limits,
-    opened,
-    opening,
-    plan,
-    seconds,
-    snapshot,
-    wave,
-)
+from tests.rig.fleets import T0, folded, limits, opened, opening, plan, seconds, snapshot, wave
+from tests.rig.samples import event
 
 DEADLINE = limits().progress_deadline
 STARTED = [event(e.WaveOpened), event(e.TargetStarted)]

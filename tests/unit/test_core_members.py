@@ -20,17 +20,8 @@ from fleet.model.statuses import Result, RunStatus, WaveStatus
 from fleet.model.strategy import SpreadRule
 from tests.rig import rollouts
 from tests.rig.byhand import Hand
-from tests.rig.fleets import (
-    cluster,
-    event,
-    extension,
-    inventory,
-    opened,
-    plan,
-    snapshot,
-    target,
-    wave,
-)
+from tests.rig.fleets import cluster, extension, inventory, opened, plan, snapshot, target, wave
+from tests.rig.samples import event
 
 SITE = SpreadGroup(value="a", target_count=2, max_concurrency=1, max_failures=None)
 NEW = dataclasses.replace(SITE, value="b", target_count=1)

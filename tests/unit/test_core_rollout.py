@@ -18,18 +18,8 @@ from fleet.model.scope import Unreachable
 from fleet.model.statuses import Finding, HoldReason, Result, RunStatus, WaveStatus
 from fleet.model.strategy import FailureMode, OnBreach
 from tests.rig import rounds
-from tests.rig.fleets import (
-    ALICE,
-    T0,
-    event,
-    folded,
-    limits,
-    opened,
-    opening,
-    plan,
-    seconds,
-    wave,
-)
+from tests.rig.fleets import ALICE, T0, folded, limits, opened, opening, plan, seconds, wave
+from tests.rig.samples import event
 
 MINUTE = dt.timedelta(minutes=1)
 DEADLINE = T0 + limits().progress_deadline

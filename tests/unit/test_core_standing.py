@@ -20,7 +20,8 @@ from fleet.model.gates import Moment
 from fleet.model.plan import Action, Spread, SpreadGroup
 from fleet.model.statuses import HoldReason, Result
 from tests.rig.byhand import Hand
-from tests.rig.fleets import ALICE, T0, event, opened, plan, target, wave
+from tests.rig.fleets import ALICE, T0, opened, plan, target, wave
+from tests.rig.samples import event
 
 HOUR = dt.timedelta(hours=1)
 NIGHT = Rule(days=tuple(range(7)), at="22:00", until="23:00")

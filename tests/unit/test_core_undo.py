@@ -16,7 +16,8 @@ from fleet.model.plan import Rollback, Spread, SpreadGroup, Target, Undo
 from fleet.model.statuses import HoldReason, Result, RunStatus, WaveStatus
 from fleet.model.strategy import FailureMode, OnBreach, RollbackScope
 from tests.rig.byhand import MINUTE, Hand
-from tests.rig.fleets import BACK, event, limits, opened, plan, target, wave
+from tests.rig.fleets import BACK, limits, opened, plan, target, wave
+from tests.rig.samples import event
 
 OK, BAD, LATE, BACK_AGAIN = Result.SUCCEEDED, Result.FAILED, Result.TIMED_OUT, Result.ROLLED_BACK
 RUN, WAVE, TARGET = RollbackScope.RUN, RollbackScope.WAVE, RollbackScope.TARGET
