@@ -37,10 +37,10 @@ from fleet.engine.runner import Runner
 from fleet.journal.sqlite import SqliteStore
 from fleet.model import events as e
 from fleet.model.commands import Check, Command, Follow, Prove, Send, Watch
-from fleet.model.desired import FailureClass, FailureMode
 from fleet.model.events import Event
 from fleet.model.plan import Plan, PlanHead, Retry, Spread, SpreadGroup, Target
 from fleet.model.statuses import Finding
+from fleet.model.strategy import FailureClass, FailureMode
 from fleet.sim.ports import SimulatedAzure
 from tests.rig import runs
 

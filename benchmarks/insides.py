@@ -366,7 +366,6 @@ def in_flight(at_once: int) -> dict[str, float]:
     subjects = subjects_of(world(at_once))
     record = a_record().crowded(PODS, each=POD_BYTES)
     with recorded_served(record, [one.cluster_name for one in subjects]) as (_, way):
-
         found, kb = asyncio.run(check_by(way, subjects, at_once))
     return {"kb": kb / at_once, "mb": kb / 1024, "wall_s": found.wall_s}
 

@@ -49,7 +49,7 @@ from fleet.azure.service import AzureService
 from fleet.engine import clock
 from fleet.engine.clock import Clock
 from fleet.journal.sqlite import SqliteStore
-from fleet.model.desired import WaveRule
+from fleet.model.strategy import WaveRule
 from fleet.sim.recipe import Recipe
 from fleet.sim.world import World
 from fleet.sim.worldfile import WorldFile

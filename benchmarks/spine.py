@@ -22,12 +22,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import table
 from benchmarks.table import Row
+from fleet import zones
 from fleet.core import planner
 from fleet.core.state import RunState
-from fleet.engine import virtual, zones
+from fleet.engine import virtual
 from fleet.engine.runner import Runner
 from fleet.journal.sqlite import SqliteStore
-from fleet.model.desired import Rollout, TagCalendars, WaveRule
+from fleet.model.desired import Rollout, TagCalendars
+from fleet.model.strategy import WaveRule
 from fleet.sim.ports import SimulatedAzure
 from tests.rig import fleets, rollouts, runs
 

@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import table
 from benchmarks.table import Row
+from fleet import zones
 from fleet.core import windows
 from fleet.core.hours import Hours
-from fleet.engine import zones
 from fleet.model.calendars import Calendar, Level, Rule
 
 NOW = dt.datetime(2026, 11, 29, 12, 7, tzinfo=dt.UTC)

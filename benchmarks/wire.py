@@ -35,7 +35,9 @@ from fleet.azure import clouds, kql, payloads, service
 from fleet.azure.service import AzureService
 from fleet.engine import clock
 from fleet.journal.sqlite import SqliteStore
-from fleet.model.desired import Match, Rollout, WaveRule
+from fleet.model.desired import Rollout
+from fleet.model.scope import Match
+from fleet.model.strategy import WaveRule
 from tests.rig import rollouts, runs
 
 PAGE = 1000

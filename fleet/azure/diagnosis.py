@@ -26,7 +26,8 @@ from fleet.azure.service import AzureService
 from fleet.azure.tokens import MARGIN
 from fleet.azure.transport import exchange
 from fleet.errors import FleetError
-from fleet.model.desired import Presence, Scope
+from fleet.model.desired import Presence
+from fleet.model.scope import Scope
 
 _CONCURRENCY = 8
 _TRIES = 3

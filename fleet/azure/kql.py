@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from fleet.model.cluster import ProvisioningState
-from fleet.model.desired import Match
+from fleet.model.scope import Match
 
 _HARMLESS = re.compile(r"[A-Za-z0-9_.:@/+=, -]+")
 _WILDCARD = re.compile(r"[*?\[]")

@@ -23,7 +23,8 @@ from fleet.azure.reads import read
 from fleet.azure.requests import Request
 from fleet.azure.templates import lowered
 from fleet.errors import AuthError, FleetError, UnexpectedPayloadError
-from fleet.model.desired import Presence, Scope
+from fleet.model.desired import Presence
+from fleet.model.scope import Scope
 
 if TYPE_CHECKING:
     from fleet.azure.service import AzureService

@@ -34,7 +34,7 @@ from fleet.azure.transport import exchange
 from fleet.azure.wire import Wire
 from fleet.errors import InputError, RemoteError, UnexpectedPayloadError
 from fleet.model.cluster import Cluster, ClusterId, Extension, Inventory
-from fleet.model.desired import Scope
+from fleet.model.scope import Scope
 from fleet.model.traces import Trace
 from fleet.net.network import Network
 from fleet.ports import Accepted, Clock, ExtensionRef, OperationStatus, RequestIds, Unwell, Write

@@ -50,7 +50,7 @@ def check(
     async def work(there: Outside) -> list[Tally]:
         clusters = await _clusters(there, rollout, only or ())
         access = plans.settled(rollout.inside.access, file.absolute().parent)
-        inspector = Inspector(there.clusters(access) if access.is_given else None)
+        inspector = Inspector(there.clusters(access))
         tallies: list[Tally] = []
         await inspecting.check_all(
             checkups.subjects(clusters, rollout, now=there.clock.now()),

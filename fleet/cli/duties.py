@@ -14,13 +14,13 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from fleet import zones
 from fleet.cli import outside
 from fleet.cli.context import Context
 from fleet.cli.options import Where
 from fleet.core import schedules
 from fleet.core.schedules import Begun, Standing
 from fleet.core.state import RunState
-from fleet.engine import zones
 from fleet.engine.history import Tail
 from fleet.errors import FleetError, InputError
 from fleet.journal import records

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from fleet import zones
 from fleet.cli import options, outside, plans
 from fleet.cli.context import Context
 from fleet.cli.options import Where
@@ -17,7 +18,7 @@ from fleet.cli.outside import Outside
 from fleet.cli.plans import Source
 from fleet.core import standing
 from fleet.core.standing import Standing
-from fleet.engine import history, zones
+from fleet.engine import history
 from fleet.errors import InputError
 from fleet.ui import output, standingview
 from fleet.ui.output import Format

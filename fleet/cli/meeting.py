@@ -24,9 +24,9 @@ from fleet.core import readiness
 from fleet.core.readiness import Readiness
 from fleet.core.state import RunState
 from fleet.errors import RefusedError, RemoteError
-from fleet.model.desired import Match, Scope
 from fleet.model.events import Actor
 from fleet.model.plan import Target
+from fleet.model.scope import Match, Scope
 from fleet.ports import Discovery
 
 T = TypeVar("T")

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import orjson
 
+from fleet import zones
 from fleet.azure import paths
 from fleet.cli import notifying
 from fleet.cli.context import DISCRETION, errors
 from fleet.cli.outside import Outside
 from fleet.core import bindings, planner, saved
-from fleet.engine import baselines, foreseeing, requests, zones
+from fleet.engine import baselines, foreseeing, requests
 from fleet.errors import InputError, RefusedError
 from fleet.model.calendars import Level
 from fleet.model.cluster import AutoUpgrade, ClusterId, Inventory

@@ -15,8 +15,9 @@ from typing import Any
 from fleet.core import holds, policy
 from fleet.core.catalogue import Catalogue
 from fleet.model.cluster import Cluster, ClusterId, Extension, nothing
-from fleet.model.desired import Desired, Unreachable
+from fleet.model.desired import Desired
 from fleet.model.plan import Target
+from fleet.model.scope import Unreachable
 
 _BLANK: Mapping[str, Any] = {
     "id": ClusterId(""),

@@ -15,8 +15,9 @@ from collections.abc import Iterable, Sequence
 from fleet.core import rampup, selection, shares
 from fleet.errors import InputError
 from fleet.model.cluster import Cluster
-from fleet.model.desired import Match, Strategy, WaveRule
 from fleet.model.plan import CATCH_UP, Target
+from fleet.model.scope import Match
+from fleet.model.strategy import Strategy, WaveRule
 
 Member = tuple[Cluster, Target]
 

@@ -69,9 +69,9 @@ def rules_of(rollout: Rollout) -> tuple[CheckRule, ...]:
     """Return the checks that make sense where a plan file has been carried out."""
     inside = rollout.inside
     is_absent = rollout.desired.presence is Presence.ABSENT
-    return looks.chosen(
-        rollout.desired.profile.checks,
-        moment=CheckMoment.ABSENT if is_absent else CheckMoment.PRESENT,
+    moment = CheckMoment.ABSENT if is_absent else CheckMoment.PRESENT
+    return looks.graded(
+        looks.chosen(rollout.desired.profile.checks, moment=moment),
         severities=inside.severities,
         is_warn_only=inside.access.is_warn_only,
     )

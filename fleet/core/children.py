@@ -10,37 +10,18 @@ Errors:  :exc:`~fleet.errors.RefusedError` for a run that is not over,
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 from collections.abc import Iterable, Sequence
 
-from fleet.core import chain, planner, proof, reversal, steps, undo
+from fleet.core import chain, childheads, proof, reversal, steps, undo
 from fleet.core.state import RunState
 from fleet.core.trail import Footprint, Trail
-from fleet.errors import InputError, InvariantError, RefusedError
+from fleet.errors import InputError, RefusedError
 from fleet.model import codec
 from fleet.model.cluster import nothing
-from fleet.model.desired import FailureMode, Membership, OnBreach, OnDrift
-from fleet.model.plan import (
-    CATCH_UP,
-    Action,
-    Facts,
-    Limits,
-    Parent,
-    Plan,
-    PlanHead,
-    Purpose,
-    Spread,
-    Step,
-    Target,
-    Verb,
-    Wave,
-)
+from fleet.model.plan import CATCH_UP, Action, Facts, Plan, PlanHead, Purpose, Step, Target
 from fleet.model.statuses import Result, RunStatus
 
 FAILED = frozenset({Result.FAILED, Result.TIMED_OUT})
-
-# Source: 30 minutes for a write, 45 for an uninstall, where nothing else is said.
-_UNINSTALL_DEADLINE = dt.timedelta(minutes=45)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,14 +53,14 @@ def retry(state: RunState, trail: Trail, *, results: frozenset[Result]) -> Plan:
         if not wave.is_back
     ]
     waves = [(wave, [one for one in members if one.wave == wave.name]) for wave in own_waves]
-    limits = _limits(head.limits, count=len(members))
-    return _sealed(
+    limits = childheads.retry_limits(head.limits, count=len(members))
+    return childheads.sealed(
         state,
         purpose=Purpose.RETRY,
         limits=limits,
-        waves=tuple(_shrunk(wave, len(some), limits) for wave, some in waves if some),
+        waves=tuple(childheads.retry_wave(wave, len(some), limits) for wave, some in waves if some),
         targets=[one for _, some in waves for one in some],
-        spreads=_spreads(state),
+        spreads=childheads.spreads_of(state),
     )
 
 
@@ -94,23 +75,24 @@ def rollback(state: RunState, trail: Trail, *, choice: Choice) -> Plan:
     done = {n for n in undo.members(state) if state.results.get(n) is Result.ROLLED_BACK}
     numbers = [n for n in _chosen(state, trail, choice) if trail.of(n).is_written and n not in done]
     back, stuck = _split(state, trail, numbers)
-    limits = _rollback_limits(head.limits, [one for _, one in back])
+    limits = childheads.rollback_limits(head.limits, [one for _, one in back])
     waves, targets = [], []
     for name in reversed(_wave_names(state)):
         members = [(n, one) for n, one in back if _wave_of(state, trail, n) == name]
         members.sort(key=lambda one: (_result(state, one[0]) not in FAILED, -one[0]))
         if members:
             called = f"{undo.NAME}{name}"
-            waves.append(_rollback_wave(called, len(members), limits, _calendars(state, name)))
+            bound = childheads.calendars_of(state, name)
+            waves.append(childheads.rollback_wave(called, len(members), limits, bound))
             targets += [dataclasses.replace(one, wave=called) for _, one in members]
     spreads = tuple(
         dataclasses.replace(
             one,
             groups=tuple(dataclasses.replace(group, max_failures=None) for group in one.groups),
         )
-        for one in _spreads(state)
+        for one in childheads.spreads_of(state)
     )
-    return _sealed(
+    return childheads.sealed(
         state,
         purpose=Purpose.ROLLBACK,
         limits=limits,
@@ -271,121 +253,4 @@ def _stuck(target: Target, reason: str, *, is_sure: bool) -> Target:
         owned=nothing(),
         diff=(),
         rollback=None,
-    )
-
-
-# --- heads -------------------------------------------------------------------------------
-
-
-def _sealed(
-    state: RunState,
-    *,
-    purpose: Purpose,
-    limits: Limits,
-    waves: tuple[Wave, ...],
-    targets: Sequence[Target],
-    spreads: Sequence[Spread],
-) -> Plan:
-    header = state.header
-    if header is None:
-        message = "a run without a header has no children"
-        raise InvariantError(message)
-    head = dataclasses.replace(
-        header.plan,
-        # Nothing is judged anew: what the parent's plan froze, stays.
-        on_drift=OnDrift.FAIL if header.plan.on_drift is OnDrift.REPLAN else header.plan.on_drift,
-        membership=Membership.FROZEN,
-        basis=None,
-        limits=limits,
-        waves=waves,
-        warnings=(),
-        spreads=tuple(_recounted(one, n, targets) for n, one in enumerate(spreads)),
-        parent=Parent(run_id=header.run_id, plan_digest=header.plan_digest, purpose=purpose),
-    )
-    return planner.sealed(head, targets)
-
-
-def _spreads(state: RunState) -> tuple[Spread, ...]:
-    """Return the caps with all their groups: those too that came up with clusters that joined."""
-    sizes = state.caps.sizes(())
-    return tuple(
-        dataclasses.replace(
-            one, groups=tuple(state.caps.groups[n, g].planned for g in range(sizes[n]))
-        )
-        for n, one in enumerate(state.plan.spreads)
-    )
-
-
-def _recounted(spread: Spread, number: int, targets: Sequence[Target]) -> Spread:
-    inside = [one.groups[number] for one in targets if one.steps and number < len(one.groups)]
-    groups = tuple(
-        dataclasses.replace(group, target_count=inside.count(n))
-        for n, group in enumerate(spread.groups)
-    )
-    return dataclasses.replace(spread, groups=groups)
-
-
-def _limits(limits: Limits, *, count: int) -> Limits:
-    return dataclasses.replace(
-        limits,
-        max_concurrency=max(1, min(limits.max_concurrency, count)),
-        max_failures=min(limits.max_failures, count),
-        notes=("the numbers of the run that it follows, with budgets afresh",),
-        min_success=None,
-    )
-
-
-def _shrunk(wave: Wave, count: int, limits: Limits) -> Wave:
-    """Return *wave* with fewer members, and its numbers."""
-    parallel, budget = min(wave.max_concurrency, count), min(wave.max_failures, count)
-    tightest = min(budget, limits.max_failures)
-    is_strict = limits.failure_mode is FailureMode.STRICT
-    effective = min(parallel, limits.max_concurrency, *((tightest + 1,) if is_strict else ()))
-    return dataclasses.replace(
-        wave,
-        target_count=count,
-        max_concurrency=parallel,
-        max_failures=budget,
-        worst_case_failures=min(count, tightest + (1 if is_strict else effective)),
-        effective_concurrency=effective,
-        notes=(f"{count} of the {wave.target_count} targets that it had",),
-    )
-
-
-def _rollback_limits(limits: Limits, targets: Sequence[Target]) -> Limits:
-    """Return the limits of going back: what fails is told, and does not keep the others back."""
-    has_uninstall = any(step.verb is Verb.DELETE for one in targets for step in one.steps)
-    deadline = limits.progress_deadline
-    parallel = limits.undo.max_concurrency if limits.undo else limits.max_concurrency
-    return dataclasses.replace(
-        limits,
-        max_concurrency=parallel,
-        max_failures=len(targets),
-        failure_mode=FailureMode.SOFT,
-        on_breach=OnBreach.STOP,
-        progress_deadline=max(deadline, _UNINSTALL_DEADLINE) if has_uninstall else deadline,
-        notes=("a failure does not stop a rollback: the others go back all the same",),
-        min_success=None,
-        run_timeout=None,
-        undo=None,
-    )
-
-
-def _calendars(state: RunState, wave: str) -> tuple[int, ...]:
-    """Return the calendars of a wave, which bind going back as they bound going forward."""
-    named = (one.planned for one in state.waves if one.planned.name == wave)
-    return next((one.calendars for one in named), ())
-
-
-def _rollback_wave(name: str, count: int, limits: Limits, calendars: tuple[int, ...]) -> Wave:
-    parallel = min(count, limits.max_concurrency)
-    return Wave(
-        name=name,
-        target_count=count,
-        max_concurrency=parallel,
-        max_failures=count,
-        worst_case_failures=count,
-        effective_concurrency=parallel,
-        soak=dt.timedelta(0),
-        calendars=calendars,
     )

@@ -13,10 +13,11 @@ from fleet.core import finish, gatework, stages, targets, undo, waits
 from fleet.core.state import RunState, WaveState
 from fleet.model import events as e
 from fleet.model.commands import Command, Look, Measure, Survey, WaveCommand
-from fleet.model.desired import FailureMode, Membership, OnBreach
+from fleet.model.desired import Membership
 from fleet.model.events import Event
 from fleet.model.gates import OnVerdict
 from fleet.model.statuses import RunStatus, WaveStatus
+from fleet.model.strategy import FailureMode, OnBreach
 
 
 def next_of_run(

@@ -14,9 +14,10 @@ from fleet.core.moves import Phase
 from fleet.core.state import RunState
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
-from fleet.model.desired import FailureClass, OnDrift
+from fleet.model.desired import OnDrift
 from fleet.model.plan import Action
 from fleet.model.statuses import HoldReason, Result
+from fleet.model.strategy import FailureClass
 
 MOST_REPLANS = 3
 """How often one target is worked out anew; whoever keeps changing it has the last word then."""

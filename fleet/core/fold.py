@@ -13,18 +13,18 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fleet.core import detours, judgefold, members, moves, planner, targets, wavefold
+from fleet.core import detours, judgefold, members, moves, planner, stepfold, targets, wavefold
 from fleet.core.caps import Caps
 from fleet.core.lines import Line
 from fleet.core.moves import Phase
 from fleet.core.state import RunState, WaveState
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
-from fleet.model.desired import FailureMode, OnBreach
 from fleet.model.events import Event
 from fleet.model.gates import OnVerdict
 from fleet.model.plan import Target
 from fleet.model.statuses import HoldReason, RunStatus, WaveStatus
+from fleet.model.strategy import FailureMode, OnBreach
 
 
 def apply(state: RunState, event: Event) -> RunState:
@@ -271,4 +271,5 @@ _HANDLERS: Mapping[type, Callable[[RunState, Any], None]] = {
     **wavefold.HANDLERS,
     **judgefold.HANDLERS,
     **targets.HANDLERS,
+    **stepfold.HANDLERS,
 }

@@ -12,12 +12,13 @@ import collections
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from fleet.core import holds, platforms, required, steps
+from fleet.core import holds, looks, platforms, required, steps
 from fleet.core.assignment import Member
 from fleet.model.cluster import Cluster, ClusterId
-from fleet.model.desired import Profile, Rollout, Unreachable
+from fleet.model.desired import Profile, Rollout
 from fleet.model.inside import CheckRule, Outlook, Work, WorkKind
 from fleet.model.plan import Action, Change, Rollback, Step, Target, Verb
+from fleet.model.scope import Unreachable
 from fleet.model.versions import VersionOrder
 
 NOT_LOOKED = Outlook(is_seen=False)
@@ -192,10 +193,8 @@ def checks_of(rollout: Rollout) -> tuple[CheckRule, ...]:
     inside = rollout.inside
     if not (inside.has_checks and inside.access.is_given):
         return ()
-    return tuple(
-        dataclasses.replace(rule, severity=inside.severities.get(rule.id, rule.severity))
-        for rule in rollout.desired.profile.checks
-    )
+    # NB: what only warns is settled when a run looks: plans of old runs do not have it in them.
+    return looks.graded(rollout.desired.profile.checks, severities=inside.severities)
 
 
 def order_of(rollout: Rollout) -> VersionOrder:

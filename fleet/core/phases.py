@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fleet.core import moves
+from fleet.core import caps, moves
 from fleet.core.moves import Phase
 from fleet.core.state import Active, RunState
 from fleet.errors import IllegalTransitionError
@@ -40,3 +40,18 @@ def settle(state: RunState, target: int) -> None:
     """Forget what was to be looked at, as the step is over."""
     state.stalls.cancel(target)
     state.active[target].is_stalled = False
+
+
+def free_slot(state: RunState, target: int, active: Active) -> None:
+    """Give back the slot that *target* had."""
+    state.in_flight -= 1
+    state.waves[active.wave].in_flight -= 1
+    state.caps.free(state.targets[target])
+
+
+def let_go(state: RunState, target: int) -> None:
+    """Nothing works on *target* any more: whoever its groups held up is looked at again."""
+    plan = state.targets[target]
+    state.caps.over(plan)
+    if state.current < len(state.waves):
+        state.waves[state.current].line.wake(list(caps.keys(plan)))

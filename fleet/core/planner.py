@@ -38,16 +38,10 @@ from fleet.core.timetables import Zones
 from fleet.errors import InputError
 from fleet.model import codec
 from fleet.model.cluster import Cluster, ClusterId, Inventory, LocalVersions
-from fleet.model.desired import (
-    FailureMode,
-    Membership,
-    OnBreach,
-    OnDrift,
-    Presence,
-    Rollout,
-)
+from fleet.model.desired import Membership, OnDrift, Presence, Rollout
 from fleet.model.inside import Outlook
 from fleet.model.plan import Basis, Digest, Limits, Plan, PlanHead, Pool, Target, Wave
+from fleet.model.strategy import FailureMode, OnBreach
 
 
 def plan(

@@ -29,8 +29,9 @@ from fleet.core.gaps import Gap
 from fleet.core.wish import DEFAULT_TRAIN, LATEST, Wish, train_of, wish
 from fleet.model import codec, versions
 from fleet.model.cluster import AutoUpgrade, Cluster, Extension, nothing
-from fleet.model.desired import Desired, Presence, SettingsMode, Unreachable
+from fleet.model.desired import Desired, Presence, SettingsMode
 from fleet.model.plan import Action, Change, Rollback, Step, Target, Verb
+from fleet.model.scope import Unreachable
 
 _ARC = "connectedclusters"
 

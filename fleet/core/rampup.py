@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from fleet.core import shares
 from fleet.errors import InputError
-from fleet.model.desired import RampUp, WaveRule
+from fleet.model.strategy import RampUp, WaveRule
 
 MAX_WAVES = 1000
 """More are no help to anybody, and each is opened, closed and shown."""

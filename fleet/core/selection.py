@@ -13,7 +13,7 @@ import fnmatch
 from collections.abc import Iterable, Mapping
 
 from fleet.model.cluster import Cluster
-from fleet.model.desired import Match, Scope
+from fleet.model.scope import Match, Scope
 
 
 def selected(clusters: Iterable[Cluster], scope: Scope) -> list[Cluster]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from fleet.model.desired import Amount
+from fleet.model.strategy import Amount
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

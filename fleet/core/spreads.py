@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fleet.core import labels, order, shares
 from fleet.core.shares import Share
 from fleet.model.cluster import Cluster
-from fleet.model.desired import Amount, SpreadRule
 from fleet.model.plan import Spread, SpreadGroup
+from fleet.model.strategy import Amount, SpreadRule
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

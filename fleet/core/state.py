@@ -25,7 +25,6 @@ from fleet.core.timers import Timers
 from fleet.core.windows import Zones
 from fleet.errors import InvariantError
 from fleet.model.calendars import Level
-from fleet.model.desired import FailureClass
 from fleet.model.events import (
     Actor,
     ApprovalGiven,
@@ -39,6 +38,7 @@ from fleet.model.events import (
 from fleet.model.gates import Moment, OnVerdict
 from fleet.model.plan import CATCH_UP, PlanHead, Target, Wave
 from fleet.model.statuses import HoldReason, Result, RunStatus, WaveStatus
+from fleet.model.strategy import FailureClass
 
 
 def _no_zones(key: str) -> dt.tzinfo:

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from fleet.core import gates
 from fleet.model.approvals import ApprovalRule
-from fleet.model.desired import Rollout, Strategy, WaveRule
+from fleet.model.desired import Rollout
 from fleet.model.gates import Gate, OnVerdict
 from fleet.model.plan import CATCH_UP, Wave
+from fleet.model.strategy import Strategy, WaveRule
 
 _MINUTE = dt.timedelta(minutes=1)
 _LONGEST_GAP = dt.timedelta(minutes=10)

@@ -15,9 +15,10 @@ from fleet.core.moves import Phase
 from fleet.core.state import Active, RunState
 from fleet.model import events as e
 from fleet.model.commands import Check, Command, Follow, Prove, Send, Watch, WaveCommand
-from fleet.model.desired import FailureClass, OnDrift
+from fleet.model.desired import OnDrift
 from fleet.model.events import Event
 from fleet.model.statuses import HoldReason, Result, RunStatus
+from fleet.model.strategy import FailureClass
 
 # Source: a cluster counts as connected for 15 minutes after its last heartbeat, so a reading that
 # is younger says as much as one made now.

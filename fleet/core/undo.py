@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator
 from fleet.core import reversal
 from fleet.core.state import RunState, WaveState
 from fleet.model import events as e
-from fleet.model.desired import RollbackScope
 from fleet.model.events import Event, Member
 from fleet.model.plan import Target, Undo, Wave
 from fleet.model.statuses import Result
+from fleet.model.strategy import RollbackScope
 
 _STRETCH = 200
 """Members told in one event."""

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from fleet.core import shares, spreads
 from fleet.core.assignment import Assignment
 from fleet.core.shares import Share
-from fleet.model.desired import Amount, FailureMode, OnBreach, Strategy, WaveRule
 from fleet.model.plan import CATCH_UP, Limits, Pool, Retry, Spread, Undo, Wave
+from fleet.model.strategy import Amount, FailureMode, OnBreach, Strategy, WaveRule
 
 # An estimate for people, not for deadlines. Source: the OSM article gives 3 to 5 minutes.
 TYPICAL_TARGET = dt.timedelta(minutes=5)

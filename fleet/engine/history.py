@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import orjson
 
+from fleet import zones
 from fleet.core import chain, fold
 from fleet.core.state import RunState
-from fleet.engine import zones
 from fleet.errors import IllegalTransitionError, JournalError, TamperedError
 from fleet.model import events, records
 from fleet.ports import JournalReader

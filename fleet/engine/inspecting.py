@@ -7,9 +7,7 @@ What is wanted of a cluster, and what follows from what is seen, is
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
 
 from fleet.core import chain, checkups, looks
 from fleet.core.checkups import Inspection, Tally
@@ -18,7 +16,7 @@ from fleet.engine import gathering, visiting
 from fleet.engine.visiting import Visit
 from fleet.errors import ClusterError
 from fleet.model.cluster import ClusterId
-from fleet.model.inside import CheckResult, CheckRule, Severity
+from fleet.model.inside import CheckResult, CheckRule
 from fleet.model.objects import Seen, Sight, Want
 from fleet.ports import Clusters
 
@@ -28,23 +26,20 @@ _MESH_CONFIG = "osm-mesh-config"
 
 
 class Inspector:
-    """Looks into clusters; without a way into them, at what Azure says alone."""
+    """Looks into clusters; where there is no way into them, at what Azure says alone."""
 
-    def __init__(self, clusters: Clusters | None) -> None:
+    def __init__(self, clusters: Clusters) -> None:
         self._clusters = clusters
 
     async def inspect(
-        self, subject: Subject, rules: Sequence[CheckRule], *, is_warn_only: bool = False
+        self, subject: Subject, rules: Sequence[CheckRule]
     ) -> tuple[CheckResult, ...]:
         """Return what each rule comes to; one whose cluster cannot be reached is unknown.
 
         Args:
             subject: The cluster, and what is known of it.
             rules: In the order of the results.
-            is_warn_only: Whether none may be more than a warning.
         """
-        if is_warn_only:
-            rules = [dataclasses.replace(one, severity=Severity.WARN) for one in rules]
         return (await self.inspection(subject, rules)).results
 
     async def inspection(self, subject: Subject, rules: Sequence[CheckRule]) -> Inspection:
@@ -52,7 +47,7 @@ class Inspector:
         if not looks.wants(rules, subject):
             return Inspection(results=looks.judge(rules, subject, {}), is_reached=None)
         try:
-            async with self._visit(subject.cluster_id) as found:
+            async with visiting.visit(self._clusters, subject.cluster_id) as found:
                 seen = await _seen(found, subject, rules)
         except ClusterError as error:
             return _unreached(rules, subject, error.message)
@@ -69,18 +64,12 @@ class Inspector:
         Raises:
             ClusterError: It could not be read.
         """
-        async with self._visit(cluster_id) as (api, *_):
+        async with visiting.visit(self._clusters, cluster_id) as (api, *_):
             for resource in (meshes.MESH_CONFIGS, meshes.OLD_MESH_CONFIGS):
                 found = await api.get(resource, name, namespace=namespace)
                 if found is not None:
                     return chain.canonical(meshes.spec(found)).decode()
         return None
-
-    def _visit(self, cluster_id: ClusterId) -> AbstractAsyncContextManager[Visit]:
-        if self._clusters is None:
-            message = "no way into clusters is named"
-            raise ClusterError(message, hint="Name one in the plan file: clusterAccess.")
-        return visiting.visit(self._clusters, cluster_id)
 
 
 def _unreached(rules: Sequence[CheckRule], subject: Subject, message: str) -> Inspection:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from fleet.core import looks
 from fleet.core.looks import Subject
@@ -62,8 +62,7 @@ class Inspection:
             return ()
         return await self._inspector.inspect(
             dataclasses.replace(_subject(target, self._head, found, snapshot), now=now),
-            _rules(target, self._head.checks),
-            is_warn_only=self._head.access.is_warn_only,
+            _rules(target, self._head),
         )
 
 
@@ -84,10 +83,11 @@ def bar(results: Iterable[CheckResult], *, age: dt.timedelta) -> str:
     return f"inside the cluster, {'; '.join(bars[:_SHOWN])}{more}" if bars else ""
 
 
-def _rules(target: Target, rules: Sequence[CheckRule]) -> tuple[CheckRule, ...]:
+def _rules(target: Target, head: PlanHead) -> tuple[CheckRule, ...]:
     is_removed = any(step.verb is Verb.DELETE for step in target.steps)
     moment = CheckMoment.ABSENT if is_removed else CheckMoment.PRESENT
-    return looks.chosen(rules, moment=moment, severities={})
+    rules = looks.chosen(head.checks, moment=moment)
+    return looks.graded(rules, is_warn_only=head.access.is_warn_only)
 
 
 def _subject(

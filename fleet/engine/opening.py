@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 
+from fleet import zones
 from fleet.core import fold
 from fleet.core.state import RunState
-from fleet.engine import zones
 from fleet.errors import InvariantError, RefusedError
 from fleet.model import events as e
 from fleet.model.events import Actor, Event

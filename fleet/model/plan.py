@@ -16,21 +16,12 @@ from fleet.model.approvals import ApprovalRule
 from fleet.model.calendars import Calendar
 from fleet.model.cluster import AutoUpgrade, ClusterId, LocalVersions, VersionLimits, nothing
 from fleet.model.codec import SPARSE
-from fleet.model.desired import (
-    Desired,
-    FailureClass,
-    FailureMode,
-    Membership,
-    OnBreach,
-    OnDrift,
-    RollbackScope,
-    Scope,
-    TagCalendars,
-    Unreachable,
-)
+from fleet.model.desired import Desired, Membership, OnDrift, TagCalendars
 from fleet.model.gates import Gate
 from fleet.model.inside import CheckRule, ClusterAccess, Work
 from fleet.model.notices import Subscriber
+from fleet.model.scope import Scope, Unreachable
+from fleet.model.strategy import FailureClass, FailureMode, OnBreach, RollbackScope
 from fleet.model.versions import VersionOrder
 
 RunId = NewType("RunId", str)

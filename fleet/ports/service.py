@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from fleet.model.cluster import AutoUpgrade, Cluster, ClusterId, Extension, Inventory
-from fleet.model.desired import Scope
 from fleet.model.plan import Verb
+from fleet.model.scope import Scope
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from fleet.core import selection
 from fleet.errors import InputError
 from fleet.model.cluster import Cluster, ClusterId, Extension, Inventory, ProvisioningState
-from fleet.model.desired import Scope
+from fleet.model.scope import Scope
 from fleet.ports import (
     Accepted,
     Clock,
@@ -26,7 +26,8 @@ from fleet.ports import (
 )
 from fleet.sim import calls, faults, names, policies
 from fleet.sim.ledger import Ledger
-from fleet.sim.world import Heard, World
+from fleet.sim.world import World
+from fleet.sim.writes import Heard
 
 _NOT_WELL = (ProvisioningState.FAILED, ProvisioningState.CANCELED)
 _PAGE = 1000

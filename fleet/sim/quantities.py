@@ -1,4 +1,4 @@
-"""Amounts as simulation files write them: shares, counts and ranges.
+"""Amounts as simulation files write them: shares, counts, weights and ranges.
 
 Units:   ``_ppm`` are parts per million.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from fleet.sim.recipe import Span
 from fleet.spec import explanation
@@ -35,8 +35,16 @@ def share_ppm(value: object) -> int:
     return ppm
 
 
+def _has_weight(weights: dict[str, int]) -> dict[str, int]:
+    if not any(weights.values()):
+        message = "at least one weight must be above zero"
+        raise explanation.refusal(message)
+    return weights
+
+
 Share = Annotated[int, BeforeValidator(share_ppm)]
 Count = Annotated[int, Field(ge=1)]
+Weights = Annotated[dict[str, Annotated[int, Field(ge=0)]], AfterValidator(_has_weight)]
 
 
 class SpanPart(FileModel):

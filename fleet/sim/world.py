@@ -6,7 +6,7 @@ again gives the same world (:mod:`fleet.sim.ledger` relies on it). It knows no
 clock; who speaks to it says when (:mod:`fleet.sim.ports`).
 
 Errors:  reads raise what the service would answer. What a write is answered with, good or bad, is
-         a value (:class:`Heard`): a replay must not stumble over an old refusal.
+         a value (:class:`~fleet.sim.writes.Heard`): a replay must not stumble over an old refusal.
 """
 
 from __future__ import annotations
@@ -25,84 +25,27 @@ from fleet.model.cluster import (
     Extension,
     VersionLimits,
 )
-from fleet.model.plan import Digest, Verb
+from fleet.model.plan import Verb
 from fleet.ports import OperationStatus
 from fleet.sim import courses, extension, faults, messages, operations, rivals
 from fleet.sim.calls import Call, Edit
 from fleet.sim.census import kind_of
-from fleet.sim.courses import Course
 from fleet.sim.extension import Outlook
-from fleet.sim.faults import Answer, Fate
+from fleet.sim.faults import Answer
 from fleet.sim.landscape import Landscape
 from fleet.sim.operations import Instance, Operation
 from fleet.sim.recipe import Faults, Recipe, Span, Special
 from fleet.sim.repertoire import Asked, Fault, Level
-from fleet.sim.script import Case, Rule, Tally
+from fleet.sim.script import Case, Tally
+from fleet.sim.writes import Effect, Heard, Hearing, Write
 
-# Source: documented: an operation whose agents stay silent is given up after 48 hours.
-PATIENCE = dt.timedelta(hours=48)
-_REFUSAL_S = Span(low=20, high=40)
-"""How long the service takes to find that a version does not exist."""
 _CONFLICT_S = Span(low=1, high=3)
 _AT_ONCE = dt.timedelta(0)
-_LATE = dt.timedelta(seconds=30)
-_RELAPSES_AFTER = dt.timedelta(minutes=10)
 _NO_FAULTS = Faults()
 
 
 Life = tuple[Instance, Extension | None]
 """A part of an extension's life, and the extension at its end."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
-    """A write that the service took: for tests that ask whether anything happened twice."""
-
-    call: Call
-    order: int
-    """Which of the writes heard for this extension it was, from 1; refused ones count."""
-    is_change: bool
-    """Whether there was anything to do."""
-
-    @property
-    def digest(self) -> Digest:
-        """What tells one body from another."""
-        return self.call.body.digest
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """How a write was answered."""
-
-    error: RemoteError | None = None
-    operation: Operation | None = None
-    extension: Extension | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Hearing:
-    """A write that reached the service, and what it made of it: the caller may never have known."""
-
-    call: Call
-    heard: Heard
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Write:
-    """A call, with what is known of the place it goes to."""
-
-    call: Call
-    number: int
-    faults: Faults
-    operation_s: Span
-    order: int
-    rule: Rule | None = None
-    """What the script has for it."""
-
-    @property
-    def lot(self) -> tuple[str, str, int]:
-        """What every draw about this write is made with."""
-        return self.call.cluster_id.lower(), self.call.name.lower(), self.order
 
 
 class World:
@@ -293,12 +236,12 @@ class World:
         self._hearings.append(Hearing(call=call, heard=heard))
         return heard
 
-    def _write(self, call: Call) -> _Write:
+    def _write(self, call: Call) -> Write:
         number = self._landscape.number(call.cluster_id, call.at)
         special = self._landscape.special(number)
         key = call.cluster_id.lower(), call.name.lower()
         self._orders[key] += 1
-        return _Write(
+        return Write(
             call=call,
             number=number,
             faults=(special and special.faults) or self.recipe.faults,
@@ -306,7 +249,7 @@ class World:
             order=self._orders[key],
         )
 
-    def _met(self, write: _Write) -> _Write:
+    def _met(self, write: Write) -> Write:
         """Return *write* with what the script has for it; a rival is heard before it."""
         call = write.call
         rule = self.tally.met(
@@ -324,7 +267,7 @@ class World:
             self._hear_rival(write)
         return dataclasses.replace(write, rule=rule)
 
-    def _hear_rival(self, write: _Write) -> None:
+    def _hear_rival(self, write: Write) -> None:
         found = self._landscape.underneath(write.number, write.call.name, write.call.at)
         if found is None and write.call.verb is Verb.DELETE:
             return
@@ -335,7 +278,7 @@ class World:
         except RemoteError as refusal:
             self._noted(call, Heard(error=refusal))
 
-    def _taken(self, write: _Write, *, has_rival: bool) -> Heard:
+    def _taken(self, write: Write, *, has_rival: bool) -> Heard:
         call, recipe = write.call, self.recipe
         found = self._landscape.underneath(write.number, call.name, call.at)
         if found is not None and found.is_read_only:
@@ -352,7 +295,7 @@ class World:
         self._keep_marks(write)
         return self._started(write, found, aim)
 
-    def _removed(self, write: _Write, found: Extension) -> Heard:
+    def _removed(self, write: Write, found: Extension) -> Heard:
         """Forget an extension at once, whatever goes on with it."""
         # Source: recorded: a forced DELETE answers 200, and the next list does not show it.
         call = write.call
@@ -360,17 +303,19 @@ class World:
         self._landscape.put(write.number, call.name, Instance(settled=None, since=call.at))
         return Heard(extension=found)
 
-    def _crossed(self, write: _Write) -> Heard:
+    def _crossed(self, write: Write) -> Heard:
         """Accept a write whose operation will find another one in its way."""
         wait_s = _CONFLICT_S.drawn(self.recipe.seed, "conflict", *write.lot)
         ends_at = write.call.at + dt.timedelta(seconds=wait_s)
         operation = self._operation(write, ends_at=ends_at, error=messages.CONFLICT, crossed=True)
         return Heard(operation=operation)
 
-    def _started(self, write: _Write, found: Extension | None, aim: Outlook) -> Heard:
+    def _started(self, write: Write, found: Extension | None, aim: Outlook) -> Heard:
         call = write.call
         meanwhile = courses.meanwhile(call, found, aim)
-        course = self._course(write, meanwhile, aim, found=found)
+        course = courses.drawn(
+            write, meanwhile, aim, found=found, landscape=self._landscape, seed=self.recipe.seed
+        )
         operation = self._operation(write, ends_at=course.ends_at, error=course.error)
         instance = Instance(
             settled=course.settled,
@@ -386,69 +331,9 @@ class World:
             extension=None if call.verb is Verb.DELETE else meanwhile,
         )
 
-    def _course(
-        self, write: _Write, meanwhile: Extension, aim: Outlook, *, found: Extension | None
-    ) -> Course:
-        at = write.call.at
-        if aim.problem is not None:
-            wait_s = _REFUSAL_S.drawn(self.recipe.seed, "refusal", *write.lot)
-            return courses.failing(meanwhile, aim.problem, at + dt.timedelta(seconds=wait_s))
-        begins_at = self._landscape.reached_at(write.number, at)
-        if begins_at is None or begins_at > at + PATIENCE:
-            return courses.failing(meanwhile, messages.AGENT_SILENT, at + PATIENCE)
-        lasts = dt.timedelta(seconds=write.operation_s.drawn(self.recipe.seed, "lasts", *write.lot))
-        if faults.scripted_fate(write.rule) is Fate.REVERTED:
-            return courses.reverted(found, begins_at + lasts)
-        return self._drawn_course(write, meanwhile, aim, begins_at=begins_at, lasts=lasts)
-
-    def _drawn_course(
-        self,
-        write: _Write,
-        meanwhile: Extension,
-        aim: Outlook,
-        *,
-        begins_at: dt.datetime,
-        lasts: dt.timedelta,
-    ) -> Course:
-        seed, ends_at = self.recipe.seed, begins_at + lasts
-        said = write.rule.message if write.rule else None
-        text = said or draws.pick(messages.FAILURES, seed, "failure", *write.lot)
-        fate = faults.scripted_fate(write.rule) or faults.fate(write.faults, seed, *write.lot)
-        match fate:
-            case Fate.SUCCEEDS | Fate.REVERTED:
-                return Course(
-                    ends_at=ends_at,
-                    settled=aim.extension,
-                    delay=self._delay(write),
-                    relapses_after=_relapses_after(write.rule),
-                    relapse_error=text,
-                )
-            case Fate.FAILS:
-                return courses.failing(meanwhile, text, ends_at)
-            case Fate.FAILS_SILENTLY:
-                return Course(ends_at=ends_at, settled=extension.failed(meanwhile, text))
-            case Fate.STUCK:
-                return Course(ends_at=None, settled=meanwhile)
-            case Fate.AGENT_LOST:
-                away = write.rule.duration if write.rule else None
-                lost_at = begins_at + lasts / 2
-                until = None if away is None else lost_at + away
-                self._landscape.lose(write.number, lost_at, until=until)
-                if away is not None:
-                    return Course(ends_at=ends_at + away, settled=aim.extension)
-                return courses.failing(meanwhile, messages.AGENT_SILENT, write.call.at + PATIENCE)
-
-    def _delay(self, write: _Write) -> dt.timedelta:
-        if write.rule is not None and write.rule.fault is Fault.LATE_READ:
-            return write.rule.duration or _LATE
-        rules, seed = write.faults, self.recipe.seed
-        if not draws.chance(rules.late_read_ppm, seed, "late", *write.lot):
-            return dt.timedelta(0)
-        return dt.timedelta(seconds=rules.late_read_s.drawn(seed, "delay", *write.lot))
-
     def _operation(
         self,
-        write: _Write,
+        write: Write,
         *,
         ends_at: dt.datetime | None,
         error: str | None,
@@ -467,7 +352,7 @@ class World:
         self._operations[operation.id] = operation
         return operation
 
-    def _keep_marks(self, write: _Write) -> None:
+    def _keep_marks(self, write: Write) -> None:
         protected = write.call.body.protected
         if protected is not None or write.call.verb is not Verb.PATCH:
             self._marks[write.number, write.call.name.lower()] = protected or {}
@@ -475,9 +360,3 @@ class World:
 
 def _begun_at(instance: Instance) -> dt.datetime:
     return instance.since if instance.operation is None else instance.operation.at
-
-
-def _relapses_after(rule: Rule | None) -> dt.timedelta | None:
-    if rule is None or rule.fault is not Fault.RELAPSE:
-        return None
-    return _RELAPSES_AFTER if rule.duration is None else rule.duration

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 
-from fleet.model.desired import Amount
+from fleet.model.strategy import Amount
 from fleet.spec import flaws
 from fleet.spec.explanation import refusal
 from fleet.spec.flaws import quoted

@@ -19,16 +19,10 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from fleet import zones
 from fleet.model.calendars import Calendar, Level, Rule
 from fleet.model.desired import TagCalendars
-from fleet.spec import (
-    calendarform,
-    document as documents,
-    explanation,
-    icalendars,
-    moments,
-    publicholidays,
-)
+from fleet.spec import calendarform, document as documents, explanation, icalendars, publicholidays
 from fleet.spec.calendarform import CalendarFile, FeedFile, RuleFile
 from fleet.spec.document import Document
 from fleet.spec.flaws import Flaw, Path, below, quoted
@@ -265,7 +259,7 @@ class _Freezer:
         if self.around.now is None:
             self.known_until = NEVER_KNOWN
             return ()
-        zone = moments.zone_of(self.file.zone) or dt.UTC
+        zone = zones.found(self.file.zone) or dt.UTC
         year = self.around.now.astimezone(zone).year
         found = publicholidays.dates(country, subdivision, first_year=year)
         if not found:

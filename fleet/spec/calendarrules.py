@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from fleet import zones
 from fleet.spec import flaws, moments, publicholidays
 from fleet.spec.flaws import Flaw, Path, below, quoted
 
@@ -197,7 +198,7 @@ def _once(path: Path, rule: dict[str, Any], zone: Any) -> Iterator[Flaw]:
 def _exists(path: Path, value: Any, zone: Any) -> Iterator[Flaw]:
     """Yield a flaw for a time that clocks never show: they are put forward over it."""
     local = _local(value)
-    found = moments.zone_of(zone) if isinstance(zone, str) else None
+    found = zones.found(zone) if isinstance(zone, str) else None
     gap = moments.gap_at(local, found) if local and found else None
     if gap:
         before, after = gap

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from fleet.model.cluster import AutoUpgrade
-from fleet.model.desired import Membership, OnDrift, Presence, SettingsMode, Unreachable
+from fleet.model.desired import Membership, OnDrift, Presence, SettingsMode
+from fleet.model.scope import Unreachable
 from fleet.spec import rules, strategies
 from fleet.spec.accessform import AccessOrNone
 from fleet.spec.calendarform import CalendarFile

@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pydantic_core import PydanticCustomError
 
+from fleet import zones
 from fleet.model.calendars import Rule
-from fleet.spec import explanation, moments, recurrences
+from fleet.spec import explanation, recurrences
 from fleet.spec.explanation import refusal
 from fleet.spec.flaws import quoted
 
@@ -292,7 +293,7 @@ def _zone(text: str, name: str) -> str:
     parts = plain.split("/")
     tails = ["/".join(parts[n:]) for n in range(len(parts))] if plain.startswith("/") else [plain]
     for one in (*tails, WINDOWS_TO_OLSON.get(plain, "")):
-        if one and moments.zone_of(one) is not None:
+        if one and zones.found(one) is not None:
             return one
     whose = name if name == "the calendar" else f"the event {quoted(name)}"
     message = f"{whose} is in an unknown time zone: {quoted(text)}"
@@ -328,7 +329,7 @@ def _later(local: dt.datetime, duration: dt.timedelta, zone: str | None) -> dt.d
 
 
 def _info(zone: str | None) -> dt.tzinfo:
-    return (moments.zone_of(zone) if zone else None) or dt.UTC
+    return (zones.found(zone) if zone else None) or dt.UTC
 
 
 def _text(local: dt.datetime) -> str:

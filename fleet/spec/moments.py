@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
-import functools
 import re
-import zoneinfo
-from importlib import resources
 from typing import Annotated, Any
 
 from pydantic import PlainValidator, WithJsonSchema
 
+from fleet import zones
 from fleet.core import weekdays
 from fleet.spec import flaws
 from fleet.spec.amounts import shown
@@ -38,24 +36,6 @@ _MOMENT_SCHEMA = _LOCAL_SCHEMA[:-1] + r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
 _TIME_SCHEMA = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
 _EARLIEST, _LATEST = 2000, 2200
 _MAX_OFFSET = dt.timedelta(hours=18)
-
-
-@functools.cache
-def zone_of(name: str) -> zoneinfo.ZoneInfo | None:
-    """Return the zone that IANA calls *name*, as it is spelt there.
-
-    From the package whose version every run's header names, as :mod:`fleet.engine.zones` does:
-    the machine's own files may be of any year.
-    """
-    if name not in _zone_names():
-        return None
-    with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as data:
-        return zoneinfo.ZoneInfo.from_file(data, key=name)
-
-
-@functools.cache
-def _zone_names() -> frozenset[str]:
-    return frozenset(resources.files("tzdata").joinpath("zones").read_text("utf-8").split())
 
 
 def gap_at(local: dt.datetime, zone: dt.tzinfo) -> tuple[dt.datetime, dt.datetime] | None:
@@ -81,8 +61,8 @@ def gap_at(local: dt.datetime, zone: dt.tzinfo) -> tuple[dt.datetime, dt.datetim
 def _zone(value: Any) -> str:
     if not isinstance(value, str):
         raise refusal(f"expected a time zone, found {shown(value)}", "such as Europe/Berlin")
-    if zone_of(value) is None:
-        near = flaws.nearest(value, sorted(_zone_names()))
+    if zones.found(value) is None:
+        near = flaws.nearest(value, sorted(zones.names()))
         hint = f"did you mean {quoted(near)}?" if near else "an IANA name, such as Europe/Berlin"
         raise refusal(f"unknown time zone {quoted(value)}", hint)
     return value

@@ -15,8 +15,9 @@ from typing import Any
 
 from fleet.model.advice import Advice
 from fleet.model.cluster import nothing
-from fleet.model.desired import Desired, Profile, Requirement, Rollout, Scope
+from fleet.model.desired import Desired, Profile, Requirement, Rollout
 from fleet.model.notices import Subscriber, Topic
+from fleet.model.scope import Scope
 from fleet.spec import (
     accessform,
     calendarfile,

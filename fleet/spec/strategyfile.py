@@ -11,9 +11,9 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from fleet.model.desired import (
+from fleet.model.scope import Match
+from fleet.model.strategy import (
     Amount,
-    Match,
     PoolRule,
     RampUp,
     RetryRule,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from fleet.model.desired import FailureClass, FailureMode, OnBreach, RollbackScope
+from fleet.model.strategy import FailureClass, FailureMode, OnBreach, RollbackScope
 from fleet.spec import flaws, strategies
 from fleet.spec.amounts import Attempts, Concurrency, Count, Failures, Share, list_or_one
 from fleet.spec.explanation import FileModel, refusal

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
-from fleet.model.desired import FailureClass, FailureMode, Membership, OnDrift, RollbackScope
+from fleet.model.desired import Membership, OnDrift
 from fleet.model.notices import Subscriber
 from fleet.model.plan import Plan, Spread, SpreadGroup
+from fleet.model.strategy import FailureClass, FailureMode, RollbackScope
 from fleet.ui.spans import span_text
 from fleet.ui.tables import Table
 

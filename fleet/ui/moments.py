@@ -19,7 +19,7 @@ def text(moment: dt.datetime | None, *, never: str = NEVER) -> str:
 def local_text(moment: dt.datetime | None, zone: dt.tzinfo, name: str) -> str:
     """Return a moment in UTC, and as the clocks of a zone show it.
 
-    >>> from fleet.engine import zones
+    >>> from fleet import zones
     >>> at = dt.datetime(2026, 1, 10, 23, 30, tzinfo=dt.UTC)
     >>> local_text(at, zones.zone("Europe/Berlin"), "Europe/Berlin")
     '2026-01-10 23:30Z (Sun 00:30 Europe/Berlin)'

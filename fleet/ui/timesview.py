@@ -8,9 +8,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 
+from fleet import zones
 from fleet.core import forecast
 from fleet.core.forecast import Terms, Window
-from fleet.engine import zones
 from fleet.model.approvals import ApprovalRule
 from fleet.model.calendars import Calendar
 from fleet.model.gates import Moment

@@ -27,7 +27,8 @@ from fleet.sim.recipe import ABSENT, Recipe, Special
 from fleet.sim.repertoire import Asked, Fault, Level
 from fleet.sim.script import Script
 from fleet.sim.server.serving import Served
-from fleet.sim.world import Effect, World
+from fleet.sim.world import World
+from fleet.sim.writes import Effect
 from tests.rig import background, commands, serving
 from tests.rig.commands import Ended, Shell, living
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fleet.core import selection
-from fleet.model.desired import Scope
+from fleet.model.scope import Scope
 from fleet.sim import faultfile, opening
 from fleet.sim.breakage import Break
 from fleet.sim.repertoire import Fault

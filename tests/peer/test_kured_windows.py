@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from fleet import zones
 from fleet.core import windows
-from fleet.engine import zones
 from fleet.model.calendars import Rule
 from tests.rig import minutes, peers
 from tests.rig.peers import Case

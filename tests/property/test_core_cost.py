@@ -12,7 +12,7 @@ from fleet.core.state import RunState
 from fleet.model import events as e
 from fleet.model.commands import Check, Follow, Prove, Send
 from fleet.model.plan import Spread, SpreadGroup
-from tests.rig import fleets, work
+from tests.rig import fleets, samples, work
 
 PARALLEL = 50
 WARM_UP, COUNTED = 200, 400
@@ -69,7 +69,7 @@ def outcome(command: Check | Send | Follow | Prove) -> e.Event:
     cls = {Check: e.StepChecked, Send: e.StepAccepted, Follow: e.OperationEnded}.get(
         type(command), e.StepProved
     )
-    event: e.Event = fleets.event(cls, target=command.target)
+    event: e.Event = samples.event(cls, target=command.target)
     return event
 
 

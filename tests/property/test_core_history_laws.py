@@ -12,7 +12,7 @@ from fleet.core.moves import Phase
 from fleet.model import records
 from fleet.model.plan import Plan
 from fleet.model.statuses import RunStatus
-from tests.rig import fleets, histories, judgements
+from tests.rig import drawn, fleets, histories, judgements
 
 LUCK = st.sampled_from([histories.KIND, histories.ROUGH, histories.ROTTEN])
 SEEDS = st.integers(0, 2**32)
@@ -21,7 +21,7 @@ TIMES = int(os.environ.get("SIMULATION_TIMES", "1"))
 
 
 @settings(max_examples=120 * TIMES, deadline=None)
-@given(plan=fleets.run_plans(), seed=SEEDS, luck=LUCK, unrest=st.sampled_from([0, 0, 2000, 8000]))
+@given(plan=drawn.run_plans(), seed=SEEDS, luck=LUCK, unrest=st.sampled_from([0, 0, 2000, 8000]))
 def test_every_history_ends_and_breaks_no_law(
     plan: Plan, seed: int, luck: dict[str, int], unrest: int
 ) -> None:
@@ -37,7 +37,7 @@ def test_every_history_ends_and_breaks_no_law(
 
 
 @settings(max_examples=40 * TIMES, deadline=None)
-@given(plan=fleets.run_plans(has_all_day=True), seed=SEEDS)
+@given(plan=drawn.run_plans(has_all_day=True), seed=SEEDS)
 def test_a_history_without_mishaps_succeeds(plan: Plan, seed: int) -> None:
     life = histories.Life(plan, seed=seed, luck={"good": 9, "done": 1}, unrest=0)
 
@@ -49,7 +49,7 @@ def test_a_history_without_mishaps_succeeds(plan: Plan, seed: int) -> None:
 
 
 @settings(max_examples=40 * TIMES, deadline=None)
-@given(plan=fleets.run_plans(), seed=SEEDS, luck=LUCK)
+@given(plan=drawn.run_plans(), seed=SEEDS, luck=LUCK)
 def test_a_death_after_every_decision_changes_no_law(
     plan: Plan, seed: int, luck: dict[str, int]
 ) -> None:

@@ -16,20 +16,12 @@ from fleet.core import order, planner, saved, selection
 from fleet.errors import InputError
 from fleet.model import codec
 from fleet.model.cluster import Cluster
-from fleet.model.desired import (
-    Desired,
-    FailureMode,
-    OnBreach,
-    Presence,
-    Rollout,
-    Scope,
-    SettingsMode,
-    Strategy,
-    WaveRule,
-)
+from fleet.model.desired import Desired, Presence, Rollout, SettingsMode
 from fleet.model.plan import Action, Plan, PlanHead, Target
+from fleet.model.scope import Scope
+from fleet.model.strategy import FailureMode, OnBreach, Strategy, WaveRule
 from fleet.model.versions import parse
-from tests.rig import fleets, rollouts
+from tests.rig import drawn, fleets, rollouts
 
 WISHES = st.builds(
     rollouts.desired,
@@ -42,8 +34,8 @@ WISHES = st.builds(
 ASKED = st.builds(
     lambda wish, spread, scope: rollouts.rollout(wish=wish, spread=spread, scope=scope),
     WISHES,
-    fleets.strategies(),
-    fleets.scopes(),
+    drawn.strategies(),
+    drawn.scopes(),
 )
 
 
@@ -52,7 +44,7 @@ def planned(asked: Rollout, clusters: list[Cluster]) -> Plan:
 
 
 @settings(max_examples=300, deadline=None)
-@given(asked=ASKED, clusters=fleets.clusters())
+@given(asked=ASKED, clusters=drawn.clusters())
 def test_every_selected_cluster_is_in_one_wave_or_listed_with_a_reason(
     asked: Rollout, clusters: list[Cluster]
 ) -> None:
@@ -75,7 +67,7 @@ def test_every_selected_cluster_is_in_one_wave_or_listed_with_a_reason(
 
 
 @settings(max_examples=100, deadline=None)
-@given(asked=ASKED, clusters=fleets.clusters())
+@given(asked=ASKED, clusters=drawn.clusters())
 def test_those_of_a_wave_stand_in_order_and_its_parts_follow_one_another(
     asked: Rollout, clusters: list[Cluster]
 ) -> None:
@@ -105,7 +97,7 @@ def _printed(note: str) -> int:
 
 
 @settings(max_examples=300, deadline=None)
-@given(asked=ASKED, clusters=fleets.clusters())
+@given(asked=ASKED, clusters=drawn.clusters())
 def test_the_numbers_are_those_printed_and_no_cap_is_passed(
     asked: Rollout, clusters: list[Cluster]
 ) -> None:
@@ -129,7 +121,7 @@ def test_the_numbers_are_those_printed_and_no_cap_is_passed(
 
 
 @settings(max_examples=150, deadline=None)
-@given(asked=ASKED, clusters=fleets.clusters())
+@given(asked=ASKED, clusters=drawn.clusters())
 def test_caps_of_labels_are_of_all_that_change_and_never_more_than_there_are(
     asked: Rollout, clusters: list[Cluster]
 ) -> None:
@@ -162,7 +154,7 @@ def test_caps_of_labels_are_of_all_that_change_and_never_more_than_there_are(
 
 
 @settings(max_examples=100, deadline=None)
-@given(asked=ASKED, clusters=fleets.clusters())
+@given(asked=ASKED, clusters=drawn.clusters())
 def test_the_runs_numbers_are_never_more_than_there_are(
     asked: Rollout, clusters: list[Cluster]
 ) -> None:
@@ -178,7 +170,7 @@ def test_the_runs_numbers_are_never_more_than_there_are(
 
 
 @settings(max_examples=100, deadline=None)
-@given(asked=ASKED, clusters=fleets.clusters())
+@given(asked=ASKED, clusters=drawn.clusters())
 def test_a_held_cluster_is_changed_by_no_plan(asked: Rollout, clusters: list[Cluster]) -> None:
     plan = planned(asked, clusters)
 
@@ -190,7 +182,7 @@ def test_a_held_cluster_is_changed_by_no_plan(asked: Rollout, clusters: list[Clu
 
 
 @settings(max_examples=60, deadline=None)
-@given(asked=ASKED, clusters=fleets.clusters(), keys=st.permutations(["name", "-tag:env"]))
+@given(asked=ASKED, clusters=drawn.clusters(), keys=st.permutations(["name", "-tag:env"]))
 def test_a_sort_key_loses_nobody(asked: Rollout, clusters: list[Cluster], keys: list[str]) -> None:
     rest = (WaveRule(name="rest", size="rest"),)
     plain = dataclasses.replace(asked.strategy, waves=rest, sort_key=())
@@ -207,7 +199,7 @@ def test_a_sort_key_loses_nobody(asked: Rollout, clusters: list[Cluster], keys: 
 
 
 @settings(max_examples=150, deadline=None)
-@given(asked=ASKED, clusters=fleets.clusters(), seed=st.integers(0, 99))
+@given(asked=ASKED, clusters=drawn.clusters(), seed=st.integers(0, 99))
 def test_planning_is_deterministic_and_does_not_see_the_order_of_discovery(
     asked: Rollout, clusters: list[Cluster], seed: int
 ) -> None:
@@ -221,7 +213,7 @@ def test_planning_is_deterministic_and_does_not_see_the_order_of_discovery(
 
 
 @settings(max_examples=150, deadline=None)
-@given(asked=ASKED, clusters=fleets.clusters())
+@given(asked=ASKED, clusters=drawn.clusters())
 def test_plans_survive_being_written_down(asked: Rollout, clusters: list[Cluster]) -> None:
     plan = planned(asked, clusters)
 
@@ -233,7 +225,7 @@ def test_plans_survive_being_written_down(asked: Rollout, clusters: list[Cluster
 
 
 @settings(max_examples=200, deadline=None)
-@given(wish=WISHES, clusters=fleets.clusters(max_size=8))
+@given(wish=WISHES, clusters=drawn.clusters(max_size=8))
 def test_no_plan_goes_back_loses_a_protected_setting_or_touches_what_is_not_ours(
     wish: Desired, clusters: list[Cluster]
 ) -> None:
@@ -255,9 +247,9 @@ def test_no_plan_goes_back_loses_a_protected_setting_or_touches_what_is_not_ours
 
 @settings(max_examples=150, deadline=None)
 @given(
-    spread=fleets.strategies(has_rest=False),
-    clusters=fleets.clusters(),
-    unreachable=fleets.scopes(),
+    spread=drawn.strategies(has_rest=False),
+    clusters=drawn.clusters(),
+    unreachable=drawn.scopes(),
 )
 def test_without_a_rest_everybody_has_a_wave_or_the_plan_is_refused(
     spread: Strategy, clusters: list[Cluster], unreachable: Scope
@@ -273,7 +265,7 @@ def test_without_a_rest_everybody_has_a_wave_or_the_plan_is_refused(
 
 
 @settings(max_examples=150, deadline=None)
-@given(asked=ASKED, clusters=fleets.clusters())
+@given(asked=ASKED, clusters=drawn.clusters())
 def test_strict_selection_refuses_exactly_what_is_warned_about_without_it(
     asked: Rollout, clusters: list[Cluster]
 ) -> None:

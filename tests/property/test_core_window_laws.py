@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from fleet import zones
 from fleet.core import windows
 from fleet.core.hours import Hours
 from fleet.core.windows import Opening
-from fleet.engine import zones
 from fleet.model.calendars import Calendar, Rule
 from tests.rig import minutes
 from tests.rig.minutes import DAY, MINUTE, UTC, Minutes

@@ -38,7 +38,8 @@ def answers(draw: st.DrawFn) -> dict[str, Any]:
 
 def read(data: bytes, cuts: list[int]) -> tuple[list[Any], Any]:
     """Return the objects and the rest of *data*, which comes in parts."""
-    unwrapper, found = Unwrapper(), []
+    unwrapper = Unwrapper()
+    found: list[Any] = []
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
     for start, end in itertools.pairwise(places):
         found += unwrapper.objects(data[start:end])

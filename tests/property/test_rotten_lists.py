@@ -17,8 +17,9 @@ from fleet.errors import InputError
 from fleet.model.cluster import (
     Inventory,
 )
-from fleet.model.desired import Match, Presence, Scope
+from fleet.model.desired import Presence
 from fleet.model.plan import Action
+from fleet.model.scope import Match, Scope
 from tests.rig import rollouts
 from tests.rig.rotting import URL, Door, Rotten, page, rotten
 from tests.rig.scripted import Got, Say

@@ -13,7 +13,8 @@ from fleet.sim import calls, names, stock, worldfile
 from fleet.sim.calls import Body, Call
 from fleet.sim.ledger import Anchor, Ledger
 from fleet.sim.recipe import Faults, PatchSettings, Recipe, Span
-from fleet.sim.world import Effect, World
+from fleet.sim.world import World
+from fleet.sim.writes import Effect
 
 COUNT = 3
 EPOCH = stock.EPOCH

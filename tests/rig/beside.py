@@ -25,7 +25,8 @@ from fleet.model.plan import Plan, RunId
 from fleet.ports import LockKey
 from fleet.sim.calls import Call
 from fleet.sim.ports import SimulatedAzure
-from fleet.sim.world import Heard, World
+from fleet.sim.world import World
+from fleet.sim.writes import Heard
 from tests.rig import runs
 
 ENDPOINT = "world:test"

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 
 from fleet.core import bindings, waves
 from fleet.model import events as e
-from fleet.model.desired import FailureMode, OnBreach, OnDrift, Unreachable
+from fleet.model.desired import OnDrift
 from fleet.model.plan import CATCH_UP, Plan, SpreadGroup, Target, Wave
+from fleet.model.scope import Unreachable
 from fleet.model.statuses import Finding, HoldReason, Result, RunStatus
+from fleet.model.strategy import FailureMode, OnBreach
 
 _NOT_KEPT = (e.TargetStarted, e.TargetReturned, e.TargetPutOff, e.TargetSkipped)
 _OPERATION_OVER = (e.OperationEnded, e.StepProved, e.StepFailed, e.StepChecked, e.TargetReplanned)

@@ -12,7 +12,8 @@ from fleet.model import events as e
 from fleet.model.commands import Command, WaveCommand
 from fleet.model.events import Actor, Event
 from fleet.model.statuses import Finding, HoldReason, Result
-from tests.rig.fleets import ALICE, T0, event
+from tests.rig.fleets import ALICE, T0
+from tests.rig.samples import event
 
 MINUTE = dt.timedelta(minutes=1)
 

@@ -13,9 +13,10 @@ from fleet.engine.upkeep import LEASE, LeaseKeeper
 from fleet.errors import RemoteError
 from fleet.journal import locks, pools
 from fleet.model.cluster import Inventory, nothing
-from fleet.model.desired import Rollout, Scope
+from fleet.model.desired import Rollout
 from fleet.model.events import Actor
 from fleet.model.plan import Plan, Verb
+from fleet.model.scope import Scope
 from fleet.ports import Accepted, ExtensionRef, LockKey, Request, RequestIds, Write
 from fleet.sim import rivals
 from fleet.sim.ports import SimulatedAzure

@@ -13,15 +13,15 @@ from typing import Any, assert_never
 
 import orjson
 
+from fleet import zones
 from fleet.core import answers, chain, draws, fold, rollout, targets
 from fleet.core.rollout import Decision
 from fleet.core.state import RunState
-from fleet.engine import zones
 from fleet.model import events as e, records
 from fleet.model.commands import Check, Command, Follow, Look, Measure, Prove, Send, Survey, Watch
 from fleet.model.plan import Action, Plan, Target
 from fleet.model.statuses import Finding, HoldReason, RunStatus
-from tests.rig import fleets
+from tests.rig import fleets, samples
 from tests.rig.books import Books
 
 MOST_TURNS = 5000
@@ -182,7 +182,7 @@ class Life:
         if not isinstance(event, e.StepUnknown) or self.chance("death after a bug", 200_000):
             return
         if self.state.status in (RunStatus.RUNNING, RunStatus.PAUSING):
-            self.record(fleets.event(e.RunPausing, at=self.now, actor=None, is_bug=True))
+            self.record(samples.event(e.RunPausing, at=self.now, actor=None, is_bug=True))
 
     def checked(self, command: Check, lot: str) -> e.Event:
         if lot == "hold":
@@ -281,7 +281,7 @@ class Life:
         return self.made(e.StepHeld, command, reason=reason, until=until)
 
     def made(self, cls: type[Any], command: Command, **changes: Any) -> e.Event:
-        event: e.Event = fleets.event(
+        event: e.Event = samples.event(
             cls, at=self.now, target=command.target, step=command.step, **changes
         )
         return event
@@ -343,7 +343,7 @@ class Life:
         self.survey = None
         if state.status.is_terminal:
             return
-        self.record(fleets.event(e.RunTaken, at=self.now))
+        self.record(samples.event(e.RunTaken, at=self.now))
         waiting = state.agenda.keys() | state.timers.moments().keys()
         assert state.active.keys() - state.unknown <= waiting
 

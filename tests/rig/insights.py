@@ -325,11 +325,7 @@ def subject(**changed: Any) -> Subject:
 
 def rules(*names: str, moment: CheckMoment = CheckMoment.PRESENT) -> tuple[CheckRule, ...]:
     """Return the mesh's rules of a moment; those of *names*, where any are given."""
-    return tuple(
-        one
-        for one in looks.chosen(RULES, moment=moment, severities={})
-        if not names or one.id in names
-    )
+    return tuple(one for one in looks.chosen(RULES, moment=moment) if not names or one.id in names)
 
 
 # --- a port ------------------------------------------------------------------------------

@@ -13,18 +13,18 @@ from typing import Any, cast
 
 from hypothesis import strategies as st
 
+from fleet import zones
 from fleet.core import draws, judgefold, planner, windows
-from fleet.engine import zones
 from fleet.model import events as e
 from fleet.model.approvals import ApprovalRule
 from fleet.model.calendars import Calendar, Level, Overrun, Rule
 from fleet.model.commands import Look, Measure
-from fleet.model.desired import OnBreach, RollbackScope
 from fleet.model.events import Actor
 from fleet.model.gates import Gate, Moment, OnVerdict, Probe, ProbeKind, Verdict
 from fleet.model.plan import Plan, Undo
 from fleet.model.statuses import Result, WaveStatus
-from tests.rig import fleets
+from fleet.model.strategy import OnBreach, RollbackScope
+from tests.rig import drawn, fleets, samples
 from tests.rig.books import Books
 from tests.rig.histories import Life
 
@@ -42,7 +42,7 @@ def judged_plans() -> st.SearchStrategy[Plan]:
     """Small plans as for other histories, with all that may hold them up."""
     return st.builds(
         _judged,
-        fleets.run_plans(),
+        drawn.run_plans(),
         calendars=st.lists(calendars(), max_size=3).map(tuple),
         gates=st.tuples(*[_gates(name) for name in NAMES]),
         waves=st.lists(_wave_keys(), min_size=4, max_size=4),
@@ -410,7 +410,7 @@ class JudgedLife(Life):
         lot = draws.pick(VERDICTS, self.seed, "verdict", self.turn)
         return cast(
             "e.GateMeasured",
-            fleets.event(
+            samples.event(
                 e.GateMeasured,
                 at=self.now,
                 wave=command.wave,

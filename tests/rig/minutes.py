@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from cronsim import CronSim
 from dateutil import rrule
 
-from fleet.engine import zones
+from fleet import zones
 from fleet.model.calendars import Calendar, Level, Rule
 
 UTC = dt.UTC

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from fleet.azure import kql, policies
-from fleet.model.desired import Match
+from fleet.model.scope import Match
 from tests.rig import reference
 
 _COLUMNS: Mapping[str, str] = {

@@ -6,18 +6,9 @@ import datetime as dt
 from typing import Any
 
 from fleet.model.cluster import AutoUpgrade
-from fleet.model.desired import (
-    Desired,
-    FailureMode,
-    OnBreach,
-    Presence,
-    Profile,
-    Rollout,
-    Scope,
-    Strategy,
-    Unreachable,
-    WaveRule,
-)
+from fleet.model.desired import Desired, Presence, Profile, Rollout
+from fleet.model.scope import Scope, Unreachable
+from fleet.model.strategy import FailureMode, OnBreach, Strategy, WaveRule
 from fleet.model.versions import VersionOrder
 
 MESH = Profile(

@@ -7,8 +7,9 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fleet import zones
 from fleet.core import planner
-from fleet.engine import foreseeing, history, opening, virtual, zones
+from fleet.engine import foreseeing, history, opening, virtual
 from fleet.engine.clock import Clock
 from fleet.engine.opening import Opening, Origin
 from fleet.engine.runner import Observe, Runner, Settings

@@ -11,24 +11,18 @@ from typing import Any
 
 from fleet.model.approvals import ApprovalRule
 from fleet.model.calendars import Calendar, Level, Overrun, Rule as Hours
-from fleet.model.desired import FailureMode, OnBreach, Rollout, TagCalendars, WaveRule
+from fleet.model.desired import Rollout, TagCalendars
 from fleet.model.events import Actor
 from fleet.model.gates import Gate, Moment, OnVerdict, Probe, ProbeKind
+from fleet.model.strategy import FailureMode, OnBreach, WaveRule
 from fleet.sim import names
 from fleet.sim.recipe import Metric, Recipe, Turn
 from fleet.sim.repertoire import Fault
 from fleet.sim.script import Rule
 from tests.rig import rollouts
 from tests.rig.cases import Ask, Case, Meddling
-from tests.rig.scenarios import (
-    MINUTE,
-    SCENARIOS as SCENARIOS,  # noqa: PLC0414 - all of them, these included
-    STORM,
-    mesh,
-    scenario,
-    scripted,
-    world,
-)
+from tests.rig.meddling import SCENARIOS as SCENARIOS  # noqa: PLC0414 - all of them, these included
+from tests.rig.scenarios import MINUTE, STORM, mesh, scenario, scripted, world
 
 HOUR = 60 * MINUTE
 BOB = Actor(name="bob", host="desk", pid=1)

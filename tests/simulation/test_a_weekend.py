@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from fleet.engine import zones
+from fleet import zones
 from fleet.model import events as e
 from fleet.model.statuses import RunStatus
 from tests.rig import deaths, waiting

@@ -15,15 +15,9 @@ from fleet.core.state import RunState
 from fleet.engine import history, virtual
 from fleet.engine.runner import Settings
 from fleet.journal.memory import MemoryStore
-from fleet.model.desired import (
-    OnBreach,
-    RetryRule,
-    RollbackRule,
-    RollbackScope,
-    Rollout,
-    SpreadRule,
-)
+from fleet.model.desired import Rollout
 from fleet.model.statuses import RunStatus
+from fleet.model.strategy import OnBreach, RetryRule, RollbackRule, RollbackScope, SpreadRule
 from fleet.ports import Request
 from fleet.sim.ports import SimulatedAzure
 from tests.rig import beside, deaths, rollouts, runs

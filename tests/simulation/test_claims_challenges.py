@@ -15,8 +15,8 @@ from fleet.azure.credentials import Kind, scope_of
 from fleet.azure.service import AzureService
 from fleet.errors import AuthError, TransientError
 from fleet.model.cluster import ClusterId
-from fleet.model.desired import Scope
 from fleet.model.plan import Verb
+from fleet.model.scope import Scope
 from fleet.net.network import Network
 from fleet.ports import ExtensionRef, Write
 from fleet.sim.recipe import Challenge, Wire

@@ -11,9 +11,10 @@ from fleet.core.children import FAILED, Choice
 from fleet.core.state import RunState
 from fleet.core.trail import Trail
 from fleet.model.cluster import AutoUpgrade, Extension
-from fleet.model.desired import FailureClass, OnBreach, RetryRule, Rollout
+from fleet.model.desired import Rollout
 from fleet.model.plan import Action, Plan, Verb
 from fleet.model.statuses import RunStatus
+from fleet.model.strategy import FailureClass, OnBreach, RetryRule
 from fleet.sim.world import World
 from tests.rig import returns, rollouts, runs
 from tests.unit.test_core_required import AGENT, NEEDS_AGENT

@@ -14,9 +14,11 @@ from fleet.core.state import RunState
 from fleet.engine import virtual
 from fleet.engine.runner import Observe
 from fleet.model import events as e
-from fleet.model.desired import Match, PoolRule, Rollout, Scope, Unreachable
+from fleet.model.desired import Rollout
 from fleet.model.events import Event
+from fleet.model.scope import Match, Scope, Unreachable
 from fleet.model.statuses import RunStatus
+from fleet.model.strategy import PoolRule
 from fleet.sim.world import World
 from fleet.sim.worldfile import WorldFile
 from tests.rig import beside, rollouts

@@ -17,8 +17,10 @@ from fleet.core.state import RunState
 from fleet.engine import clock, virtual
 from fleet.engine.clock import Clock
 from fleet.journal.memory import MemoryStore
-from fleet.model.desired import Match, Rollout, Scope, WaveRule
+from fleet.model.desired import Rollout
 from fleet.model.plan import Plan, Verb
+from fleet.model.scope import Match, Scope
+from fleet.model.strategy import WaveRule
 from fleet.ports import Service
 from fleet.sim import names
 from fleet.sim.calls import Call

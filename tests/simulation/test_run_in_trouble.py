@@ -25,10 +25,11 @@ from fleet.errors import (
 from fleet.journal.memory import MemoryStore
 from fleet.model import events as e
 from fleet.model.cluster import AutoUpgrade, Cluster, ClusterId, Connectivity, Extension
-from fleet.model.desired import OnBreach, OnDrift, Rollout, WaveRule
+from fleet.model.desired import OnDrift, Rollout
 from fleet.model.events import Event
 from fleet.model.plan import Verb
 from fleet.model.statuses import Result, RunStatus
+from fleet.model.strategy import OnBreach, WaveRule
 from fleet.ports import (
     Accepted,
     Batch,

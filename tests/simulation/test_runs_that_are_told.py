@@ -20,11 +20,12 @@ from fleet.engine.notifier import Notifier
 from fleet.errors import FencedError, InvariantError, RemoteError
 from fleet.journal.memory import MemoryStore
 from fleet.model import events as e
-from fleet.model.desired import OnBreach, Rollout
+from fleet.model.desired import Rollout
 from fleet.model.events import Event
 from fleet.model.gates import Moment, OnVerdict, Verdict
 from fleet.model.notices import Subscriber, Topic
 from fleet.model.statuses import RunStatus, WaitCause
+from fleet.model.strategy import OnBreach
 from fleet.outside.deliveries import Delivery
 from fleet.outside.webhooks import Webhook
 from fleet.ports import Batch, Messenger, Pause

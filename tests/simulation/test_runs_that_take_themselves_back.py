@@ -15,15 +15,10 @@ from fleet.engine import history, virtual
 from fleet.journal.memory import MemoryStore
 from fleet.model import events as e
 from fleet.model.cluster import Extension
-from fleet.model.desired import (
-    OnBreach,
-    RollbackRule,
-    RollbackScope,
-    Rollout,
-    WaveRule,
-)
+from fleet.model.desired import Rollout
 from fleet.model.events import Event
 from fleet.model.statuses import RunStatus
+from fleet.model.strategy import OnBreach, RollbackRule, RollbackScope, WaveRule
 from fleet.sim.world import World
 from fleet.ui import statusview
 from tests.rig import deaths, returns, rollouts, runs

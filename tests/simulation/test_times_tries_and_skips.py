@@ -14,9 +14,10 @@ from fleet.core.trail import Trail
 from fleet.engine import history, virtual
 from fleet.journal.memory import MemoryStore
 from fleet.model import events as e
-from fleet.model.desired import FailureClass, RetryRule, Rollout, WaveRule
+from fleet.model.desired import Rollout
 from fleet.model.plan import Verb
 from fleet.model.statuses import RunStatus, WaveStatus
+from fleet.model.strategy import FailureClass, RetryRule, WaveRule
 from fleet.ports import Request
 from fleet.sim.ports import SimulatedAzure
 from fleet.sim.world import World

@@ -15,19 +15,12 @@ from fleet.errors import TransientError
 from fleet.journal.memory import MemoryStore
 from fleet.model import events as e
 from fleet.model.cluster import Cluster, Extension, Inventory
-from fleet.model.desired import (
-    Match,
-    Membership,
-    OnDrift,
-    Rollout,
-    Scope,
-    SpreadRule,
-    Unreachable,
-    WaveRule,
-)
+from fleet.model.desired import Membership, OnDrift, Rollout
 from fleet.model.events import Event
 from fleet.model.plan import Verb
+from fleet.model.scope import Match, Scope, Unreachable
 from fleet.model.statuses import RunStatus
+from fleet.model.strategy import SpreadRule, WaveRule
 from fleet.ports import ExtensionRef, RequestIds
 from fleet.sim.ports import SimulatedAzure
 from fleet.sim.world import World

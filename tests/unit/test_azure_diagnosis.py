@@ -7,7 +7,7 @@ import pytest
 
 from fleet.azure.checks import Check, Verdict
 from fleet.azure.diagnosis import examine
-from fleet.model.desired import Scope
+from fleet.model.scope import Scope
 from tests.rig.scripted import TOKEN_PATH, Got, Line, Say, failure, jwt, speaking, token
 
 DATE = "Sat, 10 Jan 2026 02:00:00 GMT"

@@ -10,8 +10,8 @@ import pytest
 from fleet.azure import clouds, dialects, payloads, service
 from fleet.errors import DeniedError, InputError, RemoteError
 from fleet.model.cluster import AutoUpgrade, ClusterId
-from fleet.model.desired import Scope
 from fleet.model.plan import Verb
+from fleet.model.scope import Scope
 from fleet.ports import ExtensionRef, Write
 from tests.rig import serving
 from tests.rig.scripted import IDS, Say, SkippingClock, failure, speaking

@@ -29,7 +29,7 @@ from fleet.model.cluster import (
     ProvisioningState,
     UnreadExtension,
 )
-from fleet.model.desired import Match, Scope
+from fleet.model.scope import Match, Scope
 from tests.rig.scripted import (
     TOKEN_PATH,
     Got,

@@ -8,7 +8,7 @@ import pytest
 
 from fleet.azure import limits
 from fleet.model.cluster import Inventory, UnsupportedKubernetes, VersionLimits
-from fleet.model.desired import Scope
+from fleet.model.scope import Scope
 from tests.rig.scripted import Got, Line, Say, speaking
 
 OSM = "microsoft.openservicemesh"

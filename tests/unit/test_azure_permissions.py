@@ -13,7 +13,8 @@ from hypothesis import given, strategies as st
 from fleet.azure import permissions
 from fleet.azure.checks import Check, Verdict
 from fleet.azure.permissions import ASKING, Grant, is_allowed, needs
-from fleet.model.desired import Match, Presence, Scope
+from fleet.model.desired import Presence
+from fleet.model.scope import Match, Scope
 from tests.rig.scripted import Line, Say, failure, speaking
 
 ROLE = Path(__file__).parents[2] / "deploy" / "azure-role.json"

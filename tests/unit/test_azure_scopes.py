@@ -11,7 +11,7 @@ from fleet.azure import kql
 from fleet.azure.diagnosis import examine
 from fleet.errors import InputError, RemoteError, UnexpectedPayloadError
 from fleet.model.cluster import Inventory
-from fleet.model.desired import Match, Scope
+from fleet.model.scope import Match, Scope
 from tests.rig.scripted import Got, Line, Say, failure, speaking
 
 GRAPH = "/providers/Microsoft.ResourceGraph/resources"

@@ -28,8 +28,8 @@ from fleet.errors import (
     UnexpectedPayloadError,
 )
 from fleet.model.cluster import ClusterId
-from fleet.model.desired import Scope
 from fleet.model.plan import AZURES, Verb
+from fleet.model.scope import Scope
 from fleet.net.network import Network
 from fleet.ports import ExtensionRef, Write
 from tests.rig.scripted import (

@@ -10,7 +10,7 @@ import pytest
 from fleet.core import planner
 from fleet.errors import RemoteError, UnexpectedPayloadError
 from fleet.model.cluster import Inventory, UnsupportedKubernetes, VersionLimits
-from fleet.model.desired import Scope
+from fleet.model.scope import Scope
 from tests.rig import reference, rollouts
 from tests.rig.scripted import Got, Line, Say, failure, speaking
 

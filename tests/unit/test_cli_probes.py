@@ -13,9 +13,9 @@ from fleet.cli.context import DISCRETION
 from fleet.cli.options import Where
 from fleet.cli.outside import Outside
 from fleet.errors import InputError, RefusedError
-from fleet.model.desired import Scope
 from fleet.model.gates import Gate, Probe, ProbeKind, Reading
 from fleet.model.plan import Plan
+from fleet.model.scope import Scope
 from fleet.outside.probes import OutsideProbes
 from fleet.ports import About
 from fleet.sim.probes import SimulatedProbes

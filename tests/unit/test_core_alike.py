@@ -13,8 +13,9 @@ from fleet.model.cluster import (
     ProvisioningState,
     UnreadExtension,
 )
-from fleet.model.desired import Desired, SettingsMode, Unreachable
+from fleet.model.desired import Desired, SettingsMode
 from fleet.model.plan import Target
+from fleet.model.scope import Unreachable
 from tests.rig import rollouts
 from tests.rig.fleets import OFFERED, automatic, cluster, extension, stores
 from tests.rig.work import calls_of

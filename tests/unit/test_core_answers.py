@@ -12,7 +12,8 @@ from fleet.model import events as e
 from fleet.model.plan import CATCH_UP
 from fleet.model.statuses import Finding, HoldReason, Result, RunStatus, WaveStatus
 from tests.rig.byhand import MINUTE, Hand
-from tests.rig.fleets import ALICE, T0, event, folded, opened, opening, plan, target, wave
+from tests.rig.fleets import ALICE, T0, folded, opened, opening, plan, target, wave
+from tests.rig.samples import event
 
 WHO: dict[str, Any] = {"at": T0, "actor": ALICE, "reason": "because", "request_id": "q"}
 PLAN = plan([wave(2, max_concurrency=1, max_failures=2), wave(1, name="w1")])

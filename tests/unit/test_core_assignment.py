@@ -9,8 +9,9 @@ import pytest
 from fleet.core import assignment
 from fleet.errors import InputError
 from fleet.model.cluster import Cluster
-from fleet.model.desired import Match, RampUp, WaveRule
 from fleet.model.plan import CATCH_UP
+from fleet.model.scope import Match
+from fleet.model.strategy import RampUp, WaveRule
 from tests.rig import rollouts
 from tests.rig.fleets import cluster, members, stores
 

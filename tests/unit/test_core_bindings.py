@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
+from fleet import zones
 from fleet.core import bindings, planner, waves
-from fleet.engine import zones
 from fleet.errors import InputError, InvariantError
 from fleet.model import codec
 from fleet.model.calendars import Calendar, Level, Rule
 from fleet.model.cluster import Cluster, Connectivity
-from fleet.model.desired import Membership, Rollout, TagCalendars, WaveRule
+from fleet.model.desired import Membership, Rollout, TagCalendars
 from fleet.model.plan import CATCH_UP, Action, Plan, PlanHead
+from fleet.model.strategy import WaveRule
 from tests.rig import rollouts
 from tests.rig.fleets import T0, cluster, extension, inventory
 

@@ -10,9 +10,9 @@ import pytest
 from fleet.core import rollout
 from fleet.core.caps import Caps
 from fleet.model import events as e
-from fleet.model.desired import FailureMode, OnBreach
 from fleet.model.plan import CATCH_UP, Spread, SpreadGroup
 from fleet.model.statuses import HoldReason, Result, RunStatus, WaveStatus
+from fleet.model.strategy import FailureMode, OnBreach
 from tests.rig import fleets
 from tests.rig.byhand import Hand
 from tests.rig.fleets import limits, opened, plan, target, wave

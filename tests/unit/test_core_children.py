@@ -14,7 +14,7 @@ from fleet.core.trail import Footprint, Trail
 from fleet.errors import InputError, RefusedError
 from fleet.model import events as e
 from fleet.model.calendars import Calendar, Level
-from fleet.model.desired import FailureMode, OnBreach, OnDrift
+from fleet.model.desired import OnDrift
 from fleet.model.plan import (
     Action,
     Parent,
@@ -29,8 +29,10 @@ from fleet.model.plan import (
     Verb,
 )
 from fleet.model.statuses import Finding, HoldReason, Result, RunStatus, WaveStatus
+from fleet.model.strategy import FailureMode, OnBreach
 from tests.rig import fleets
-from tests.rig.fleets import PIN, T0, event
+from tests.rig.fleets import PIN, T0
+from tests.rig.samples import event
 
 BACK = Step(verb=Verb.PATCH, version="1.1.1", release_train="stable")
 WAY = Rollback(is_possible=True, note="restore version 1.1.1", steps=(BACK,))

@@ -9,9 +9,9 @@ import pytest
 
 from fleet.core import rollout
 from fleet.model import events as e
-from fleet.model.desired import OnBreach
 from fleet.model.plan import Wave
 from fleet.model.statuses import RunStatus, WaveStatus
+from fleet.model.strategy import OnBreach
 from tests.rig.byhand import MINUTE, Hand
 from tests.rig.fleets import T0, limits, opened, plan, seconds, wave
 

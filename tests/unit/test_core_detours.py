@@ -13,12 +13,14 @@ from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
 from fleet.model.cluster import AutoUpgrade, ClusterId
 from fleet.model.commands import Check
-from fleet.model.desired import FailureClass, FailureMode, OnBreach, OnDrift
+from fleet.model.desired import OnDrift
 from fleet.model.plan import Action, Retry, Step, Verb
 from fleet.model.statuses import Finding, HoldReason, Result, RunStatus
+from fleet.model.strategy import FailureClass, FailureMode, OnBreach
 from tests.rig import fleets
 from tests.rig.byhand import MINUTE, Hand
-from tests.rig.fleets import PIN, T0, event, limits, opened, plan, target, wave
+from tests.rig.fleets import PIN, T0, limits, opened, plan, target, wave
+from tests.rig.samples import event
 
 OK, BAD, LATE = Result.SUCCEEDED, Result.FAILED, Result.TIMED_OUT
 HOUR = dt.timedelta(hours=1)

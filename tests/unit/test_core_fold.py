@@ -13,21 +13,13 @@ from fleet.core.moves import Phase
 from fleet.core.state import RunState
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
-from fleet.model.desired import OnBreach, OnDrift, Unreachable
+from fleet.model.desired import OnDrift
 from fleet.model.plan import Digest
+from fleet.model.scope import Unreachable
 from fleet.model.statuses import Finding, HoldReason, Result
-from tests.rig.fleets import (
-    T0,
-    event,
-    folded,
-    limits,
-    opened,
-    opening,
-    plan,
-    seconds,
-    snapshot,
-    wave,
-)
+from fleet.model.strategy import OnBreach
+from tests.rig.fleets import T0, folded, limits, opened, opening, plan, seconds, snapshot, wave
+from tests.rig.samples import event
 
 DEADLINE = limits().progress_deadline
 STARTED = [event(e.WaveOpened), event(e.TargetStarted)]

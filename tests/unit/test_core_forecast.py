@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, strategies as st
 
+from fleet import zones
 from fleet.core import forecast, outlook
 from fleet.core.forecast import Forecast, Window
 from fleet.core.hours import Hours
 from fleet.core.waves import TYPICAL_TARGET
-from fleet.engine import zones
 from fleet.model.approvals import ApprovalRule
 from fleet.model.calendars import Calendar, Level, Rule
 from fleet.model.gates import Gate, Moment, Probe, ProbeKind

@@ -6,8 +6,9 @@ import datetime as dt
 from fleet.core import heartbeats, planner
 from fleet.core.heartbeats import HEARTBEAT_LIMIT, MARGIN
 from fleet.model.cluster import Cluster, Connectivity
-from fleet.model.desired import Scope, Unreachable, WaveRule
 from fleet.model.plan import Action
+from fleet.model.scope import Scope, Unreachable
+from fleet.model.strategy import WaveRule
 from tests.rig import fleets, rollouts
 from tests.rig.fleets import T0, cluster
 

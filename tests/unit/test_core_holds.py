@@ -6,8 +6,8 @@ import pytest
 
 from fleet.core import planner
 from fleet.model.cluster import Cluster, Extension
-from fleet.model.desired import Match, Scope, Unreachable
 from fleet.model.plan import Action, Plan
+from fleet.model.scope import Match, Scope, Unreachable
 from tests.rig import rollouts
 from tests.rig.fleets import cluster, extension, inventory
 

@@ -6,9 +6,9 @@ import datetime as dt
 
 import pytest
 
+from fleet import zones
 from fleet.core.hours import Hours
 from fleet.core.windows import Opening
-from fleet.engine import zones
 from fleet.errors import InputError
 from fleet.model.calendars import Calendar, Rule
 from tests.rig import minutes

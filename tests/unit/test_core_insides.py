@@ -10,7 +10,7 @@ import pytest
 
 from fleet.core import planner
 from fleet.model.cluster import Connectivity
-from fleet.model.desired import Presence, Scope, Unreachable
+from fleet.model.desired import Presence
 from fleet.model.inside import (
     AccessKind,
     CheckRule,
@@ -22,6 +22,7 @@ from fleet.model.inside import (
     WorkKind,
 )
 from fleet.model.plan import Action, Change, Plan, Rollback, Step, Target, Verb
+from fleet.model.scope import Scope, Unreachable
 from tests.rig import fleets, rollouts
 from tests.rig.fleets import cluster, extension
 

@@ -10,12 +10,13 @@ import pytest
 from fleet.core import rollout
 from fleet.model import events as e
 from fleet.model.commands import Look, Measure, Watch
-from fleet.model.desired import OnBreach, RollbackScope
 from fleet.model.gates import Gate, Moment, OnVerdict, Probe, ProbeKind, Verdict
 from fleet.model.plan import Undo, Wave
 from fleet.model.statuses import HoldReason, Result, RunStatus, WaitCause, WaveStatus
+from fleet.model.strategy import OnBreach, RollbackScope
 from tests.rig.byhand import MINUTE, Hand
-from tests.rig.fleets import T0, event, limits, opened, plan, wave
+from tests.rig.fleets import T0, limits, opened, plan, wave
+from tests.rig.samples import event
 
 HOUR = 60 * MINUTE
 PROBE = Probe(kind=ProbeKind.PROMETHEUS, url="https://metrics.example", query="up")

@@ -402,7 +402,8 @@ def test_nothing_is_looked_at_where_the_namespace_is_not_known() -> None:
 def test_rules_are_chosen_by_moment_and_take_the_severities_that_are_wished_for() -> None:
     wished = {"leftovers-after-delete": Severity.GATE}
 
-    found = looks.chosen(insights.RULES, moment=CheckMoment.ABSENT, severities=wished)
+    late = looks.chosen(insights.RULES, moment=CheckMoment.ABSENT)
+    found = looks.graded(late, severities=wished)
 
     assert [(one.id, one.severity) for one in found] == [
         ("orphan-webhooks-after-delete", Severity.GATE),
@@ -412,12 +413,7 @@ def test_rules_are_chosen_by_moment_and_take_the_severities_that_are_wished_for(
 
 
 def test_nothing_bars_the_way_where_only_warnings_are_due() -> None:
-    found = looks.chosen(
-        insights.RULES,
-        moment=CheckMoment.PRESENT,
-        severities={"crds": Severity.GATE},
-        is_warn_only=True,
-    )
+    found = looks.graded(insights.RULES, severities={"crds": Severity.GATE}, is_warn_only=True)
 
     assert {one.severity for one in found} == {Severity.WARN}
     assert dataclasses.replace(found[0], severity=Severity.GATE) == insights.RULES[0]

@@ -7,9 +7,9 @@ import datetime as dt
 import pytest
 from hypothesis import given, strategies as st
 
+from fleet import zones
 from fleet.core import maintenance
 from fleet.core.maintenance import Found, Reader
-from fleet.engine import zones
 from fleet.model.calendars import Calendar, Level, Overrun, Rule
 from fleet.model.desired import TagCalendars
 from tests.rig.fleets import cluster

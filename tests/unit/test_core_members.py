@@ -13,23 +13,15 @@ from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
 from fleet.model.cluster import Cluster
 from fleet.model.commands import Survey
-from fleet.model.desired import Membership, SpreadRule
+from fleet.model.desired import Membership
 from fleet.model.events import JoinedGroup
 from fleet.model.plan import CATCH_UP, Plan, Spread, SpreadGroup, Wave
 from fleet.model.statuses import Result, RunStatus, WaveStatus
+from fleet.model.strategy import SpreadRule
 from tests.rig import rollouts
 from tests.rig.byhand import Hand
-from tests.rig.fleets import (
-    cluster,
-    event,
-    extension,
-    inventory,
-    opened,
-    plan,
-    snapshot,
-    target,
-    wave,
-)
+from tests.rig.fleets import cluster, extension, inventory, opened, plan, snapshot, target, wave
+from tests.rig.samples import event
 
 SITE = SpreadGroup(value="a", target_count=2, max_concurrency=1, max_failures=None)
 NEW = dataclasses.replace(SITE, value="b", target_count=1)

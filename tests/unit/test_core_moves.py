@@ -13,7 +13,8 @@ from fleet.core.state import RunState
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e, records
 from fleet.model.statuses import HoldReason, Result, RunStatus, WaveStatus
-from tests.rig.fleets import T0, event, folded, limits, opened, opening, plan, snapshot, wave
+from tests.rig.fleets import T0, folded, limits, opened, opening, plan, snapshot, wave
+from tests.rig.samples import event
 
 LATE = T0 + limits().progress_deadline
 PLAN = plan([wave(2), wave(1, name="w1")], run=limits())

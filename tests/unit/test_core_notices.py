@@ -27,7 +27,7 @@ from fleet.model.gates import Moment, OnVerdict, Verdict
 from fleet.model.notices import Topic
 from fleet.model.plan import RunId
 from fleet.model.statuses import Result, RunStatus, WaitCause, WaveStatus
-from tests.rig import fleets, histories
+from tests.rig import fleets, histories, samples
 from tests.rig.fleets import ALICE, T0
 
 BOB = Actor(name="bob", host="desk-7", pid=7, identity="bob@contoso.example")
@@ -159,9 +159,9 @@ def test_every_kind_that_is_told_is_told_above() -> None:
     "event",
     [
         e.WaveObserved(at=T0, wave=0, relapsed=(), detail="", is_seen=True),
-        fleets.event(e.RunTaken),
-        fleets.event(e.TargetStarted, target=0),
-        fleets.event(e.RequestRefused),
+        samples.event(e.RunTaken),
+        samples.event(e.TargetStarted, target=0),
+        samples.event(e.RequestRefused),
     ],
     ids=lambda one: one.kind,
 )
@@ -192,7 +192,7 @@ def test_an_approval_that_is_needed_names_who_gives_it_and_how(state: RunState) 
 
 
 def test_a_wait_that_is_written_down_again_for_its_next_look_is_told_once(state: RunState) -> None:
-    soak = fleets.event(e.RunWaiting, cause=WaitCause.SOAK, until=LATER, look_at=T0)
+    soak = samples.event(e.RunWaiting, cause=WaitCause.SOAK, until=LATER, look_at=T0)
     again = dataclasses.replace(soak, at=LATER, look_at=LATER)
     longer = dataclasses.replace(again, until=LATER + dt.timedelta(hours=1))
 

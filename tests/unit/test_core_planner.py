@@ -10,19 +10,10 @@ from fleet.core import again, chain, planner, policy
 from fleet.errors import InputError
 from fleet.model import codec
 from fleet.model.cluster import Cluster, Connectivity
-from fleet.model.desired import (
-    Desired,
-    Match,
-    Membership,
-    OnBreach,
-    OnDrift,
-    PoolRule,
-    Scope,
-    SpreadRule,
-    Unreachable,
-    WaveRule,
-)
+from fleet.model.desired import Desired, Membership, OnDrift
 from fleet.model.plan import CATCH_UP, Action, Plan, Pool
+from fleet.model.scope import Match, Scope, Unreachable
+from fleet.model.strategy import OnBreach, PoolRule, SpreadRule, WaveRule
 from tests.rig import rollouts
 from tests.rig.fleets import OFFERED, automatic, cluster, extension, inventory, stores
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from fleet import zones
 from fleet.core import (
     crons,
     hours,
@@ -17,7 +18,6 @@ from fleet.core import (
     weeks,
     windows,
 )
-from fleet.engine import zones
 from fleet.model.calendars import Calendar, Level, Rule
 from fleet.model.cluster import Cluster, Inventory
 from fleet.model.desired import TagCalendars

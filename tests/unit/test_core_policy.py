@@ -9,8 +9,9 @@ import pytest
 
 from fleet.core import catalogue, policy
 from fleet.model.cluster import AutoUpgrade, Cluster, Connectivity, Extension, ProvisioningState
-from fleet.model.desired import Desired, SettingsMode, Unreachable
+from fleet.model.desired import Desired, SettingsMode
 from fleet.model.plan import Action, Step, Target, Verb
+from fleet.model.scope import Unreachable
 from tests.rig.fleets import OFFERED, PLAIN, automatic, cluster, extension
 from tests.rig.rollouts import AUTO, MESH, UNINSTALL, desired
 

@@ -4,7 +4,7 @@ import pytest
 
 from fleet.core import rampup
 from fleet.errors import InputError
-from fleet.model.desired import RampUp, WaveRule
+from fleet.model.strategy import RampUp, WaveRule
 
 
 def sizes(count: int, ramp: RampUp | None) -> list[int]:

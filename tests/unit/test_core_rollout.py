@@ -13,22 +13,13 @@ from fleet.core.rollout import Decision
 from fleet.core.state import RunState
 from fleet.model import events as e
 from fleet.model.commands import Check, Follow, Prove
-from fleet.model.desired import FailureMode, OnBreach, Unreachable
 from fleet.model.plan import CATCH_UP, Plan
+from fleet.model.scope import Unreachable
 from fleet.model.statuses import Finding, HoldReason, Result, RunStatus, WaveStatus
+from fleet.model.strategy import FailureMode, OnBreach
 from tests.rig import rounds
-from tests.rig.fleets import (
-    ALICE,
-    T0,
-    event,
-    folded,
-    limits,
-    opened,
-    opening,
-    plan,
-    seconds,
-    wave,
-)
+from tests.rig.fleets import ALICE, T0, folded, limits, opened, opening, plan, seconds, wave
+from tests.rig.samples import event
 
 MINUTE = dt.timedelta(minutes=1)
 DEADLINE = T0 + limits().progress_deadline

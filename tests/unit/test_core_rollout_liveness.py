@@ -15,11 +15,12 @@ import pytest
 from fleet.core import fold, planner
 from fleet.core.state import RunState
 from fleet.model import events as e
-from fleet.model.desired import WaveRule
 from fleet.model.plan import Plan
 from fleet.model.statuses import Result, RunStatus
+from fleet.model.strategy import WaveRule
 from tests.rig import rollouts, rounds
-from tests.rig.fleets import T0, cluster, event, extension, inventory, opened
+from tests.rig.fleets import T0, cluster, extension, inventory, opened
+from tests.rig.samples import event
 
 CASES = Path(__file__).parents[3] / "shared/reference/peer-cases/ocm_liveness_defects.json"
 

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from fleet.core import planner, saved
 from fleet.errors import InputError, TamperedError
-from fleet.model.desired import WaveRule
+from fleet.model.strategy import WaveRule
 from fleet.ui import output
 from tests.rig import rollouts
 from tests.rig.fleets import cluster, extension, inventory, stores

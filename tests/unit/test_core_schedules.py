@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
+from fleet import zones
 from fleet.core import schedules
 from fleet.core.schedules import Begun, Standing
-from fleet.engine import zones
 from fleet.model.calendars import Rule
 from fleet.model.desired import Missed, Overlap, ScheduleRule
 

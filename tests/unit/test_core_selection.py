@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fleet.core import selection
-from fleet.model.desired import Match, Scope
+from fleet.model.scope import Match, Scope
 from tests.rig.fleets import cluster
 
 STORE = cluster("Store-01", tags={"Env": "Prod", "tier": "edge"}, location="WestEurope")

@@ -4,7 +4,7 @@ import pytest
 
 from fleet.core import shares
 from fleet.core.shares import Share
-from fleet.model.desired import Amount
+from fleet.model.strategy import Amount
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 
 from fleet.core import spreads
 from fleet.model.cluster import Cluster
-from fleet.model.desired import SpreadRule
 from fleet.model.plan import Spread, SpreadGroup
+from fleet.model.strategy import SpreadRule
 from tests.rig.fleets import cluster
 
 

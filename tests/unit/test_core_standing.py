@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from fleet import zones
 from fleet.core import standing
 from fleet.core.forecast import Window
 from fleet.core.standing import Hold, Standing
 from fleet.core.waves import TYPICAL_TARGET
-from fleet.engine import zones
 from fleet.errors import InputError
 from fleet.model import events as e
 from fleet.model.approvals import ApprovalRule
@@ -20,7 +20,8 @@ from fleet.model.gates import Moment
 from fleet.model.plan import Action, Spread, SpreadGroup
 from fleet.model.statuses import HoldReason, Result
 from tests.rig.byhand import Hand
-from tests.rig.fleets import ALICE, T0, event, opened, plan, target, wave
+from tests.rig.fleets import ALICE, T0, opened, plan, target, wave
+from tests.rig.samples import event
 
 HOUR = dt.timedelta(hours=1)
 NIGHT = Rule(days=tuple(range(7)), at="22:00", until="23:00")

@@ -12,9 +12,10 @@ import pytest
 from fleet.core import planner, saved
 from fleet.model.approvals import ApprovalRule
 from fleet.model.cluster import Connectivity
-from fleet.model.desired import RampUp, RollbackRule, RollbackScope, Rollout, WaveRule
+from fleet.model.desired import Rollout
 from fleet.model.gates import Gate, Moment, OnVerdict, Probe, ProbeKind
 from fleet.model.plan import CATCH_UP, Plan, Undo, Wave
+from fleet.model.strategy import RampUp, RollbackRule, RollbackScope, WaveRule
 from fleet.spec import schemas
 from tests.rig import fleets, rollouts
 

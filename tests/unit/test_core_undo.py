@@ -12,11 +12,12 @@ from fleet.core import rollout
 from fleet.errors import IllegalTransitionError
 from fleet.model import events as e
 from fleet.model.commands import Check, Follow, Prove
-from fleet.model.desired import FailureMode, OnBreach, RollbackScope
 from fleet.model.plan import Rollback, Spread, SpreadGroup, Target, Undo
 from fleet.model.statuses import HoldReason, Result, RunStatus, WaveStatus
+from fleet.model.strategy import FailureMode, OnBreach, RollbackScope
 from tests.rig.byhand import MINUTE, Hand
-from tests.rig.fleets import BACK, event, limits, opened, plan, target, wave
+from tests.rig.fleets import BACK, limits, opened, plan, target, wave
+from tests.rig.samples import event
 
 OK, BAD, LATE, BACK_AGAIN = Result.SUCCEEDED, Result.FAILED, Result.TIMED_OUT, Result.ROLLED_BACK
 RUN, WAVE, TARGET = RollbackScope.RUN, RollbackScope.WAVE, RollbackScope.TARGET

@@ -17,7 +17,8 @@ from fleet.model.gates import Moment
 from fleet.model.plan import Target, Wave
 from fleet.model.statuses import HoldReason, Result, RunStatus, WaitCause
 from tests.rig.byhand import MINUTE, Hand
-from tests.rig.fleets import ALICE, PIN, T0, event, opened, plan, target, wave
+from tests.rig.fleets import ALICE, PIN, T0, opened, plan, target, wave
+from tests.rig.samples import event
 
 HOUR = 60 * MINUTE
 BUFFER = 10 * MINUTE

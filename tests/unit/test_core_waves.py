@@ -7,7 +7,8 @@ import pytest
 
 from fleet.core import assignment, waves
 from fleet.core.waves import Cap
-from fleet.model.desired import (
+from fleet.model.plan import Limits, Pool, Retry, Spread, SpreadGroup, Undo
+from fleet.model.strategy import (
     Amount,
     FailureClass,
     FailureMode,
@@ -17,7 +18,6 @@ from fleet.model.desired import (
     RollbackScope,
     WaveRule,
 )
-from fleet.model.plan import Limits, Pool, Retry, Spread, SpreadGroup, Undo
 from tests.rig import rollouts
 from tests.rig.fleets import limits, members, stores
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from fleet import zones
 from fleet.core import patterns, rruletext, windows
 from fleet.core.windows import Opening
-from fleet.engine import zones
 from fleet.errors import InputError
 from fleet.model.calendars import Calendar, Rule
 from tests.rig import minutes

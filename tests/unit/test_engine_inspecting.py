@@ -14,6 +14,7 @@ from fleet.core.checkups import Inspection, Tally
 from fleet.core.looks import Subject
 from fleet.engine import inspecting
 from fleet.engine.inspecting import Inspector
+from fleet.engine.nowhere import Nowhere
 from fleet.errors import ClusterError
 from fleet.model.cluster import ClusterId
 from fleet.model.inside import CheckResult, Severity, Verdict
@@ -41,7 +42,8 @@ async def test_looks_are_the_same_through_the_port() -> None:
 
 
 async def test_warnings_alone_bar_nothing() -> None:
-    found = await inspector(Cluster()).inspect(insights.subject(), RULES, is_warn_only=True)
+    warnings = looks.graded(RULES, is_warn_only=True)
+    found = await inspector(Cluster()).inspect(insights.subject(), warnings)
 
     assert {one.severity for one in found} == {Severity.WARN}
     assert not any(one.is_barrier for one in found)
@@ -125,12 +127,12 @@ async def test_nothing_is_opened_for_what_azure_says() -> None:
 
 
 async def test_without_a_way_into_clusters_only_azure_is_believed() -> None:
-    found = await Inspector(None).inspect(
+    found = await Inspector(Nowhere()).inspect(
         insights.subject(), insights.rules("azure-arc-agents", "arm-provisioning")
     )
 
     assert [(one.verdict, one.detail) for one in found] == [
-        (Verdict.UNKNOWN, "no way into clusters is named"),
+        (Verdict.UNKNOWN, "store-1: the plan file says nothing of how clusters are reached"),
         (Verdict.PASSED, ""),
     ]
 

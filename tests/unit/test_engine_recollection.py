@@ -9,7 +9,8 @@ from fleet.model import events as e
 from fleet.model.plan import Verb
 from fleet.model.statuses import HoldReason
 from fleet.model.traces import Trace
-from tests.rig.fleets import ALICE, T0, event, seconds, target
+from tests.rig.fleets import ALICE, T0, seconds, target
+from tests.rig.samples import event
 
 TARGETS = [target(number, subscription=f"s-{number}") for number in range(3)]
 

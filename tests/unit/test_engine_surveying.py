@@ -13,9 +13,11 @@ from fleet.errors import RemoteError
 from fleet.model import events as e
 from fleet.model.cluster import Cluster, ClusterId, Inventory
 from fleet.model.commands import Survey
-from fleet.model.desired import Membership, Scope, SpreadRule
+from fleet.model.desired import Membership
 from fleet.model.events import JoinedGroup
 from fleet.model.plan import Plan, Target
+from fleet.model.scope import Scope
+from fleet.model.strategy import SpreadRule
 from fleet.ports import RequestIds
 from tests.rig import rollouts
 from tests.rig.fleets import T0, cluster, extension, inventory

@@ -13,7 +13,8 @@ from fleet.model.events import Actor
 from fleet.model.gates import OnVerdict, Verdict
 from fleet.model.inside import CheckResult, Severity, Verdict as CheckVerdict
 from fleet.ui import eventlines
-from tests.rig.fleets import T0, event, opened, plan, wave
+from tests.rig.fleets import T0, opened, plan, wave
+from tests.rig.samples import event
 
 NIGHTS = Calendar(name="nights", level=Level.RUN, zone="UTC")
 STATE = opened(plan([wave(1)], calendars=(NIGHTS,)))

@@ -9,7 +9,8 @@ from fleet.core import chain
 from fleet.errors import JournalError
 from fleet.model import events as e, records
 from fleet.model.statuses import Result, RunStatus
-from tests.rig.fleets import T0, event, opening, plan, wave
+from tests.rig.fleets import T0, opening, plan, wave
+from tests.rig.samples import event
 
 HEADER, LISTED, *_ = opening(plan([wave(2)], steps=2))
 EVERY: list[Any] = [

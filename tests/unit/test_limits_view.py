@@ -5,14 +5,7 @@ from typing import Any
 
 import pytest
 
-from fleet.model.desired import (
-    FailureClass,
-    FailureMode,
-    Membership,
-    OnBreach,
-    OnDrift,
-    RollbackScope,
-)
+from fleet.model.desired import Membership, OnDrift
 from fleet.model.notices import Subscriber, Topic
 from fleet.model.plan import (
     Pool,
@@ -22,6 +15,7 @@ from fleet.model.plan import (
     SpreadGroup,
     Undo,
 )
+from fleet.model.strategy import FailureClass, FailureMode, OnBreach, RollbackScope
 from fleet.ui import limitsview, planview
 from tests.rig.fleets import limits, plan, target, wave
 

@@ -23,9 +23,10 @@ from fleet.model.cluster import (
 from fleet.model.plan import Verb
 from fleet.sim import faults, messages, stock, worldfile
 from fleet.sim.calls import Body, Call
+from fleet.sim.courses import PATIENCE
 from fleet.sim.faults import Answer, Fate
 from fleet.sim.recipe import Faults, Recipe, Span, Special
-from fleet.sim.world import PATIENCE, World
+from fleet.sim.world import World
 
 EPOCH = stock.EPOCH
 FIRST = ClusterId(

@@ -25,8 +25,8 @@ from fleet.model.cluster import (
     UnsupportedKubernetes,
     VersionLimits,
 )
-from fleet.model.desired import Match, Scope
 from fleet.model.plan import Verb
+from fleet.model.scope import Match, Scope
 from fleet.ports import Discovery, ExtensionRef, Extensions, OperationStatus, RequestIds, Write
 from fleet.sim import calls, names, stock, worldfile
 from fleet.sim.ledger import Anchor, Ledger

@@ -17,7 +17,8 @@ from fleet.sim import messages, rivals, stock
 from fleet.sim.calls import Body, Call
 from fleet.sim.faultfile import FaultFile
 from fleet.sim.recipe import ABSENT, Faults, Recipe, Special
-from fleet.sim.world import Heard, World
+from fleet.sim.world import World
+from fleet.sim.writes import Heard
 from tests.rig.serving import CALM
 
 FIRST, SECOND = (next(iter(World(CALM).clusters(CALM.epoch, [number]))).id for number in (0, 1))

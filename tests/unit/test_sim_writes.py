@@ -18,7 +18,8 @@ from fleet.model.plan import Verb
 from fleet.sim import calls, messages, stock, worldfile
 from fleet.sim.calls import Body, Call
 from fleet.sim.recipe import PatchSettings, Recipe, Span, Special
-from fleet.sim.world import Heard, World
+from fleet.sim.world import World
+from fleet.sim.writes import Heard
 
 EPOCH = stock.EPOCH
 SOON, LATER = EPOCH + dt.timedelta(seconds=10), EPOCH + dt.timedelta(minutes=10)

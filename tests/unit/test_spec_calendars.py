@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fleet import zones
 from fleet.core import windows
-from fleet.engine import zones
 from fleet.model.calendars import Calendar, Level, Overrun, Rule
 from fleet.model.desired import TagCalendars
 from fleet.spec import calendarfile, planfile

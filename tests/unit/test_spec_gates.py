@@ -9,8 +9,8 @@ import pytest
 
 from fleet.core import conditions
 from fleet.model.approvals import ApprovalRule
-from fleet.model.desired import RollbackRule, RollbackScope
 from fleet.model.gates import Gate, Moment, OnVerdict, Probe, ProbeKind
+from fleet.model.strategy import RollbackRule, RollbackScope
 from fleet.spec import document as documents, gatefile, gates, planfile, schemas
 
 FILE = Path(__file__).parents[1] / "data" / "plans" / "good" / "gates-and-approvals.yaml"

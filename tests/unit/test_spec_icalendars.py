@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from pydantic_core import PydanticCustomError
 
+from fleet import zones
 from fleet.core import windows
-from fleet.engine import zones
 from fleet.model.calendars import Calendar, Level, Rule
 from fleet.spec import explanation, icalendars
 

@@ -10,34 +10,34 @@ from fleet.model.calendars import Calendar, Level, Overrun, Rule
 from fleet.model.cluster import AutoUpgrade
 from fleet.model.desired import (
     Desired,
-    FailureClass,
-    FailureMode,
-    Match,
     Membership,
     Missed,
-    OnBreach,
     OnDrift,
     Overlap,
-    PoolRule,
     Presence,
     Profile,
-    RampUp,
     Requirement,
-    RetryRule,
-    RollbackRule,
-    RollbackScope,
     Rollout,
     ScheduleRule,
-    Scope,
     SettingsMode,
-    SpreadRule,
-    Strategy,
     TagCalendars,
-    Unreachable,
-    WaveRule,
 )
 from fleet.model.inside import AccessKind, ClusterAccess, Inside
 from fleet.model.notices import Subscriber, Topic
+from fleet.model.scope import Match, Scope, Unreachable
+from fleet.model.strategy import (
+    FailureClass,
+    FailureMode,
+    OnBreach,
+    PoolRule,
+    RampUp,
+    RetryRule,
+    RollbackRule,
+    RollbackScope,
+    SpreadRule,
+    Strategy,
+    WaveRule,
+)
 from fleet.spec import calendarfile, charts, checks, planfile, profiles, strategies, strategyfile
 from fleet.spec.problems import Problem, SpecError
 

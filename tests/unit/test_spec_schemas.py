@@ -10,21 +10,12 @@ from typing import Any
 import jsonschema
 import pytest
 
+from fleet import zones
 from fleet.core import planner, saved
-from fleet.engine import zones
 from fleet.model import codec
 from fleet.model.calendars import Calendar, Level, Rule
 from fleet.model.cluster import AutoUpgrade, ClusterId
-from fleet.model.desired import (
-    FailureMode,
-    OnBreach,
-    OnDrift,
-    PoolRule,
-    RetryRule,
-    SpreadRule,
-    TagCalendars,
-    Unreachable,
-)
+from fleet.model.desired import OnDrift, TagCalendars
 from fleet.model.inside import AccessKind, ClusterAccess, Inside, Work, WorkKind
 from fleet.model.notices import Subscriber, Topic
 from fleet.model.plan import (
@@ -41,6 +32,8 @@ from fleet.model.plan import (
     Verb,
     Wave,
 )
+from fleet.model.scope import Unreachable
+from fleet.model.strategy import FailureMode, OnBreach, PoolRule, RetryRule, SpreadRule
 from fleet.spec import document as documents, planfile, profiles, schemas
 from tests.rig import fleets, rollouts
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from fleet.core.looks import (
     azure,
@@ -62,18 +63,21 @@ _SENTENCE = 1_200
 """Characters. It is written down for each target, and names can be of any length."""
 
 
-def chosen(
+def chosen(rules: Iterable[CheckRule], *, moment: CheckMoment) -> tuple[CheckRule, ...]:
+    """Return those of *rules* that are for a moment."""
+    return tuple(rule for rule in rules if rule.moment is moment)
+
+
+def graded(
     rules: Iterable[CheckRule],
     *,
-    moment: CheckMoment,
-    severities: Mapping[str, Severity],
+    severities: Mapping[str, Severity] = MappingProxyType({}),
     is_warn_only: bool = False,
 ) -> tuple[CheckRule, ...]:
-    """Return the rules for a moment, with the severities that are wished for.
+    """Return *rules* with the severities that are wished for; nobody else settles them.
 
     Args:
-        rules: Of a profile.
-        moment: After what.
+        rules: Of a profile, or of a plan's head.
         severities: ``{check: severity}`` instead of the rule's own.
         is_warn_only: Whether none may be more than a warning.
     """
@@ -83,7 +87,6 @@ def chosen(
             severity=Severity.WARN if is_warn_only else severities.get(rule.id, rule.severity),
         )
         for rule in rules
-        if rule.moment is moment
     )
 
 

@@ -7,10 +7,10 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import ClassVar
 
-from fleet.model.desired import RollbackScope
 from fleet.model.events.actors import Actor
 from fleet.model.plan import Digest, PlanHead, RunId, SpreadGroup, Target
 from fleet.model.statuses import RunStatus
+from fleet.model.strategy import RollbackScope
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

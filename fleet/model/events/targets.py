@@ -9,11 +9,11 @@ from typing import ClassVar
 
 from fleet.model.cluster import nothing
 from fleet.model.codec import SPARSE
-from fleet.model.desired import FailureClass
 from fleet.model.events.actors import Actor
 from fleet.model.inside import CheckResult
 from fleet.model.plan import Target, Verb
 from fleet.model.statuses import Finding, HoldReason, Result
+from fleet.model.strategy import FailureClass
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from fleet.sim.server import answers
 from fleet.sim.server.answers import Answer
 from fleet.sim.server.asks import Ask
 from fleet.sim.server.plane import Plane
-from fleet.sim.world import Hearing
+from fleet.sim.writes import Hearing
 
 Event = dict[str, Any]
 

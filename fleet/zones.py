@@ -1,7 +1,7 @@
-"""Zone data for the core: the package's, whose version every run's header names.
+"""Zone data, by name: the package's, whose version every run's header names.
 
-Python looks into the machine's own files first, wherever ``TZPATH`` points. Those may be of any
-year, so they are not looked at.
+The core is handed it; plan files are checked with it. Python looks into the machine's own files
+first, wherever ``TZPATH`` points. Those may be of any year, so they are not looked at.
 
 Errors:  :exc:`~fleet.errors.InputError` for a zone that nobody knows.
 """
@@ -16,17 +16,25 @@ from importlib import resources
 from fleet.errors import InputError
 
 
-@functools.cache
 def zone(name: str) -> dt.tzinfo:
     """Return a zone by its IANA name.
 
     Raises:
         InputError: There is none of that name.
     """
+    there = found(name)
+    if there is None:
+        raise _unknown(name)
+    return there
+
+
+@functools.cache
+def found(name: str) -> dt.tzinfo | None:
+    """Return the zone that IANA calls *name*, as it is spelt there; ``None``: there is none."""
     from zoneinfo import ZoneInfo  # noqa: PLC0415 - few runs have calendars
 
     if name not in names():
-        raise _unknown(name)
+        return None
     with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as data:
         return ZoneInfo.from_file(data, key=name)
 

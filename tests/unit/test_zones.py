@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet.engine import zones
+from fleet import zones
 from fleet.errors import InputError
 
 
@@ -17,7 +17,7 @@ def test_the_data_is_the_packages_and_not_the_machines(
     tmp_path: Path,
 ) -> None:
     """Somebody's old file is not looked at: the journal names the package's version."""
-    zones.zone.cache_clear()
+    zones.found.cache_clear()
     (tmp_path / "Europe").mkdir()
     utc = resources.files("tzdata").joinpath("zoneinfo", "UTC").read_bytes()
     (tmp_path / "Europe" / "Berlin").write_bytes(utc)
@@ -35,6 +35,12 @@ def test_the_data_is_the_packages_and_not_the_machines(
 
 def test_a_zone_is_read_once() -> None:
     assert zones.zone("Europe/Berlin") is zones.zone("Europe/Berlin")
+
+
+def test_a_zone_is_known_by_the_name_that_iana_has() -> None:
+    names = ["Europe/Berlin", "UTC", "europe/berlin", "Europe", "../etc/passwd", "localtime", ""]
+
+    assert [zones.found(name) is not None for name in names] == [True, True, *[False] * 5]
 
 
 def test_every_zone_can_be_read() -> None:
