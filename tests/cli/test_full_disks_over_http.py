@@ -95,9 +95,13 @@ def events(one: Fleet, *kinds: str) -> list[dict[str, Any]]:
 
 def check(one: Fleet, moment: str, ended: Ended, *, said: str) -> None:
     """Assert that the runner told what is wrong, and that nothing was sent that is not known."""
-    assert f"the journal of run {RUN} cannot be written: {said}" in ended.must(5).stderr
-    assert str(journal(one)) in ended.stderr
-    assert f"fleet run --run-id {RUN}" in ended.stderr
+    journals = f"the journal of run {RUN} cannot be written: {said}" in ended.must(5).stderr
+    # NB: every few minutes of theirs the run says that it still wants its locks: on the same disk.
+    locks = f"the locks of the runs cannot be used: {said}" in ended.stderr
+    assert journals or locks, ended.stderr
+    if journals:
+        assert str(journal(one)) in ended.stderr
+        assert f"fleet run --run-id {RUN}" in ended.stderr
     assert ended.stdout == ""
     heard = [each.call.client_request_id for each in one.served.plane.azure.world.hearings]
     assert len(heard) == SENT[moment]
