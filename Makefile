@@ -82,9 +82,9 @@ test-real: $(STAMP) $(APISERVER)/kube-apiserver ## A real kube-apiserver and etc
 	KUBE_APISERVER_BIN=$(APISERVER) $(BIN)/pytest tests/real
 
 simulate: TIMES ?= 20
-simulate: $(STAMP) ## Kill runs after every append: SEEDS=10000 of them, or one with SCENARIO and SEED, and thousands of random histories
+simulate: $(STAMP) ## Kill runs after every append: SEEDS=10000 of them, or one with SCENARIO and SEED, and thousands of random histories and plans
 	SIMULATION_SEEDS=$(SEEDS) SIMULATION_SCENARIO=$(SCENARIO) SIMULATION_SEED=$(SEED) $(BIN)/pytest -n auto --dist worksteal -q tests/simulation/test_kill_after_every_append.py -k kill_after_any_append --timeout 3600
-	SIMULATION_TIMES=$(TIMES) $(BIN)/pytest -n auto --dist worksteal -q tests/property/test_core_history_laws.py --timeout 3600
+	SIMULATION_TIMES=$(TIMES) $(BIN)/pytest -n auto --dist worksteal -q tests/property/test_core_history_laws.py tests/property/test_core_planner_laws.py --timeout 3600
 
 benchmark: $(STAMP) ## Print the table of docs/limits.md, measured here
 	$(BIN)/python benchmarks/spine.py

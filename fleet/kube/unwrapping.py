@@ -95,11 +95,15 @@ class Unwrapper:
                     if self._is_over:
                         raise
                 else:
-                    if self._is_over or _SIGN.match(self._text, end):
+                    if self._is_whole(found, end):
                         return self._taken(found, end)
                 # Twice as much: what comes in many parts is not tried with each of them.
                 needed = 2 * (len(self._text) - start)
             yield None
+
+    def _is_whole(self, found: Any, end: int) -> bool:
+        is_number = isinstance(found, (int, float))
+        return self._is_over or not is_number or _SIGN.match(self._text, end) is not None
 
     def _taken(self, found: Any, end: int) -> Any:
         if _HALF.search(self._text, self._at, end):

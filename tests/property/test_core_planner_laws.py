@@ -6,6 +6,7 @@ import collections
 import contextlib
 import dataclasses
 import json
+import os
 import random
 import re
 
@@ -23,6 +24,8 @@ from fleet.model.strategy import FailureMode, OnBreach, Strategy, WaveRule
 from fleet.model.versions import parse
 from tests.rig import drawn, fleets, rollouts
 
+TIMES = int(os.environ.get("SIMULATION_TIMES", "1"))
+"""How many times as many plans as in every check."""
 WISHES = st.builds(
     rollouts.desired,
     version=st.sampled_from(["1.2.6", "1.1.1", "1.0.0-1", "latest"]),
@@ -43,7 +46,7 @@ def planned(asked: Rollout, clusters: list[Cluster]) -> Plan:
     return planner.plan(asked, fleets.inventory(clusters))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100 * TIMES, deadline=None)
 @given(asked=ASKED, clusters=drawn.clusters())
 def test_every_selected_cluster_is_in_one_wave_or_listed_with_a_reason(
     asked: Rollout, clusters: list[Cluster]
@@ -66,7 +69,7 @@ def test_every_selected_cluster_is_in_one_wave_or_listed_with_a_reason(
         assert one.rollback is not None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40 * TIMES, deadline=None)
 @given(asked=ASKED, clusters=drawn.clusters())
 def test_those_of_a_wave_stand_in_order_and_its_parts_follow_one_another(
     asked: Rollout, clusters: list[Cluster]
@@ -96,7 +99,7 @@ def _printed(note: str) -> int:
     return int(re.findall(r"\d+(?!%)", note)[-1])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100 * TIMES, deadline=None)
 @given(asked=ASKED, clusters=drawn.clusters())
 def test_the_numbers_are_those_printed_and_no_cap_is_passed(
     asked: Rollout, clusters: list[Cluster]
@@ -120,7 +123,7 @@ def test_the_numbers_are_those_printed_and_no_cap_is_passed(
             assert wave.worst_case_failures <= tightest + 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60 * TIMES, deadline=None)
 @given(asked=ASKED, clusters=drawn.clusters())
 def test_caps_of_labels_are_of_all_that_change_and_never_more_than_there_are(
     asked: Rollout, clusters: list[Cluster]
@@ -153,7 +156,7 @@ def test_caps_of_labels_are_of_all_that_change_and_never_more_than_there_are(
             assert wave.worst_case_failures <= failing + wave.effective_concurrency
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40 * TIMES, deadline=None)
 @given(asked=ASKED, clusters=drawn.clusters())
 def test_the_runs_numbers_are_never_more_than_there_are(
     asked: Rollout, clusters: list[Cluster]
@@ -169,7 +172,7 @@ def test_the_runs_numbers_are_never_more_than_there_are(
     assert run.undo is None or 1 <= run.undo.max_concurrency <= max(count, 1)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40 * TIMES, deadline=None)
 @given(asked=ASKED, clusters=drawn.clusters())
 def test_a_held_cluster_is_changed_by_no_plan(asked: Rollout, clusters: list[Cluster]) -> None:
     plan = planned(asked, clusters)
@@ -181,7 +184,7 @@ def test_a_held_cluster_is_changed_by_no_plan(asked: Rollout, clusters: list[Clu
     assert told is bool(skipped)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30 * TIMES, deadline=None)
 @given(asked=ASKED, clusters=drawn.clusters(), keys=st.permutations(["name", "-tag:env"]))
 def test_a_sort_key_loses_nobody(asked: Rollout, clusters: list[Cluster], keys: list[str]) -> None:
     rest = (WaveRule(name="rest", size="rest"),)
@@ -198,7 +201,7 @@ def test_a_sort_key_loses_nobody(asked: Rollout, clusters: list[Cluster], keys: 
     assert one.head.limits == other.head.limits
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60 * TIMES, deadline=None)
 @given(asked=ASKED, clusters=drawn.clusters(), seed=st.integers(0, 99))
 def test_planning_is_deterministic_and_does_not_see_the_order_of_discovery(
     asked: Rollout, clusters: list[Cluster], seed: int
@@ -212,7 +215,7 @@ def test_planning_is_deterministic_and_does_not_see_the_order_of_discovery(
     assert planned(asked, shuffled) == plan
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60 * TIMES, deadline=None)
 @given(asked=ASKED, clusters=drawn.clusters())
 def test_plans_survive_being_written_down(asked: Rollout, clusters: list[Cluster]) -> None:
     plan = planned(asked, clusters)
@@ -224,7 +227,7 @@ def test_plans_survive_being_written_down(asked: Rollout, clusters: list[Cluster
     assert saved.plan_of(json.loads(json.dumps(saved.document(plan)))) == plan
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=70 * TIMES, deadline=None)
 @given(wish=WISHES, clusters=drawn.clusters(max_size=8))
 def test_no_plan_goes_back_loses_a_protected_setting_or_touches_what_is_not_ours(
     wish: Desired, clusters: list[Cluster]
@@ -245,7 +248,7 @@ def test_no_plan_goes_back_loses_a_protected_setting_or_touches_what_is_not_ours
             assert all(one.release >= parse(target.from_version).release for one in versions)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60 * TIMES, deadline=None)
 @given(
     spread=drawn.strategies(has_rest=False),
     clusters=drawn.clusters(),
@@ -264,7 +267,7 @@ def test_without_a_rest_everybody_has_a_wave_or_the_plan_is_refused(
         planned(asked, clusters)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60 * TIMES, deadline=None)
 @given(asked=ASKED, clusters=drawn.clusters())
 def test_strict_selection_refuses_exactly_what_is_warned_about_without_it(
     asked: Rollout, clusters: list[Cluster]

@@ -714,7 +714,7 @@ fleets = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(fleet=fleets, match=selectors)
 def test_the_query_loses_no_cluster_that_the_selector_means(
     fleet: list[dict[str, Any]], match: Match
