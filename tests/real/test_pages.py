@@ -14,7 +14,7 @@ from tests.rig.settling import Holder
 
 MAPS = Resource("", "v1", "configmaps")
 COUNT = 2 * PAGE + 7
-NAMES = [f"map-{number:03}" for number in range(COUNT)]
+NAMES = [f"map-{number:04}" for number in range(COUNT)]
 
 
 def many(healthy: Objects) -> Objects:
