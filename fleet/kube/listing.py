@@ -47,7 +47,7 @@ class Listing:
         """
         self._is_more = True
         while self._is_more:
-            async with self._wire.turns.one(), contextlib.aclosing(self._page()) as page:
+            async with contextlib.aclosing(self._page()) as page:
                 async for one in page:
                     yield one
                     # NB: else it would be kept until the next one has come.
@@ -60,10 +60,14 @@ class Listing:
         if isinstance(found, Reply):
             self._is_more = self._is_refusal_passed(found, request)
             return
-        async with contextlib.aclosing(self._new(found, request)) as new:
-            async for one in new:
-                yield one
-                del one
+        with contextlib.closing(found):
+            async with (
+                self._wire.turns.one(),
+                contextlib.aclosing(self._new(found, request)) as new,
+            ):
+                async for one in new:
+                    yield one
+                    del one
 
     async def _new(self, page: Page, request: Request) -> AsyncGenerator[Object, None]:
         """Yield what is new of *page*; where that breaks off, the same page is next."""

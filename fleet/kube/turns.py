@@ -1,7 +1,8 @@
 """Turns: how many lists are read at once, whichever clusters they come from.
 
-A list that is being read takes twice what its cluster takes otherwise. Whoever waits has sent
-nothing yet, so no server waits for it.
+A list that is being read takes twice what its cluster takes otherwise. Whoever waits has an answer
+already that begins, so what counts is how long it takes to read, and not how far a server is away;
+the network keeps the rest of it meanwhile.
 """
 
 from __future__ import annotations

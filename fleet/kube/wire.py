@@ -57,6 +57,10 @@ class Page:
         self.status = response.status
         self.headers = _headers_of(response)
 
+    def close(self) -> None:
+        """Let go of it: where it was not read to its end, of its connection as well."""
+        self._response.close()
+
     async def objects(self) -> AsyncGenerator[Object | Reply, None]:
         """Yield the objects, and then what was answered besides; to be closed."""
         unwrapper, head, size = Unwrapper(), b"", 0

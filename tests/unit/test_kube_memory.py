@@ -39,6 +39,8 @@ class Response:
 
     async def __aexit__(self, *_: object) -> None: ...
 
+    def close(self) -> None: ...
+
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
         """Yield parts, and note how much is kept whenever one is wanted."""
         left = b'{"kind":"PodList","metadata":{},"items":['
