@@ -47,7 +47,7 @@ class Listing:
         """
         self._is_more = True
         while self._is_more:
-            async with contextlib.aclosing(self._page()) as page:
+            async with self._wire.turns.asking(), contextlib.aclosing(self._page()) as page:
                 async for one in page:
                     yield one
                     # NB: else it would be kept until the next one has come.
@@ -62,7 +62,7 @@ class Listing:
             return
         with contextlib.closing(found):
             async with (
-                self._wire.turns.one(),
+                self._wire.turns.reading(),
                 contextlib.aclosing(self._new(found, request)) as new,
             ):
                 async for one in new:

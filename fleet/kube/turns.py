@@ -1,8 +1,9 @@
-"""Turns: how many lists are read at once, whichever clusters they come from.
+"""Turns: how many lists are asked for and how many are read at once, of all clusters together.
 
-A list that is being read takes twice what its cluster takes otherwise. Whoever waits has an answer
-already that begins, so what counts is how long it takes to read, and not how far a server is away;
-the network keeps the rest of it meanwhile.
+A list that is being read takes twice what its cluster takes otherwise, so few are. How far a
+server is away does not count for that: whoever waits to read has an answer already that begins,
+and the network keeps the rest of it. Nor may that take long, since a request has its time, so not
+many more are asked for.
 """
 
 from __future__ import annotations
@@ -11,24 +12,38 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 
-AT_ONCE = 8
+ASKED, READ = 64, 8
 _LONGEST_S = 2.0
-"""So long a list counts, in seconds of the event loop: a server that is slower keeps nobody."""
+"""So long one counts, in seconds of the event loop: a server that is slower keeps nobody."""
 
 
 class Turns:
     """Lets some in at a time."""
 
-    def __init__(self, count: int = AT_ONCE, *, longest_s: float = _LONGEST_S) -> None:
-        self._places = asyncio.Semaphore(count)
+    def __init__(
+        self, asked: int = ASKED, read: int = READ, *, longest_s: float = _LONGEST_S
+    ) -> None:
+        self._asked = asyncio.Semaphore(asked)
+        self._read = asyncio.Semaphore(read)
         self._longest_s = longest_s
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        """Wait for a turn, and have it until the block ends, or for as long as it counts."""
-        await self._places.acquire()
+    async def asking(self) -> AsyncIterator[None]:
+        """Wait for a turn to ask for a page, and have it while it is read as well."""
+        async with self._one(self._asked):
+            yield
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """Wait for a turn to read the page that was asked for."""
+        async with self._one(self._read):
+            yield
+
+    @asynccontextmanager
+    async def _one(self, places: asyncio.Semaphore) -> AsyncIterator[None]:
+        await places.acquire()
         with ExitStack() as held:
-            held.callback(self._places.release)
+            held.callback(places.release)
             over = asyncio.get_running_loop().call_later(self._longest_s, held.close)
             held.callback(over.cancel)
             yield
