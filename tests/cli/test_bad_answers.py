@@ -401,8 +401,9 @@ def _saved(scene: Scene) -> Path:
 @pytest.fixture(scope="module", params=RUNNING)
 def runs(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Runs:
     """Runs that met trouble in one kind of request; with ``None``, one that met none."""
-    with scenes.staged(tmp_path_factory.mktemp("runs")) as stage:
-        return _run(stage, [case for case in PASSING_RUNS if case.step == request.param])
+    cases = [case for case in PASSING_RUNS if case.step == request.param]
+    with scenes.staged(tmp_path_factory.mktemp("runs"), scenes=len(cases) + 1) as stage:
+        return _run(stage, cases)
 
 
 NOTED = {
@@ -691,7 +692,7 @@ def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     there is most of a second between the moment a token is to be renewed and its end.
     """
     root = tmp_path_factory.mktemp("brief")
-    with scenes.staged(root, scale=120, token=dt.timedelta(seconds=400)) as found:
+    with scenes.staged(root, scale=120, token=dt.timedelta(seconds=400), scenes=12) as found:
         yield found
 
 

@@ -31,7 +31,6 @@ from tests.rig.proxying import Proxy
 SCALE = 3000
 SUBSCRIPTIONS = 75
 CLUSTERS = 4
-_COUNT = CLUSTERS * SUBSCRIPTIONS
 _BATCH_LIMIT_S = 240
 
 PLAN = """\
@@ -52,17 +51,18 @@ spec:
 """
 
 
-def recipe(*, token: dt.timedelta) -> Recipe:
-    """Return the world of all scenes, whose tokens are good for a while."""
+def recipe(*, token: dt.timedelta, scenes: int) -> Recipe:
+    """Return the world of so many scenes, whose tokens are good for a while."""
+    count = CLUSTERS * scenes
     return dataclasses.replace(
         serving.CALM,
         wire=Wire(token_s=int(token.total_seconds())),
-        cluster_count=_COUNT,
-        subscription_count=SUBSCRIPTIONS,
+        cluster_count=count,
+        subscription_count=scenes,
         distributions={"rancher_rke": 1, "aks": 1},
         specials=tuple(
-            Special(cluster=names.cluster(number, count=_COUNT), installed={"osm": ABSENT})
-            for number in range(0, _COUNT, 2)
+            Special(cluster=names.cluster(number, count=count), installed={"osm": ABSENT})
+            for number in range(0, count, 2)
         ),
     )
 
@@ -82,7 +82,8 @@ class Scene:
     @property
     def clusters(self) -> tuple[str, ...]:
         """Their names."""
-        return tuple(names.cluster(number, count=_COUNT) for number in self._numbers)
+        count = self.stage.served.plane.recipe.cluster_count
+        return tuple(names.cluster(number, count=count) for number in self._numbers)
 
     @property
     def run(self) -> str:
@@ -130,7 +131,14 @@ class Scene:
 
     @property
     def _numbers(self) -> Sequence[int]:
-        return list(names.numbers(self.number, subscription_count=SUBSCRIPTIONS, count=_COUNT))
+        recipe = self.stage.served.plane.recipe
+        return list(
+            names.numbers(
+                self.number,
+                subscription_count=recipe.subscription_count,
+                count=recipe.cluster_count,
+            )
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +154,8 @@ class Stage:
     def scene(self) -> Scene:
         """Return one that nobody has been in."""
         number = next(self.numbers)
-        assert number < SUBSCRIPTIONS, "more scenes than subscriptions"
+        scenes = self.served.plane.recipe.subscription_count
+        assert number < scenes, "more scenes than subscriptions"
         proxy = self.stack.enter_context(proxying.proxying(self.served.endpoint))
         return Scene(number=number, stage=self, proxy=proxy)
 
@@ -183,7 +192,11 @@ class Batch:
 
 @contextlib.contextmanager
 def staged(
-    root: Path, *, scale: int = SCALE, token: dt.timedelta = dt.timedelta(days=30)
+    root: Path,
+    *,
+    scale: int = SCALE,
+    token: dt.timedelta = dt.timedelta(days=30),
+    scenes: int = SUBSCRIPTIONS,
 ) -> Iterator[Stage]:
     """Serve the world of all scenes.
 
@@ -191,9 +204,10 @@ def staged(
         root: Where commands are typed.
         scale: How fast its time goes.
         token: How long its tokens are good. A day of that world may be half a minute of ours.
+        scenes: How many there may be; whoever asks the graph pays for all.
     """
     with (
-        background.simulated(recipe(token=token), scale=scale) as served,
+        background.simulated(recipe(token=token, scenes=scenes), scale=scale) as served,
         contextlib.ExitStack() as stack,
     ):
         yield Stage(served=served, root=root, stack=stack)
