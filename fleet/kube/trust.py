@@ -18,14 +18,19 @@ class Trust:
 
     def __init__(self, network: Network) -> None:
         self._network = network
+        self._of_system: ssl.SSLContext | None = None
+        """Read once: it takes 60 ms, and clusters may be visited one after another."""
         self._made: WeakValueDictionary[bytes, ssl.SSLContext] = WeakValueDictionary()
+        """``{authorities as PEM: context}``, for as long as a cluster of theirs is open."""
 
     def context(self, configuration: Any) -> ssl.SSLContext:
         """Return the TLS of a cluster."""
         if configuration.cert_file or not configuration.verify_ssl:
             return self._own(configuration)
-        authority = configuration.ssl_ca_cert
-        key = Path(authority).read_bytes() if authority else b""
+        if not configuration.ssl_ca_cert:
+            self._of_system = self._of_system or self._own(configuration)
+            return self._of_system
+        key = Path(configuration.ssl_ca_cert).read_bytes()
         found = self._made.get(key)
         if found is None:
             found = self._made[key] = self._own(configuration)
