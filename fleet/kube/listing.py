@@ -45,7 +45,6 @@ class Listing:
         offers for that; where it offers nothing, from the beginning, once. What came to be
         meanwhile may then be missing.
         """
-        self._is_more = True
         while self._is_more:
             async with self._wire.turns.asking(), contextlib.aclosing(self._page()) as page:
                 async for one in page:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 
 ASKED, READ = 64, 8
 _LONGEST_S = 2.0
@@ -27,17 +27,13 @@ class Turns:
         self._read = asyncio.Semaphore(read)
         self._longest_s = longest_s
 
-    @asynccontextmanager
-    async def asking(self) -> AsyncIterator[None]:
+    def asking(self) -> AbstractAsyncContextManager[None]:
         """Wait for a turn to ask for a page, and have it while it is read as well."""
-        async with self._one(self._asked):
-            yield
+        return self._one(self._asked)
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[None]:
+    def reading(self) -> AbstractAsyncContextManager[None]:
         """Wait for a turn to read the page that was asked for."""
-        async with self._one(self._read):
-            yield
+        return self._one(self._read)
 
     @asynccontextmanager
     async def _one(self, places: asyncio.Semaphore) -> AsyncIterator[None]:
